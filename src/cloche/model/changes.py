@@ -1,0 +1,124 @@
+"""What differs between two versions: plain values that engines compute and faces show."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from cloche.model.environment import Distribution
+from cloche.model.run import Resources
+from cloche.model.tree import Entry
+from cloche.model.values import Value
+
+Part = Literal["code", "data", "config", "environment"]
+PARTS: tuple[Part, ...] = ("code", "data", "config", "environment")
+Act = Literal["added", "removed", "changed"]
+
+
+class PathChange(msgspec.Struct, frozen=True):
+    """A file or link that differs. before, after: its entries; None where it is not there."""
+
+    path: str
+    before: Entry | None
+    after: Entry | None
+
+    @property
+    def act(self) -> Act:
+        """added, removed or changed."""
+        return "added" if self.before is None else "removed" if self.after is None else "changed"
+
+
+class Hunks(msgspec.Struct, frozen=True):
+    """The unified diff of one code file. text: empty for a binary file or one too large to show."""
+
+    path: str
+    act: Act
+    text: str = ""
+    binary: bool = False
+    added: int = 0
+    removed: int = 0
+
+
+class TableChange(msgspec.Struct, frozen=True):
+    """How a table (CSV, TSV, Parquet) changed. rows: counts; changed rows are known only where a key is.
+    columns: names; retyped: name to (type before, type after)."""
+
+    path: str
+    rows_before: int
+    rows_after: int
+    rows_added: int
+    rows_removed: int
+    rows_changed: int | None = None
+    key: tuple[str, ...] = ()
+    columns_added: tuple[str, ...] = ()
+    columns_removed: tuple[str, ...] = ()
+    columns_retyped: dict[str, tuple[str, str]] = {}
+    columns_changed: tuple[str, ...] = ()
+    note: str = ""
+
+
+class DataChange(msgspec.Struct, frozen=True):
+    """How one tracked data path changed."""
+
+    path: str
+    act: Act
+    files: tuple[PathChange, ...] = ()
+    tables: tuple[TableChange, ...] = ()
+    size_before: int = 0
+    size_after: int = 0
+
+
+class ValueChange(msgspec.Struct, frozen=True):
+    """A config value that differs, types included. has_before, has_after: whether the key is there at all."""
+
+    key: str
+    before: Value
+    after: Value
+    has_before: bool = True
+    has_after: bool = True
+
+
+class PackageChange(msgspec.Struct, frozen=True):
+    """A package that differs. None: not installed."""
+
+    name: str
+    before: Distribution | None
+    after: Distribution | None
+    direction: Literal["added", "removed", "upgraded", "downgraded", "changed"]
+
+
+class EnvironmentChange(msgspec.Struct, frozen=True):
+    """packages, and facts (interpreter, platform, variables) by name as (before, after)."""
+
+    packages: tuple[PackageChange, ...] = ()
+    facts: dict[str, tuple[str, str]] = {}
+
+
+class MetricChange(msgspec.Struct, frozen=True):
+    """A metric on both sides; None where it is missing."""
+
+    key: str
+    before: float | None
+    after: float | None
+
+    @property
+    def change(self) -> float | None:
+        """after - before."""
+        return None if self.before is None or self.after is None else self.after - self.before
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """Everything that differs between A and B. a, b: what was compared, as ids (`.` is the work tree)."""
+
+    a: str
+    b: str
+    same: tuple[Part, ...]
+    config: tuple[ValueChange, ...] = ()
+    environment: EnvironmentChange = EnvironmentChange()
+    data: tuple[DataChange, ...] = ()
+    code: tuple[Hunks, ...] = ()
+    metrics: tuple[MetricChange, ...] = ()
+    outputs: tuple[PathChange, ...] = ()
+    command: tuple[str, str] | None = None
+    resources: tuple[Resources, Resources] | None = None

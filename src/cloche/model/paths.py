@@ -1,0 +1,67 @@
+"""The one text form of a path inside a project.
+
+A path in the model is relative to the project, uses `/`, and is always printable, valid Unicode on one line,
+so that it fits JSON, SQL, `cloche.lock` and a terminal. A backslash is written `\\\\`; control characters and
+bytes that are not UTF-8 are written `\\xNN`. The text maps back to exactly one name on disk.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from cloche.errors import InputError
+
+_ESCAPE = re.compile(rb"\\\\|\\x([0-9a-f]{2})")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def encode_path(name: str) -> str:
+    r"""The path text of a file name as Python's `os` functions give it.
+
+    >>> encode_path("data/a b.csv")
+    'data/a b.csv'
+    >>> encode_path("two\nlines")
+    'two\\x0alines'
+    """
+    if name.isprintable() and "\\" not in name:
+        return name
+    raw = os.fsencode(name).replace(b"\\", b"\\\\")
+    text = raw.decode("utf-8", "backslashreplace")
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+
+
+def decode_path(text: str) -> str:
+    r"""The file name that a path text stands for; the inverse of `encode_path`.
+
+    >>> decode_path("two\\x0alines")
+    'two\nlines'
+    """
+    if "\\" not in text:
+        return text
+    raw = _ESCAPE.sub(_unescape, text.encode("utf-8"))
+    return os.fsdecode(raw)
+
+
+def _unescape(match: re.Match[bytes]) -> bytes:
+    return bytes([int(match[1], 16)]) if match[1] else b"\\"
+
+
+def inside(path: str, folder: str) -> bool:
+    """Whether `path` is `folder` or lies below it. The empty folder is the project itself.
+
+    >>> inside("data/raw/a.csv", "data"), inside("database.csv", "data")
+    (True, False)
+    """
+    return not folder or path == folder or path.startswith(folder + "/")
+
+
+def checked(path: str) -> str:
+    """`path` if it is safe to join to a folder: relative, and without `.`, `..`, empty or NUL parts.
+
+    Raises InputError otherwise. Every path that comes out of a file or a store goes through here before it is used.
+    """
+    parts = path.split("/")
+    if not path or any(part in ("", ".", "..") for part in parts) or "\\x00" in path:
+        raise InputError(f"unsafe path {path!r}", hint="a path must lie inside the project")
+    return path

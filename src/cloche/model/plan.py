@@ -1,0 +1,37 @@
+"""Plans: what a destructive verb would do, before it does it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from cloche.model.changes import PackageChange, PathChange
+
+Belongs = Literal["code", "data", "config", "outputs", "settings"]
+
+
+class PlannedFile(msgspec.Struct, frozen=True):
+    """A file that would be written (change.after) or deleted (change.after is None). recorded: whether what is there
+    now was already recorded by a run or by Git; if not it is stored first, so that `undo` can return it."""
+
+    change: PathChange
+    part: Belongs
+    recorded: bool = True
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """The whole of what would happen. target: the run's id. packages: changes to the interpreter `python`.
+    problems: what cannot be had, in words; with any, the verb refuses unless told to leave that part out."""
+
+    verb: str
+    target: str
+    files: tuple[PlannedFile, ...] = ()
+    packages: tuple[PackageChange, ...] = ()
+    python: str = ""
+    problems: tuple[str, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing would change."""
+        return not self.files and not self.packages

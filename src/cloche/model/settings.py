@@ -1,0 +1,79 @@
+"""What `cloche.toml` says, as structs. Reading and checking the text is `cloche.model.settings_text`."""
+
+from __future__ import annotations
+
+import msgspec
+
+FILE_NAME = "cloche.toml"
+CONFIG_FILES = ("params.toml", "params.yaml", "params.yml", "params.json")
+METRIC_FILES = ("metrics.json", "metrics/*.json")
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The base of every table of `cloche.toml`: an unknown key is an error, never ignored."""
+
+
+class ConfigSection(Section, frozen=True):
+    """`[config]`. files: parameter files, TOML, YAML or JSON, relative to the project. None: the usual names."""
+
+    files: tuple[str, ...] | None = None
+
+
+class MetricsSection(Section, frozen=True):
+    """`[metrics]`. files: JSON files (patterns allowed) that hold metrics after a run. None: the usual names."""
+
+    files: tuple[str, ...] | None = None
+
+
+class CodeSection(Section, frozen=True):
+    """`[code]`. ignore: patterns of files that are neither code nor worth recording."""
+
+    ignore: tuple[str, ...] = ()
+
+
+class OutputsSection(Section, frozen=True):
+    """`[outputs]`. ignore: patterns of files that a run may write without their becoming its outputs."""
+
+    ignore: tuple[str, ...] = ()
+
+
+class EnvironmentSection(Section, frozen=True):
+    """`[environment]`. python: the interpreter of the project where it cannot be guessed from the command.
+    variables: further variables to record, beside the built-in list."""
+
+    python: str = ""
+    variables: tuple[str, ...] = ()
+
+
+class Stage(Section, frozen=True):
+    """`[stages.NAME]`: a command with what it reads and writes.
+
+    run: a shell command. reads, writes: paths below the project. params: keys of the config (a key stands for all
+    below it). A stage that names neither reads nor params depends on the whole snapshot.
+    """
+
+    run: str
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    params: tuple[str, ...] = ()
+
+
+class Settings(Section, frozen=True):
+    """The whole of `cloche.toml`."""
+
+    config: ConfigSection = ConfigSection()
+    metrics: MetricsSection = MetricsSection()
+    code: CodeSection = CodeSection()
+    outputs: OutputsSection = OutputsSection()
+    environment: EnvironmentSection = EnvironmentSection()
+    stages: dict[str, Stage] = {}
+
+    @property
+    def config_files(self) -> tuple[str, ...]:
+        """The names of parameter files to look for. Declared ones must exist; the usual ones may."""
+        return CONFIG_FILES if self.config.files is None else self.config.files
+
+    @property
+    def metric_patterns(self) -> tuple[str, ...]:
+        """Patterns of JSON files that hold metrics."""
+        return METRIC_FILES if self.metrics.files is None else self.metrics.files

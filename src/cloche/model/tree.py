@@ -1,0 +1,129 @@
+"""Trees: directory listings by digest, and their canonical bytes.
+
+The bytes of a tree are pinned (see docs/design.md, "Trees"): the magic `cloche-tree-1\\n`, then for each entry in the
+byte order of its name: kind (1 byte: f, x, l, d), digest (32 bytes), size and count (8 bytes each, little endian),
+length of the name (2 bytes, little endian), and the name as the file system's bytes. The digest of a tree is the
+BLAKE3-256 of these bytes, so a name is bound to its content: two swapped files cannot pass for each other.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import msgspec
+
+from cloche.errors import Damaged
+from cloche.model.digest import Digest, digest_bytes
+from cloche.model.paths import decode_path, encode_path
+
+MAGIC = b"cloche-tree-1\n"
+_FIXED = struct.Struct("<c32sQQH")
+
+Kind = Literal["f", "x", "l", "d"]
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One name in a tree.
+
+    kind: `f` file, `x` executable file, `l` symbolic link (its content is the target), `d` directory (its digest is
+    that of a tree). size: bytes of content, for a directory those of everything below. count: files and links at or
+    below.
+    """
+
+    name: str
+    kind: Kind
+    digest: Digest
+    size: int
+    count: int = 1
+
+
+Tree = tuple[Entry, ...]
+EMPTY: Tree = ()
+
+
+def encode_tree(tree: Iterable[Entry]) -> bytes:
+    """The canonical bytes of a tree."""
+    rows = sorted((os.fsencode(decode_path(entry.name)), entry) for entry in tree)
+    parts = [MAGIC]
+    for name, entry in rows:
+        head = (entry.kind.encode(), bytes.fromhex(entry.digest), entry.size, entry.count, len(name))
+        parts.append(_FIXED.pack(*head) + name)
+    return b"".join(parts)
+
+
+def decode_tree(data: bytes) -> Tree:
+    """The tree with these canonical bytes. Raises Damaged where they are not those of a tree."""
+    if not data.startswith(MAGIC):
+        raise Damaged("a directory listing in the store does not start as one")
+    entries: list[Entry] = []
+    at = len(MAGIC)
+    try:
+        while at < len(data):
+            kind, digest, size, count, length = _FIXED.unpack_from(data, at)
+            at += _FIXED.size
+            name = data[at : at + length]
+            if len(name) != length or not _is_name(name) or kind not in (b"f", b"x", b"l", b"d"):
+                raise Damaged("a directory listing in the store has an impossible entry")
+            entries.append(Entry(encode_path(os.fsdecode(name)), kind.decode(), digest.hex(), size, count))
+            at += length
+    except struct.error as error:
+        raise Damaged("a directory listing in the store is cut short") from error
+    return tuple(entries)
+
+
+def _is_name(name: bytes) -> bool:
+    return name not in (b"", b".", b"..") and b"/" not in name and b"\0" not in name
+
+
+class Built(msgspec.Struct, frozen=True):
+    """A directory built from a flat listing: its entry, and the bytes of every tree below by digest."""
+
+    entry: Entry
+    trees: dict[Digest, bytes]
+
+
+def build_tree(files: Mapping[str, Entry], name: str = "") -> Built:
+    """Build nested trees from entries keyed by their path text below one directory.
+
+    An entry of kind `d` stands for an empty directory (its digest is ignored). Directories that hold something need
+    no entry of their own.
+
+    >>> one = Entry("", "f", "00" * 32, 3)
+    >>> build_tree({"a/b.txt": one}).entry.count
+    1
+    """
+    root: dict[str, object] = {}
+    for path, entry in files.items():
+        *folders, leaf = path.split("/")
+        here = root
+        for folder in folders:
+            below = here.get(folder)
+            if not isinstance(below, dict):
+                below = here[folder] = {}
+            here = below
+        if entry.kind != "d":
+            here[leaf] = entry
+        elif not isinstance(here.get(leaf), dict):
+            here[leaf] = {}
+    trees: dict[Digest, bytes] = {}
+    return Built(_fold(name, root, trees), trees)
+
+
+def _fold(name: str, folder: Mapping[str, object], trees: dict[Digest, bytes]) -> Entry:
+    entries: list[Entry] = []
+    for key, value in folder.items():
+        if isinstance(value, Entry):
+            entries.append(Entry(key, value.kind, value.digest, value.size, 1))
+        elif isinstance(value, dict):
+            entries.append(_fold(key, value, trees))
+    data = encode_tree(entries)
+    digest = digest_bytes(data)
+    trees[digest] = data
+    size, count = sum(entry.size for entry in entries), sum(entry.count for entry in entries)
+    return Entry(name, "d", digest, size, count)
+
+
+EMPTY_DIGEST = digest_bytes(MAGIC)

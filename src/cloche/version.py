@@ -1,0 +1,3 @@
+"""The version of Cloche, here once."""
+
+__version__ = "0.1.0"
