@@ -5,10 +5,14 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from cloche.errors import UsageError
 
-Value = str | int | float | bool | None | list["Value"]
+if TYPE_CHECKING:
+    Value = str | int | float | bool | None | list["Value"]
+else:  # msgspec decodes no recursive alias; a list may hold anything there
+    Value = str | int | float | bool | None | list
 
 
 def flatten(table: Mapping[str, object], prefix: str = "") -> dict[str, Value]:
