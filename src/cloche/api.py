@@ -1,0 +1,155 @@
+"""Layer 7, the Python API: `cloche.open(".")` gives a project with one method for each verb.
+
+Every method calls the same function as the command of that name and returns the struct that its `--json` prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from cloche.model.changes import Difference, Part
+from cloche.model.operation import Operation
+from cloche.model.plan import Plan
+from cloche.model.run import Run, Series
+from cloche.model.run_row import RunRow
+from cloche.model.values import Value
+from cloche.ops import add, diff, doctor, history, log, note, remove, revert, show, status, tag, undo, untrack
+from cloche.ops import init as init_op
+from cloche.ops import run as run_op
+from cloche.project.notes import Note
+from cloche.project.project import Project
+
+
+def open(path: str | Path = ".") -> OpenProject:  # noqa: A001
+    """The project that `path` lies in. Raises cloche.ClocheError where there is none."""
+    return OpenProject(Project.find(Path(path)))
+
+
+def init(path: str | Path = ".", *, nested: bool = False) -> OpenProject:
+    """Make a folder a project, and open it. See `cloche init`."""
+    init_op.init(Path(path), nested=nested)
+    return open(path)
+
+
+class OpenProject:
+    """A project and its verbs.
+
+    Runs are named as on the command line: the beginning of an id, `@`, `@~2`, a tag, or a Git revision. Paths are
+    relative to the root of the project. Every method raises cloche.ClocheError with a message and a hint.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+
+    @property
+    def root(self) -> Path:
+        """The folder that holds `cloche.toml`."""
+        return self._project.root
+
+    def add(self, *paths: str, dry_run: bool = False) -> add.Added:
+        """Track data paths, or record their new content. See `cloche add`."""
+        return add.add(self._project, paths, base=self.root, dry_run=dry_run)
+
+    def untrack(self, *paths: str, dry_run: bool = False) -> untrack.Untracked:
+        """Stop tracking data paths. See `cloche untrack`."""
+        return untrack.untrack(self._project, paths, base=self.root, dry_run=dry_run)
+
+    def run(
+        self,
+        command: Sequence[str] = (),
+        *,
+        stages: Sequence[str] = (),
+        force: bool = False,
+        params: Mapping[str, Value] | None = None,
+        message: str = "",
+        experiment: str = "",
+        folder: str = "",
+    ) -> Run:
+        """Run a command, or the pipeline without one, and record everything. See `cloche run`.
+
+        A command that fails raises nothing: look at `status` and `exit_status` of what is returned.
+        """
+        request = run_op.Request(
+            tuple(command), tuple(stages), force, dict(params or {}), message, experiment, folder
+        )
+        return run_op.run(self._project, request, say=lambda _line: None)
+
+    def status(self, base: str = "") -> status.Status:
+        """What changed since a run (default: the last). See `cloche status`."""
+        return status.status(self._project, base)
+
+    def log(
+        self, where: str = "", *, sort: Sequence[str] = (), limit: int | None = None, experiment: str = "", hidden: bool = False
+    ) -> list[RunRow]:
+        """The runs that fit a filter. See `cloche log`."""
+        return log.log(self._project, where, sort=sort, limit=limit, experiment=experiment, hidden=hidden)
+
+    def show(self, run: str = "@") -> show.Shown:
+        """Everything about one run. See `cloche show`."""
+        return show.show(self._project, run)
+
+    def output_log(self, run: str = "@") -> Iterator[bytes]:
+        """What a run printed, piece by piece. See `cloche show --log`."""
+        return show.output_log(self._project, run)
+
+    def series(self, run: str = "@") -> dict[str, Series]:
+        """Every logged value by key. See `cloche show --series`."""
+        return show.series(self._project, run)
+
+    def diff(
+        self,
+        a: str = "@",
+        b: str = ".",
+        *,
+        only: Sequence[Part] = (),
+        paths: Sequence[str] = (),
+        rows: bool = True,
+        key: Sequence[str] = (),
+    ) -> Difference:
+        """What differs between two versions; `.` is the work tree. See `cloche diff`."""
+        return diff.diff(self._project, a, b, only=only, paths=paths, rows=rows, key=key)
+
+    def revert(self, run: str, *, only: Sequence[Part] = (), dry_run: bool = False) -> Plan:
+        """Bring back what a run was given. See `cloche revert`."""
+        return revert.revert(self._project, run, only=only, dry_run=dry_run)
+
+    def undo(self, number: int | None = None, *, force: bool = False, dry_run: bool = False) -> undo.Undone:
+        """Reverse an operation (default: the newest). See `cloche undo`."""
+        return undo.undo(self._project, number, force=force, dry_run=dry_run)
+
+    def history(self, limit: int | None = None) -> list[Operation]:
+        """The operation log, newest first. See `cloche history`."""
+        return history.history(self._project, limit)
+
+    def tag(self, name: str, run: str = "@", *, move: bool = False) -> tag.Tag:
+        """Name a run. See `cloche tag`."""
+        return tag.tag(self._project, name, run, move=move)
+
+    def untag(self, name: str) -> tag.Tag:
+        """Delete a tag. See `cloche tag --delete`."""
+        return tag.untag(self._project, name)
+
+    def tags(self) -> list[tag.Tag]:
+        """All tags."""
+        return tag.tags(self._project)
+
+    def note(self, text: str, run: str = "@") -> Note:
+        """Attach a text to a run. See `cloche note`."""
+        return note.note(self._project, text, run)
+
+    def unnote(self, number: int) -> Note:
+        """Delete a note. See `cloche note --delete`."""
+        return note.unnote(self._project, number)
+
+    def notes(self, run: str = "") -> list[Note]:
+        """The notes of a run, or all. See `cloche note`."""
+        return note.notes(self._project, run)
+
+    def remove(self, *runs: str, with_tags: bool = False, dry_run: bool = False) -> remove.Removed:
+        """Take runs out of the log. See `cloche remove`."""
+        return remove.remove(self._project, runs, with_tags=with_tags, dry_run=dry_run)
+
+    def doctor(self) -> list[doctor.Check]:
+        """Is everything in order? See `cloche doctor`."""
+        return doctor.doctor(self._project)

@@ -1,0 +1,110 @@
+"""The `cloche` command: finds the verb, and shows every error in one way."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from cloche.cli.verbs import SECTIONS, VERBS
+from cloche.errors import ClocheError
+from cloche.version import __version__
+
+INTERRUPTED = 130
+
+
+class Verbs(click.Group):
+    """A group that imports a verb's module when it is used, and says what was meant when there is none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all verbs."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb called `cmd_name`."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"cloche.cli.commands.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with a hint for a misspelt verb."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            from cloche.analysis.suggestions import closest
+
+            near = closest(args[0], VERBS)
+            hint = f"did you mean `cloche {near}`?" if near else "type `cloche --help` to see the commands"
+            raise click.UsageError(f"there is no command {args[0]!r}\nhint: {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Verbs by section, without importing them."""
+        for title, verbs in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl(list(verbs.items()))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="cloche %(version)s")
+@click.option(
+    "-C", "folder", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path), help="Start in FOLDER."
+)
+@click.pass_context
+def cli(ctx: click.Context, folder: Path | None) -> None:
+    """Pin code, data, config and environment of every training run as one version, and put any of them back.
+
+    \b
+    A first session:
+      cloche init
+      cloche add data/
+      cloche run -- python train.py
+      cloche log
+      cloche diff @~1 @
+      cloche revert @~1
+
+    Runs are named by the beginning of their id, `@` (the last), `@~2`, a tag, or a Git revision.
+    """
+    if folder is not None:
+        try:
+            os.chdir(folder)
+        except OSError as error:
+            raise click.UsageError(f"cannot go to {folder}: {error.strerror}", ctx) from error
+
+
+def run() -> None:
+    """Run the command line and end the process with its exit status."""
+    sys.exit(call(sys.argv[1:]))
+
+
+def call(arguments: list[str]) -> int:
+    """Run the command line; the exit status."""
+    try:
+        status = cli.main(arguments, prog_name="cloche", standalone_mode=False)
+        sys.stdout.flush()
+    except ClocheError as error:
+        return _fail(error.message, error.hint, error.exit_status)
+    except click.UsageError as error:
+        place = f" (see `{error.ctx.command_path} --help`)" if error.ctx is not None else ""
+        message, _, hint = error.format_message().partition("\nhint: ")
+        return _fail(message + ("" if hint else place), hint, error.exit_code)
+    except click.ClickException as error:
+        return _fail(error.format_message(), "", error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away (`cloche log | head`): nothing is left to say, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status if isinstance(status, int) else 0
+
+
+def _fail(message: str, hint: str, status: int) -> int:
+    from cloche.cli.output import complain
+
+    complain(message, hint)
+    return status

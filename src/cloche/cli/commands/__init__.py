@@ -1,0 +1,1 @@
+"""One module a verb, named after it; each holds `command`."""

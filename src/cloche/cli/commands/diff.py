@@ -1,0 +1,58 @@
+"""`cloche diff`."""
+
+from __future__ import annotations
+
+import click
+
+from cloche.cli.options import json_option, project, run_argument
+from cloche.cli.output import console, print_json
+from cloche.model.changes import PARTS
+
+
+@click.command()
+@run_argument("a", default="@", metavar="[A]")
+@run_argument("b", default=".", metavar="[B]")
+@click.argument("paths", nargs=-1, type=click.Path(), metavar="[PATH]...")
+@click.option("--only", default="", metavar="PARTS", help="Some of code,data,config,environment.")
+@click.option("--no-rows", is_flag=True, help="Do not compare tables row by row.")
+@click.option("--key", default="", metavar="COLUMNS", help="Columns that identify a row of a table.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 when something differs.")
+@json_option
+def command(
+    a: str, b: str, paths: tuple[str, ...], only: str, no_rows: bool, key: str, exit_code: bool, as_json: bool
+) -> None:
+    """What differs between A (default: the last run) and B (default: the work tree, `.`)?
+
+    Shows metrics, config, packages, data down to rows and columns (CSV, TSV, Parquet), and code.
+
+    \b
+    Examples:
+      cloche diff
+      cloche diff @~1 @
+      cloche diff champion @ --only code,config
+      cloche diff @~1 @ data/raw --key flight_id
+    """
+    from cloche.cli.parts import parse_parts
+    from cloche.ops.diff import diff
+
+    here = project()
+    found = diff(
+        here,
+        a,
+        b,
+        only=parse_parts(only),
+        paths=[here.path_text(path) for path in paths],
+        rows=not no_rows,
+        key=[name.strip() for name in key.split(",") if name.strip()],
+        say=None,
+    )
+    if as_json:
+        print_json(found)
+    else:
+        from cloche.cli.render.difference import print_difference
+
+        print_difference(console(), found)
+    if exit_code and len(found.same) < len(PARTS):
+        raise SystemExit(1)
+
+

@@ -1,0 +1,51 @@
+"""`cloche log`."""
+
+from __future__ import annotations
+
+import click
+
+from cloche.cli.options import json_option, project
+from cloche.cli.output import console, print_json, say
+
+
+@click.command()
+@click.argument("where", default="", metavar="[FILTER]")
+@click.option("-s", "--sort", multiple=True, metavar="NAME", help="Sort by this, such as metrics.auc; -NAME for largest first.")
+@click.option("-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Show at most this many.")
+@click.option("-a", "--all", "everything", is_flag=True, help="No limit, and removed runs too.")
+@click.option("-e", "--experiment", default="", help="Only runs of this experiment.")
+@click.option("-c", "--columns", default="", metavar="NAMES", help="Metrics and params to show, such as metrics.auc,params.lr.")
+@json_option
+def command(
+    where: str, sort: tuple[str, ...], limit: int, everything: bool, experiment: str, columns: str, as_json: bool
+) -> None:
+    """List runs, newest first; filter and sort them.
+
+    FILTER is MLflow's grammar: comparisons (=, !=, <, <=, >, >=, LIKE, ILIKE, IN, IS NULL) of metrics.NAME,
+    params.NAME, tags.NAME and attributes such as status, commit or command, joined by `and`.
+
+    \b
+    Examples:
+      cloche log
+      cloche log "metrics.auc > 0.8 and params.train.lr = 0.1" --sort -metrics.auc
+      cloche log "status = 'failed'" --json
+    """
+    from cloche.ops.log import log
+
+    rows = log(
+        project(), where, sort=sort, limit=None if everything else limit, experiment=experiment, hidden=everything
+    )
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        say("no runs" + (" match the filter" if where else " yet: type `cloche run -- COMMAND`"))
+        return
+    from cloche.cli.render.log import log_table
+
+    names = [name.strip() for name in columns.split(",") if name.strip()]
+    metrics = [name.removeprefix("metrics.") for name in names if not name.startswith("params.")]
+    params = [name.removeprefix("params.") for name in names if name.startswith("params.")]
+    console().print(log_table(rows, metrics, params))
+    if len(rows) == limit and not everything:
+        say(f"the first {limit}; --all shows every run")

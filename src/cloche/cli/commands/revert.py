@@ -1,0 +1,46 @@
+"""`cloche revert`."""
+
+from __future__ import annotations
+
+import click
+
+from cloche.cli.options import dry_run_option, json_option, project, run_argument
+from cloche.cli.output import console, print_json, say
+
+
+@click.command()
+@run_argument()
+@click.option("--only", default="", metavar="PARTS", help="Some of code,data,config,environment.")
+@dry_run_option
+@json_option
+def command(run: str, only: str, dry_run: bool, as_json: bool) -> None:
+    """Bring back what RUN was given: code, data, config and environment, and what it wrote.
+
+    What is overwritten is stored first; `cloche undo` returns it. Git's branch and index stay as they are.
+
+    \b
+    Examples:
+      cloche revert @~1 --dry-run
+      cloche revert champion
+      cloche revert @ --only data
+    """
+    from cloche.cli.parts import parse_parts
+    from cloche.cli.render.words import plural
+    from cloche.ops.revert import revert
+
+    plan = revert(project(), run, only=parse_parts(only), dry_run=dry_run)
+    if as_json:
+        print_json(plan)
+        return
+    if plan.empty and not plan.problems:
+        say(f"nothing to do: everything is as in run {plan.target[:8]}")
+        return
+    if dry_run:
+        from cloche.cli.render.plan import print_plan
+
+        print_plan(console(), plan)
+        return
+    what = [plural(len(plan.files), "file")] if plan.files else []
+    what += [plural(len(plan.packages), "package")] if plan.packages else []
+    say(f"went back to run {plan.target[:8]}: {', '.join(what)} changed")
+    say("`cloche undo` takes it back; `cloche run` runs it again")

@@ -1,0 +1,45 @@
+"""Options and arguments that several verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from cloche.project.project import Project
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
+dry_run_option: Decorator = click.option("-n", "--dry-run", is_flag=True, help="Show what would happen; change nothing.")
+
+
+def project() -> Project:
+    """The project that the current folder lies in."""
+    from cloche.project.project import Project
+
+    return Project.find(Path.cwd())
+
+
+def complete_run(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Tags and the newest runs that begin with what was typed."""
+    from cloche.errors import ClocheError
+
+    try:
+        here = project()
+        tags = [CompletionItem(tag, help="tag") for tag in here.catalog.facts("tag")]
+        rows = here.catalog.runs(limit=50)
+        runs = [CompletionItem(row.short, help=f"{row.status} {' '.join(row.command)}") for row in rows]
+    except ClocheError:
+        return []
+    names = [CompletionItem("@", help="the last run"), *tags, *runs]
+    return [item for item in names if str(item.value).startswith(incomplete)]
+
+
+def run_argument(name: str = "run", **options: Any) -> Decorator:
+    """An argument that names a run."""
+    return click.argument(name, metavar=options.pop("metavar", "RUN"), shell_complete=complete_run, **options)

@@ -1,0 +1,105 @@
+"""What goes to the terminal: facts to stdout, everything else to stderr with the prefix `cloche: `."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDE = 200
+
+
+def print_json(value: object) -> None:
+    """Print a struct, or a list of them, as one JSON document."""
+    data = msgspec.json.format(msgspec.json.encode(value, order="deterministic"), indent=2)
+    sys.stdout.write(data.decode("utf-8") + "\n")
+
+
+def say(line: str) -> None:
+    """One line about what is going on, to stderr."""
+    sys.stderr.write(f"cloche: {line}\n")
+    sys.stderr.flush()
+
+
+def complain(message: str, hint: str = "") -> None:
+    """An error and what to do about it, to stderr."""
+    colour = use_colour(sys.stderr)
+    head, tail = ("\x1b[31mcloche:\x1b[0m", "\x1b[36mhint:\x1b[0m") if colour else ("cloche:", "hint:")
+    sys.stderr.write(f"{head} {message}\n" + (f"{tail} {hint}\n" if hint else ""))
+
+
+def use_colour(stream: object) -> bool:
+    """Whether colour is welcome: a terminal, and neither NO_COLOR nor a dumb one (no-color.org)."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    isatty = getattr(stream, "isatty", lambda: False)
+    return bool(isatty()) and os.environ.get("TERM") != "dumb"
+
+
+def console() -> Console:
+    """Where tables are printed. Not a terminal: no colour, and wide enough that nothing is cut."""
+    from rich.console import Console
+
+    if sys.stdout.isatty():
+        return Console(no_color=not use_colour(sys.stdout), highlight=False)
+    colour = use_colour(sys.stdout)
+    return Console(width=WIDE, force_terminal=colour, no_color=not colour, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr, shown on a terminal when the work takes longer than half a second.
+
+    Yields a function that is told how much is done, and of how much.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    bar = _Bar(what)
+    try:
+        yield bar.update
+    finally:
+        bar.close()
+
+
+class _Bar:
+    """Starts rich's progress bar late: most work is over before a bar could be read."""
+
+    def __init__(self, what: str) -> None:
+        import time
+
+        self._now = time.monotonic
+        self._began = time.monotonic()
+        self._what = what
+        self._show: Callable[[int, int], None] | None = None
+        self._stop: Callable[[], None] = lambda: None
+
+    def update(self, done: int, total: int) -> None:
+        if self._show is None and self._now() - self._began > 0.5:
+            self._start()
+        if self._show is not None:
+            self._show(done, total)
+
+    def _start(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        shown = Console(stderr=True, no_color=not use_colour(sys.stderr))
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        bar = Progress(*columns, console=shown, transient=True)
+        task = bar.add_task(self._what)
+        bar.start()
+        self._stop = bar.stop
+        self._show = lambda done, total: bar.update(task, completed=done, total=total)
+
+    def close(self) -> None:
+        self._stop()

@@ -1,0 +1,183 @@
+"""The differences between two versions, the way a person reads them: what came out first, then why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cloche.cli.render.words import change, metric, plural, seconds, size, value
+from cloche.model.changes import (
+    DataChange,
+    Difference,
+    EnvironmentChange,
+    Hunks,
+    MetricChange,
+    PathChange,
+    TableChange,
+    ValueChange,
+)
+from cloche.model.run import ID_SHOWN
+
+MARK = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
+FILES_SHOWN = 12
+
+
+def print_difference(out: Console, found: Difference) -> None:
+    """Print everything that differs, section by section."""
+    a, b = _name(found.a), _name(found.b)
+    out.print(Text.assemble(("diff ", "bold"), (a, "bold red"), " → ", (b, "bold green")))
+    parts = list(_sections(found, a, b))
+    for title, body in parts:
+        out.print()
+        out.print(Text(title, style="bold underline"))
+        for one in body:
+            out.print(one)
+    if found.same:
+        out.print()
+        out.print(Text("same: " + ", ".join(found.same), style="dim"))
+
+
+def _name(name: str) -> str:
+    return "work tree" if name == "." else name[:ID_SHOWN]
+
+
+def _sections(found: Difference, a: str, b: str) -> Iterator[tuple[str, list[RenderableType]]]:
+    if found.metrics:
+        yield "metrics", [metric_table(found.metrics, a, b)]
+    if found.config:
+        yield "config", [value_table(found.config, a, b)]
+    if found.environment.packages or found.environment.facts:
+        yield "environment", [environment_table(found.environment, a, b)]
+    if found.data:
+        yield "data", [line for one in found.data for line in data_lines(one)]
+    if found.command:
+        yield "command", [Text(f"- {found.command[0] or 'pipeline'}\n+ {found.command[1] or 'pipeline'}")]
+    if found.code:
+        yield "code", [hunk_text(one) for one in found.code]
+    if found.outputs:
+        yield "outputs", path_lines(found.outputs)
+    if found.resources:
+        before, after = found.resources
+        table = _table("", a, b)
+        table.add_row("wall time", seconds(before.wall), seconds(after.wall))
+        table.add_row("CPU time", seconds(before.cpu), seconds(after.cpu))
+        table.add_row("peak memory", size(before.peak_memory), size(after.peak_memory))
+        yield "resources", [table]
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in columns:
+        table.add_column(name, justify="left" if name == columns[0] else "right")
+    return table
+
+
+def metric_table(metrics: Sequence[MetricChange], a: str, b: str) -> Table:
+    """Metrics side by side with their change."""
+    table = _table("", a, b, "change")
+    for one in metrics:
+        style = "" if not one.change else "bold"
+        table.add_row(one.key, metric(one.before), metric(one.after), change(one.change), style=style)
+    return table
+
+
+def value_table(values: Sequence[ValueChange], a: str, b: str) -> Table:
+    """Config values side by side."""
+    table = _table("", a, b)
+    for one in values:
+        before = value(one.before) if one.has_before else ""
+        after = value(one.after) if one.has_after else ""
+        table.add_row(one.key, Text(before, style="red"), Text(after, style="green"))
+    return table
+
+
+def environment_table(found: EnvironmentChange, a: str, b: str) -> Table:
+    """Packages and other facts side by side."""
+    table = _table("", a, b, "")
+    for name, (before, after) in found.facts.items():
+        table.add_row(name, before, after, "")
+    for package in found.packages:
+        before, after = package.before, package.after
+        cells = [_version(one) for one in (before, after)]
+        table.add_row(package.name, *cells, package.direction)
+    return table
+
+
+def _version(package: object) -> str:
+    if package is None:
+        return ""
+    version, source = getattr(package, "version", ""), getattr(package, "source", "index")
+    return version if source == "index" else f"{version} ({source})"
+
+
+def data_lines(found: DataChange) -> list[RenderableType]:
+    """A data path, its files, and the rows and columns of its tables."""
+    mark, style = MARK[found.act]
+    sizes = f"{size(found.size_before)} → {size(found.size_after)}"
+    counts = ", ".join(
+        f"{sum(1 for one in found.files if one.act == act)} {act}"
+        for act in MARK
+        if any(one.act == act for one in found.files)
+    )
+    lines: list[RenderableType] = [Text.assemble((f"{mark} {found.path}", style), f"  {counts}; {sizes}")]
+    lines += [Text("    ") + line for line in path_lines(found.files)]
+    lines += [Text("    " + line) for table in found.tables for line in table_lines(table)]
+    return lines
+
+
+def path_lines(changes: Sequence[PathChange]) -> list[Text]:
+    """One line a path, the first few."""
+    lines = []
+    for one in changes[:FILES_SHOWN]:
+        mark, style = MARK[one.act]
+        entry = one.after or one.before
+        detail = f"  {size(entry.size)}" if entry is not None else ""
+        lines.append(Text.assemble((f"{mark} {one.path}", style), (detail, "dim")))
+    if len(changes) > FILES_SHOWN:
+        lines.append(Text(f"  … and {len(changes) - FILES_SHOWN} more (--json lists all)", style="dim"))
+    return lines
+
+
+def table_lines(table: TableChange) -> Iterator[str]:
+    """What happened to the rows and columns of a table."""
+    rows = [f"{table.rows_before:,} → {table.rows_after:,} rows"]
+    rows += [f"+{table.rows_added:,}"] if table.rows_added else []
+    rows += [f"-{table.rows_removed:,}"] if table.rows_removed else []
+    rows += [f"~{table.rows_changed:,}"] if table.rows_changed else []
+    by = f" by {', '.join(table.key)}" if table.key else ""
+    yield f"{table.path}: {', '.join(rows)}{by}"
+    columns = [f"+{name}" for name in table.columns_added] + [f"-{name}" for name in table.columns_removed]
+    columns += [f"{name}: {before} → {after}" for name, (before, after) in table.columns_retyped.items()]
+    if columns:
+        yield f"  columns {', '.join(columns)}"
+    if table.columns_changed:
+        yield f"  changed in {', '.join(table.columns_changed)}"
+    if table.note:
+        yield f"  note: {table.note}"
+
+
+def hunk_text(hunks: Hunks) -> Text:
+    """A unified diff in colour."""
+    mark, style = MARK[hunks.act]
+    text = Text.assemble((f"{mark} {hunks.path}", style), (f"  +{hunks.added} -{hunks.removed}", "dim"))
+    if hunks.binary:
+        return text.append("  (binary)", style="dim")
+    for line in hunks.text.splitlines():
+        text.append("\n")
+        text.append(line, style=_line_style(line))
+    return text
+
+
+def _line_style(line: str) -> str:
+    if line.startswith(("+++", "---")):
+        return "bold"
+    return {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
+
+
+def summary(count: int) -> str:
+    """How many things differ."""
+    return plural(count, "difference")

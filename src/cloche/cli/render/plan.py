@@ -1,0 +1,33 @@
+"""What a destructive verb would do."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from cloche.cli.render.words import plural, size
+from cloche.model.plan import Plan
+
+WORDS = {"added": ("create", "green"), "removed": ("delete", "red"), "changed": ("overwrite", "yellow")}
+FILES_SHOWN = 40
+
+
+def print_plan(out: Console, plan: Plan) -> None:
+    """Print the plan, with what is not recorded anywhere yet marked."""
+    out.print(Text(f"would {plan.verb} to run {plan.target[:8]}:", style="bold"))
+    for planned in plan.files[:FILES_SHOWN]:
+        word, style = WORDS[planned.change.act]
+        entry = planned.change.after or planned.change.before
+        line = Text.assemble(f"  {planned.part:8}", (f"{word:9} ", style), planned.change.path)
+        line.append(f"  {size(entry.size)}" if entry else "", style="dim")
+        if not planned.recorded:
+            line.append("  not recorded yet: stored first", style="yellow")
+        out.print(line)
+    if len(plan.files) > FILES_SHOWN:
+        out.print(Text(f"  … and {plural(len(plan.files) - FILES_SHOWN, 'file')} more (--json lists all)", style="dim"))
+    for package in plan.packages:
+        before = package.before.version if package.before else "nothing"
+        after = package.after.version if package.after else "nothing"
+        out.print(Text(f"  package {package.name}: {before} → {after}"))
+    for problem in plan.problems:
+        out.print(Text(f"  cannot: {problem}", style="red"))

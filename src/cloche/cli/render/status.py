@@ -1,0 +1,86 @@
+"""The work tree against the last run."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from cloche.cli.render.difference import environment_table, path_lines, value_table
+from cloche.cli.render.words import plural, size
+from cloche.model.run import ID_SHOWN
+from cloche.ops.status import DataState, Status
+
+
+def print_status(out: Console, found: Status) -> None:
+    """Print what changed, and what to type next."""
+    if found.commit or found.branch:
+        out.print(f"on {found.branch or 'no branch'} at {found.commit[:12] or 'no commit yet'}")
+    _warn(out, found)
+    base = found.base[:ID_SHOWN]
+    if not found.base:
+        out.print(f"no runs yet: {plural(found.files, 'code file')} would be recorded")
+    elif found.clean:
+        tags = f" [{', '.join(found.tags)}]" if found.tags else ""
+        out.print(Text.assemble(("nothing changed", "green"), f" since run {base}{tags}"))
+    else:
+        out.print(Text(f"changed since run {base}:", style="bold"))
+    if found.config:
+        _title(out, "config")
+        out.print(value_table(found.config, base, "now"))
+    if found.environment.packages or found.environment.facts:
+        _title(out, "environment")
+        out.print(environment_table(found.environment, base, "now"))
+    _data(out, found)
+    if found.code:
+        _title(out, "code")
+        for line in path_lines(found.code):
+            out.print(line)
+    _next(out, found)
+
+
+def _title(out: Console, text: str) -> None:
+    out.print()
+    out.print(Text(text, style="bold underline"))
+
+
+def _data(out: Console, found: Status) -> None:
+    shown = [item for item in found.data if item.since or item.lock != "same" or not found.base]
+    if not shown and not found.forgotten:
+        return
+    _title(out, "data")
+    for item in shown:
+        out.print(_data_line(item))
+        for line in path_lines(item.since):
+            out.print(Text("    ") + line)
+    for path in found.forgotten:
+        out.print(Text(f"- {path}  no longer tracked", style="red"))
+
+
+def _data_line(item: DataState) -> Text:
+    words = {
+        "same": "",
+        "changed": "not yet in cloche.lock",
+        "missing": "missing",
+    }[item.lock]
+    text = Text(f"  {item.path}  {plural(item.files, 'file')}, {size(item.size)}")
+    return text.append(f"  {words}", style="yellow") if words else text
+
+
+def _warn(out: Console, found: Status) -> None:
+    for number in found.cut_off:
+        out.print(Text(f"operation {number} was cut off half-way: type `cloche undo {number}`", style="red"))
+    for run in found.going:
+        out.print(Text(f"run {run[:ID_SHOWN]} is going", style="cyan"))
+    for path, why in found.unreadable:
+        out.print(Text(f"cannot read {path}: {why}", style="red"))
+    for file in found.left_out:
+        out.print(Text(f"left out of code: {file.path} ({file.reason})", style="dim"))
+
+
+def _next(out: Console, found: Status) -> None:
+    if any(item.lock == "missing" for item in found.data):
+        out.print(Text("\nhint: `cloche revert @ --only data` brings missing data back", style="dim"))
+    elif any(item.lock == "changed" for item in found.data):
+        out.print(Text("\nhint: `cloche add` records the new data, for Git too", style="dim"))
+    if found.base and not found.clean:
+        out.print(Text("hint: `cloche diff` shows the changes, `cloche revert @` takes them back", style="dim"))

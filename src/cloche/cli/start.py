@@ -1,0 +1,36 @@
+"""Where `cloche` starts: as little as possible before the command is known."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> None:
+    """The console script."""
+    _isolate()
+    if sys.argv[1:] == ["--version"]:
+        from cloche.version import __version__
+
+        sys.stdout.write(f"cloche {__version__}\n")
+        return
+    from cloche.cli.app import run
+
+    run()
+
+
+def _isolate() -> None:
+    """Start again without the user's PYTHON* variables, which are meant for their program and not for this one.
+
+    A `json.py` or `sitecustomize.py` on their PYTHONPATH would otherwise run in here. The program that `cloche run`
+    starts gets the variables untouched.
+    """
+    meant_for_them = any(name.startswith("PYTHON") for name in os.environ)
+    if sys.flags.ignore_environment or not meant_for_them or "CLOCHE_NOT_ISOLATED" in os.environ:
+        return
+    arguments = [sys.executable, "-E", "-P", "-m", "cloche", *sys.argv[1:]]
+    if sys.platform == "win32":
+        import subprocess
+
+        sys.exit(subprocess.call(arguments))
+    os.execv(sys.executable, arguments)

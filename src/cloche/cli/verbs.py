@@ -1,0 +1,32 @@
+"""The verbs by section, with the one line that `cloche --help` shows. Their modules are imported when they are used."""
+
+from __future__ import annotations
+
+SECTIONS: dict[str, dict[str, str]] = {
+    "Record": {
+        "init": "Make this folder a project.",
+        "add": "Track data, or record its new content.",
+        "untrack": "Stop tracking data.",
+        "run": "Run a command or the pipeline, and record everything.",
+    },
+    "Look": {
+        "status": "What changed since the last run?",
+        "log": "List runs; filter and sort them.",
+        "show": "Everything about one run.",
+        "diff": "What differs between two versions?",
+    },
+    "Put back": {
+        "revert": "Bring back what a run was given.",
+        "undo": "Reverse the last operation.",
+        "history": "List what changed this project.",
+    },
+    "Keep in order": {
+        "tag": "Name a run.",
+        "note": "Attach a text to a run.",
+        "remove": "Take runs out of the log.",
+        "doctor": "Is everything in order?",
+        "completion": "Set up completion for your shell.",
+    },
+}
+
+VERBS: dict[str, str] = {name: line for section in SECTIONS.values() for name, line in section.items()}

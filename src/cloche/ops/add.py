@@ -1,0 +1,131 @@
+"""`cloche add`: track data paths, or record their new content."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from cloche.errors import Conflict, InputError
+from cloche.model.changes import PathChange
+from cloche.model.lock import render_lock
+from cloche.model.paths import decode_path, inside
+from cloche.model.settings import FILE_NAME
+from cloche.model.snapshot import Tracked
+from cloche.project.ignore import with_ignored
+from cloche.project.journal import perform, present, read_bytes, text_change
+from cloche.project.project import LOCK_FILE, Project
+from cloche.project.snapshots import entry_at
+from cloche.store.capture import record_files
+from cloche.store.walk import FileStat, stat_of, walk
+
+Progress = Callable[[int, int], None]
+
+
+class AddedPath(msgspec.Struct, frozen=True):
+    """One data path. state: `new`, `changed` or `unchanged` against `cloche.lock`."""
+
+    tracked: Tracked
+    state: str
+
+
+class Added(msgspec.Struct, frozen=True):
+    """What `add` did (or would do, with dry_run). ignored: `.gitignore` files that got a line."""
+
+    paths: tuple[AddedPath, ...]
+    ignored: tuple[str, ...] = ()
+    dry_run: bool = False
+
+
+def add(
+    project: Project,
+    paths: Sequence[str],
+    *,
+    base: Path | None = None,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> Added:
+    """Record the content of data paths and write them to `cloche.lock`. Without paths: all that are tracked already.
+
+    `base` is the folder that relative paths start from. Raises InputError for a path that is missing, unreadable or
+    outside the project, and Conflict for one that Git tracks or that overlaps another data path.
+    """
+    with project.writing():
+        before = {item.path: item for item in project.tracked}
+        names = list(dict.fromkeys(project.path_text(path, base) for path in paths)) or list(before)
+        if not names:
+            raise InputError("nothing is tracked yet", hint="name a data path: `cloche add data/`")
+        _refuse(project, names, before)
+        found = {name: _record(project, name, not dry_run, progress) for name in names}
+        project.cache.save()
+        rows = tuple(AddedPath(item, _state(before.get(name), item)) for name, item in sorted(found.items()))
+        changes = _changes(project, before, found) if not dry_run else []
+        if changes:
+            perform(project, "add", "added " + ", ".join(names), changes)
+    ignored = tuple(change.path for change in changes if change.path != LOCK_FILE)
+    return Added(rows, ignored, dry_run)
+
+
+def _record(project: Project, path: str, keep: bool, progress: Progress | None) -> Tracked:
+    files = data_files(project, path)
+    entries = record_files(project.root, files, project.store, project.cache, keep=keep, progress=progress)
+    entry = entry_at(path, entries, project if keep else None)
+    return Tracked(path, entry.kind, entry.digest, entry.size, entry.count)
+
+
+def data_files(project: Project, path: str) -> dict[str, FileStat]:
+    """Every file, link and empty folder of a data path. Raises InputError where one is missing or unreadable."""
+    stat = stat_of(project.root, path)
+    if stat is None:
+        raise InputError(f"{path} does not exist", hint="check the spelling; paths are relative to this folder")
+    if stat.kind != "d":
+        return {path: stat}
+    walked = walk(project.root, path)
+    if walked.unreadable:
+        name, why = walked.unreadable[0]
+        raise InputError(f"cannot read {name}: {why}", hint="make it readable, or add a smaller path")
+    if walked.special:
+        raise InputError(
+            f"{walked.special[0]} is no file, folder or link (a socket, pipe or device)",
+            hint="move it out of the data path",
+        )
+    return walked.files
+
+
+def _refuse(project: Project, names: Iterable[str], before: dict[str, Tracked]) -> None:
+    git_tracked = project.git.tracked() if project.git is not None else frozenset[str]()
+    for name in names:
+        if name in (FILE_NAME, LOCK_FILE):
+            raise Conflict(f"{name} describes the project; it is no data", hint="leave it to Git")
+        near = next((path for path in before if path != name and (inside(path, name) or inside(name, path))), None)
+        if near is not None:
+            raise Conflict(
+                f"{name} overlaps {near}, which is tracked already", hint=f"type `cloche untrack {near}` first"
+            )
+        clash = next((path for path in git_tracked if inside(path, name)), None)
+        if clash is not None:
+            raise Conflict(
+                f"Git already tracks {clash}",
+                hint=f"type `git rm -r --cached {name}` and try again: either Git or Cloche keeps a file",
+            )
+        if os.path.islink(os.path.join(project.root, decode_path(name))):
+            raise Conflict(f"{name} is a symbolic link", hint="add the folder that it points to, or copy it here")
+
+
+def _state(before: Tracked | None, now: Tracked) -> str:
+    return "new" if before is None else "unchanged" if before == now else "changed"
+
+
+def _changes(project: Project, before: dict[str, Tracked], found: dict[str, Tracked]) -> list[PathChange]:
+    after = {**before, **found}
+    changes = []
+    if after != before or not present(project, [LOCK_FILE]):
+        changes.append(text_change(project, LOCK_FILE, render_lock(after.values())))
+    if project.git is not None:
+        new = [path for path in found if path not in before]
+        visible = [path for path in new if path not in project.git.ignored(new)]
+        for ignore_file, lines in with_ignored(visible, lambda path: read_bytes(project, path)).items():
+            changes.append(text_change(project, ignore_file, lines))
+    return changes

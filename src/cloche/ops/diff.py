@@ -1,0 +1,175 @@
+"""`cloche diff`: what differs between two runs, or between a run and the work tree."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from cloche.analysis.entries import diff_entries
+from cloche.analysis.environments import diff_environments
+from cloche.analysis.metrics import diff_metrics
+from cloche.analysis.text import diff_text
+from cloche.analysis.values import diff_values
+from cloche.model.changes import PARTS, DataChange, Difference, Hunks, Part, PathChange, TableChange
+from cloche.model.paths import decode_path, inside
+from cloche.model.run import Run
+from cloche.model.tree import Entry
+from cloche.project.project import Project
+from cloche.project.recovery import recover
+from cloche.project.revisions import WORK_TREE
+from cloche.project.sides import Side, data_files, side
+from cloche.tables.compare import compare_tables, is_table
+
+Say = Callable[[str], None]
+TABLES_SHOWN = 30
+
+
+def diff(
+    project: Project,
+    a: str = "@",
+    b: str = WORK_TREE,
+    *,
+    only: Sequence[Part] = (),
+    paths: Sequence[str] = (),
+    rows: bool = True,
+    key: Sequence[str] = (),
+    say: Say | None = None,
+) -> Difference:
+    """Compare two versions; `.` is the work tree. Stores nothing.
+
+    only: these of the four inputs. paths: only code and data at or below these. rows: compare tables row by row.
+    key: columns that identify a row. Raises NotFound or Ambiguous.
+    """
+    recover(project)
+    first = side(project, a)
+    second = side(project, b, like=first.run)
+    if a == WORK_TREE:
+        first = side(project, a, like=second.run)
+    parts = tuple(only) or PARTS
+    wanted = _wanted(paths)
+    environment = diff_environments(first.environment, second.environment)
+    data = _data(project, first, second, wanted, rows, key, say) if "data" in parts else ()
+    before, after = first.snapshot, second.snapshot
+    found = Difference(
+        a=first.name,
+        b=second.name,
+        same=_same(first, second),
+        config=diff_values(before.config.values, after.config.values) if "config" in parts else (),
+        data=data,
+        code=_code(project, first, second, wanted) if "code" in parts else (),
+    )
+    if "environment" in parts:
+        found = msgspec.structs.replace(found, environment=environment)
+    if first.run and second.run and not only and not paths:
+        found = _results(found, first.run, second.run)
+    return found
+
+
+def _wanted(paths: Sequence[str]) -> Callable[[str], bool]:
+    return lambda path: not paths or any(inside(path, one) for one in paths)
+
+
+def _same(first: Side, second: Side) -> tuple[Part, ...]:
+    before, after = first.snapshot, second.snapshot
+    equal: dict[Part, bool] = {
+        "code": before.code.tree == after.code.tree,
+        "data": before.data.digest == after.data.digest,
+        "config": before.config.values == after.config.values,
+        "environment": before.environment == after.environment,
+    }
+    return tuple(part for part in PARTS if equal[part])
+
+
+def _results(found: Difference, first: Run, second: Run) -> Difference:
+    outputs = diff_entries(
+        {one.path: Entry(one.path, one.kind, one.digest, one.size, one.count) for one in first.outputs},
+        {one.path: Entry(one.path, one.kind, one.digest, one.size, one.count) for one in second.outputs},
+    )
+    return msgspec.structs.replace(
+        found,
+        metrics=diff_metrics(first.metrics, second.metrics),
+        outputs=outputs,
+        command=None if first.command == second.command else (" ".join(first.command), " ".join(second.command)),
+        resources=(first.resources, second.resources),
+    )
+
+
+def _code(project: Project, first: Side, second: Side, wanted: Callable[[str], bool]) -> tuple[Hunks, ...]:
+    if first.snapshot.code.tree == second.snapshot.code.tree:
+        return ()
+    changes = [change for change in diff_entries(first.code, second.code) if wanted(change.path)]
+    return tuple(
+        diff_text(
+            change.path,
+            _content(project, first, change.path, change.before),
+            _content(project, second, change.path, change.after),
+        )
+        for change in changes
+    )
+
+
+def _content(project: Project, of: Side, path: str, entry: Entry | None) -> bytes | None:
+    if entry is None or entry.kind == "d":
+        return None
+    if of.taken is None:
+        return project.store.read(entry.digest)
+    file = project.root / decode_path(path)
+    return os.fsencode(os.readlink(file)) if entry.kind == "l" else file.read_bytes()
+
+
+def _data(
+    project: Project,
+    first: Side,
+    second: Side,
+    wanted: Callable[[str], bool],
+    rows: bool,
+    key: Sequence[str],
+    say: Say | None,
+) -> tuple[DataChange, ...]:
+    changes = []
+    for path in sorted(first.data.keys() | second.data.keys()):
+        before, after = first.data.get(path), second.data.get(path)
+        if before == after:
+            continue
+        files = diff_entries(data_files(project, first, path), data_files(project, second, path))
+        files = tuple(change for change in files if wanted(change.path))
+        if not files:
+            continue
+        tables = _tables(project, first, second, files, key, say) if rows else ()
+        act = "added" if before is None else "removed" if after is None else "changed"
+        sizes = (before.size if before else 0, after.size if after else 0)
+        changes.append(DataChange(path, act, files, tables, *sizes))
+    return tuple(changes)
+
+
+def _tables(
+    project: Project, first: Side, second: Side, files: Sequence[PathChange], key: Sequence[str], say: Say | None
+) -> tuple[TableChange, ...]:
+    tables = [change for change in files if is_table(change.path)]
+    found = []
+    with tempfile.TemporaryDirectory(dir=project.folder / "tmp") as folder:
+        for number, change in enumerate(tables[:TABLES_SHOWN]):
+            if say is not None:
+                say(f"comparing rows of {change.path}")
+            before = _materialise(project, first, change.path, change.before, Path(folder) / f"a{number}")
+            after = _materialise(project, second, change.path, change.after, Path(folder) / f"b{number}")
+            found.append(compare_tables(before, after, change.path, key))
+    return tuple(found)
+
+
+def _materialise(project: Project, of: Side, path: str, entry: Entry | None, place: Path) -> Path | None:
+    """A file with this content: the one of the work tree, or a copy out of the store."""
+    if entry is None or entry.kind in ("d", "l"):
+        return None
+    if of.taken is not None:
+        return project.root / decode_path(path)
+    target = place.with_name(place.name + "".join(Path(path).suffixes[-2:]))
+    with open(target, "wb") as file:
+        for piece in project.store.stream(entry.digest):
+            file.write(piece)
+    return target

@@ -1,0 +1,131 @@
+"""`cloche doctor`: is everything in order, and what to do where it is not."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import msgspec
+
+from cloche.environments.installer import find_uv
+from cloche.errors import ClocheError
+from cloche.project.interpreters import see
+from cloche.project.project import FORMAT, Project
+from cloche.project.recovery import recover
+from cloche.project.sides import command_of
+from cloche.version import __version__
+
+State = Literal["ok", "warning", "error"]
+LOW_ON_SPACE = 1 << 30
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One thing that was looked at."""
+
+    name: str
+    state: State
+    message: str
+    hint: str = ""
+
+
+def doctor(project: Project) -> list[Check]:
+    """Look at everything Cloche depends on. Closes the records of killed runs; changes nothing else."""
+    checks = (_cloche, _settings, _git, _catalog, _store, _tracked, _runs, _operations, _interpreter, _installer, _space)
+    return [one for check in checks for one in _guarded(check, project)]
+
+
+def _guarded(check: Callable[[Project], Iterator[Check]], project: Project) -> list[Check]:
+    try:
+        return list(check(project))
+    except ClocheError as error:
+        return [Check(check.__name__.strip("_"), "error", error.message, error.hint)]
+
+
+def _cloche(project: Project) -> Iterator[Check]:
+    python = ".".join(map(str, sys.version_info[:3]))
+    yield Check("cloche", "ok", f"cloche {__version__} on Python {python}, layout {FORMAT}, project {project.root}")
+
+
+def _settings(project: Project) -> Iterator[Check]:
+    stages = len(project.settings.stages)
+    yield Check("settings", "ok", f"cloche.toml is understood ({stages} stages)")
+
+
+def _git(project: Project) -> Iterator[Check]:
+    if project.git is None:
+        hint = "" if shutil.which("git") else "install git"
+        yield Check("git", "warning", "no Git repository: code is recorded without commits", hint or "type `git init`")
+        return
+    commit, branch = project.git.head()
+    yield Check("git", "ok", f"on {branch or 'no branch'} at {commit[:12] or 'no commit yet'}")
+
+
+def _catalog(project: Project) -> Iterator[Check]:
+    problems = project.catalog.check()
+    for problem in problems:
+        yield Check("catalog", "error", problem, "restore .cloche/catalog.db from a copy")
+    if not problems:
+        yield Check("catalog", "ok", f"{len(project.catalog.ids(''))} runs, schema {project.catalog.version()}")
+
+
+def _store(project: Project) -> Iterator[Check]:
+    problems = project.store.verify()
+    for problem in problems:
+        yield Check("store", "error", problem, "restore .cloche/store from a copy")
+    packs, size = project.store.size()
+    if not problems:
+        yield Check("store", "ok", f"{packs} packs, {size / 1e6:.1f} MB, every object matches its digest")
+
+
+def _tracked(project: Project) -> Iterator[Check]:
+    gone = [item.path for item in project.tracked if not project.store.has(item.digest)]
+    for path in gone:
+        yield Check(
+            "data", "error", f"cloche.lock names a content of {path} that the store here does not hold",
+            f"type `cloche add {path}` if what lies there now is right",
+        )
+    if not gone:
+        yield Check("data", "ok", f"{len(project.tracked)} tracked data paths, all in the store")
+
+
+def _runs(project: Project) -> Iterator[Check]:
+    for run in recover(project):
+        yield Check("runs", "warning", f"run {run.short} was cut off; its record is closed now as killed")
+    going = project.catalog.running()
+    yield Check("runs", "ok", f"{len(going)} going" if going else "none is going")
+
+
+def _operations(project: Project) -> Iterator[Check]:
+    for operation in project.catalog.operations(50):
+        if operation.state == "started" and not operation.undone:
+            yield Check(
+                "operations",
+                "error",
+                f"operation {operation.number} ({operation.verb}) was cut off half-way",
+                f"type `cloche undo {operation.number}` to put back what was there before",
+            )
+
+
+def _interpreter(project: Project) -> Iterator[Check]:
+    environment, machine = see(project, command_of(project, None))
+    if environment.interpreter is None:
+        yield Check("python", "warning", "no Python was found that a run would use", "activate an environment")
+        return
+    count = len(environment.distributions)
+    yield Check("python", "ok", f"runs use Python {environment.interpreter.version} with {count} packages at {machine.python}")
+
+
+def _installer(project: Project) -> Iterator[Check]:
+    uv = find_uv()
+    if uv:
+        yield Check("uv", "ok", "found: environments are put back with uv")
+    else:
+        yield Check("uv", "warning", "not found: environments are put back with pip, slowly", "pip install 'cloche[restore]'")
+
+
+def _space(project: Project) -> Iterator[Check]:
+    free = shutil.disk_usage(project.folder).free
+    state: State = "warning" if free < LOW_ON_SPACE else "ok"
+    yield Check("disk", state, f"{free / 1e9:.1f} GB free", "free some space" if state == "warning" else "")

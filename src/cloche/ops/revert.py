@@ -1,0 +1,142 @@
+"""`cloche revert`: bring the work tree back to what a run was given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cloche.analysis.environments import diff_environments
+from cloche.environments.packages import create_environment, plan_packages
+from cloche.errors import Conflict, InputError
+from cloche.model.changes import PARTS, PackageChange, Part, PathChange
+from cloche.model.lock import render_lock
+from cloche.model.operation import Effect, PackagesEffect
+from cloche.model.plan import Belongs, Plan, PlannedFile
+from cloche.model.run import Run
+from cloche.model.tree import Entry
+from cloche.project.journal import perform, present, text_change
+from cloche.project.project import LOCK_FILE, Project
+from cloche.project.recovery import recover
+from cloche.project.revisions import find_run
+from cloche.project.sides import Side, data_files, run_side, work_side
+from cloche.project.stages import output_changes
+
+
+@dataclass(frozen=True)
+class Packages:
+    """What would change in an interpreter. create: it does not exist yet and would be made."""
+
+    python: str = ""
+    changes: tuple[PackageChange, ...] = ()
+    problems: tuple[str, ...] = ()
+    create: bool = False
+
+
+def revert(project: Project, revision: str, *, only: Sequence[Part] = (), dry_run: bool = False) -> Plan:
+    """Restore code, data, config and environment of a run exactly, and its outputs; `only` names some of the four.
+
+    What is overwritten is stored first: `undo` returns it. Git's commit and branch stay where they are. Raises
+    NotFound, InputError where something here cannot be read, and Conflict where something cannot be had.
+    """
+    recover(project)
+    with project.writing():
+        run = find_run(project, revision)
+        parts = tuple(only) or PARTS
+        now, then = work_side(project, like=run), run_side(project, run)
+        _refuse_unreadable(now)
+        files = _files(project, now, then, parts, with_outputs=not only)
+        packages = _packages(project, now, then) if "environment" in parts else Packages()
+        plan = Plan(
+            "revert", run.id, files, packages.changes, packages.python, packages.problems
+        )
+        if dry_run:
+            return plan
+        _refuse_problems(plan, revision)
+        _apply(project, run, plan, packages, then)
+    return plan
+
+
+def _files(project: Project, now: Side, then: Side, parts: Sequence[Part], with_outputs: bool) -> tuple[PlannedFile, ...]:
+    planned: dict[str, tuple[PathChange, Belongs]] = {}
+
+    def put(changes: Sequence[PathChange], part: Belongs) -> None:
+        planned.update({change.path: (change, part) for change in changes})
+
+    if with_outputs and then.run is not None:
+        for output in then.run.outputs:
+            put(output_changes(project, output), "outputs")
+    if "data" in parts:
+        put(_data(project, now, then), "data")
+    if "code" in parts:
+        put(_towards(project, now.code, then.code), "code")
+    if "config" in parts:
+        put(_towards(project, _config(now), _config(then)), "config")
+    return tuple(
+        PlannedFile(change, part, change.before is None or project.store.has(change.before.digest))
+        for path, (change, part) in sorted(planned.items())
+        if change.before != change.after
+    )
+
+
+def _towards(project: Project, now: Mapping[str, Entry], wanted: Mapping[str, Entry]) -> list[PathChange]:
+    """Changes from what is there to what is wanted. A file in the way counts, whatever it belongs to."""
+    in_the_way = present(project, [path for path in wanted if path not in now])
+    here = {**in_the_way, **now}
+    return [PathChange(path, here.get(path), wanted.get(path)) for path in here.keys() | wanted.keys()]
+
+
+def _config(side: Side) -> dict[str, Entry]:
+    return {
+        one.path: Entry(one.path.rpartition("/")[2], one.kind, one.digest, one.size)
+        for one in side.snapshot.config.files
+    }
+
+
+def _data(project: Project, now: Side, then: Side) -> list[PathChange]:
+    changes: list[PathChange] = []
+    for path in now.data.keys() | then.data.keys():
+        if now.data.get(path) != then.data.get(path):
+            changes += _towards(project, data_files(project, now, path), data_files(project, then, path))
+    locked = project.tracked
+    if locked != then.snapshot.data.paths:
+        changes.append(text_change(project, LOCK_FILE, render_lock(then.snapshot.data.paths)))
+    return changes
+
+
+def _packages(project: Project, now: Side, then: Side) -> Packages:
+    change = diff_environments(now.environment, then.environment)
+    python = now.taken.machine.python if now.taken is not None else ""
+    if not change.packages and "interpreter" not in change.facts:
+        return Packages(python)
+    changes, problems = plan_packages(python, now.environment, then.environment)
+    return Packages(python, changes, problems)
+
+
+def _refuse_unreadable(now: Side) -> None:
+    unreadable = now.taken.view.unreadable if now.taken is not None else ()
+    if unreadable:
+        path, why = unreadable[0]
+        raise InputError(
+            f"cannot read {path}: {why}; it could not be put back after being overwritten",
+            hint="make it readable, or move it out of the project",
+        )
+
+
+def _refuse_problems(plan: Plan, revision: str) -> None:
+    if plan.problems:
+        raise Conflict(
+            "the environment cannot be put back: " + "; ".join(plan.problems),
+            hint=f"the rest can: `cloche revert {revision} --only code,data,config`",
+        )
+
+
+def _apply(project: Project, run: Run, plan: Plan, packages: Packages, then: Side) -> None:
+    if plan.empty:
+        return
+    effects: list[Effect] = []
+    if plan.packages:
+        before = tuple(change.before for change in plan.packages if change.before is not None)
+        after = tuple(change.after for change in plan.packages if change.after is not None)
+        effects.append(PackagesEffect(plan.python, before, after))
+    changes = [planned.change for planned in plan.files]
+    perform(project, "revert", f"went back to run {run.short}", changes, effects)

@@ -1,0 +1,125 @@
+"""`cloche run`: execute a command or the pipeline, and record everything as one version."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cloche.analysis.suggestions import closest
+from cloche.capture.config import apply_overrides
+from cloche.errors import Busy, NotFound, UsageError
+from cloche.model.pipeline import order, upstream
+from cloche.model.run import Run
+from cloche.model.settings import Stage
+from cloche.model.values import Value
+from cloche.project.executing import run_command, run_pipeline
+from cloche.project.finish import finish
+from cloche.project.going import Going, going, is_alive, new_id
+from cloche.project.journal import perform, text_change
+from cloche.project.project import Project
+from cloche.project.recovery import recover
+from cloche.project.snapshots import Progress, Taken, take
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to run.
+
+    command: empty for the pipeline of `cloche.toml`. stages: only these and what they need. force: run stages even
+    where an earlier run has done them. overrides: config values by dotted key; they are written to the parameter
+    files first. folder: where the command starts, relative to the project.
+    """
+
+    command: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+    force: bool = False
+    overrides: Mapping[str, Value] = field(default_factory=dict)
+    message: str = ""
+    experiment: str = ""
+    folder: str = ""
+
+
+def run(project: Project, request: Request, *, say: Say = print, progress: Progress | None = None) -> Run:
+    """Run it and return the record. `say` is told what is happening, a line at a time.
+
+    A command that fails is no error here: the run's status says so. Raises UsageError, InputError, SettingsError or
+    Busy when it cannot even start; nothing is recorded then.
+    """
+    chosen = {} if request.command else _stages(project, request)
+    recover(project)
+    taken = _snapshot(project, request, chosen, progress)
+    record = Run(
+        id=new_id(project),
+        created=project.clock(),
+        status="running",
+        command=request.command,
+        snapshot=taken.snapshot,
+        folder=request.folder,
+        experiment=request.experiment,
+        message=request.message,
+        machine=taken.machine,
+    )
+    with going(project, taken, record) as now:
+        _report_company(now)
+        if request.command:
+            outcome = run_command(now, request.command, request.folder)
+        else:
+            outcome = run_pipeline(now, chosen, request.force, say)
+        return finish(now, outcome)
+
+
+def _snapshot(project: Project, request: Request, chosen: Mapping[str, Stage], progress: Progress | None) -> Taken:
+    command: Sequence[str] | str = request.command or "\n".join(stage.run for stage in chosen.values())
+    with project.writing():
+        _override(project, request.overrides)
+        return take(project, command=command, overrides=request.overrides, progress=progress)
+
+
+def _stages(project: Project, request: Request) -> dict[str, Stage]:
+    """The stages to go through, in their order."""
+    stages = project.settings.stages
+    if not stages:
+        raise UsageError(
+            "nothing to run: no command was given and cloche.toml declares no stages",
+            hint="type `cloche run -- python train.py`, or declare [stages.train] in cloche.toml",
+        )
+    for name in request.stages:
+        if name not in stages:
+            near = closest(name, stages)
+            listed = ", ".join(stages)
+            raise NotFound(
+                f"cloche.toml declares no stage {name!r}",
+                hint=f"did you mean `--stage {near}`?" if near else f"the stages are: {listed}",
+            )
+    ordered = order(stages)
+    wanted = set(request.stages) | {up for name in request.stages for up in upstream(stages, name)} or set(ordered)
+    return {name: stages[name] for name in ordered if name in wanted}
+
+
+def _override(project: Project, overrides: Mapping[str, Value]) -> None:
+    """Write overrides into the parameter files, where the program reads them. `undo` takes them out again."""
+    if not overrides:
+        return
+    alive = [run.short for run in project.catalog.running() if is_alive(project, run.id)]
+    if alive:
+        raise Busy(
+            f"run {alive[0]} is still going and may yet read the parameter files that -P would change",
+            hint="wait for it, or work in a second folder (`git worktree add`)",
+        )
+    texts = apply_overrides(project.root, project.settings, overrides)
+    changes = [text_change(project, path, text) for path, text in texts.items()]
+    if any(change.before != change.after for change in changes):
+        perform(project, "run -P", "set " + ", ".join(f"{key}={value}" for key, value in overrides.items()), changes)
+
+
+def _report_company(run: Going) -> None:
+    others = [other.short for other in run.project.catalog.running() if other.id != run.run.id]
+    others = [short for short in others if is_alive(run.project, run.project.catalog.ids(short)[0])]
+    if others:
+        run.notice(
+            "not-alone",
+            f"run {others[0]} was going in the same folder; outputs that neither declares may belong to either",
+            hint="declare `writes`, or use a folder for each (`git worktree add`)",
+        )

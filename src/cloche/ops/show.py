@@ -1,0 +1,58 @@
+"""`cloche show`: everything about one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from cloche.model.environment import Environment
+from cloche.model.run import Run, Series
+from cloche.project.notes import Note, notes_of
+from cloche.project.project import Project
+from cloche.project.recovery import recover
+from cloche.project.revisions import find_run
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """A run with the records about it. series: how often each key was logged."""
+
+    run: Run
+    environment: Environment
+    tags: tuple[str, ...]
+    notes: tuple[Note, ...]
+    removed: bool
+    series: dict[str, int]
+
+
+def show(project: Project, revision: str = "@") -> Shown:
+    """The record of a run. Raises NotFound or Ambiguous."""
+    recover(project)
+    run = find_run(project, revision)
+    tags = tuple(sorted(tag for tag, of in project.catalog.facts("tag").items() if of == run.id))
+    return Shown(
+        run=run,
+        environment=project.catalog.environment(run.snapshot.environment),
+        tags=tags,
+        notes=notes_of(project, run.id),
+        removed=project.catalog.fact("removed", run.id) is not None,
+        series={key: len(one.values) for key, one in project.catalog.series(run.id).items()},
+    )
+
+
+def output_log(project: Project, revision: str = "@") -> Iterator[bytes]:
+    """What a run printed, piece by piece. For a run that is still going: what it has printed so far."""
+    run = find_run(project, revision)
+    if run.log:
+        yield from project.store.stream(run.log)
+        return
+    log = project.runs_folder / run.id / "log"
+    if log.exists():
+        with open(log, "rb") as file:
+            while piece := file.read(1 << 20):
+                yield piece
+
+
+def series(project: Project, revision: str = "@") -> dict[str, Series]:
+    """Every value that a run logged, by key."""
+    return project.catalog.series(find_run(project, revision).id)

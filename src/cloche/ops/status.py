@@ -1,0 +1,111 @@
+"""`cloche status`: what changed since a run (by default the last one)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from cloche.analysis.entries import diff_entries
+from cloche.analysis.environments import diff_environments
+from cloche.analysis.values import diff_values
+from cloche.model.changes import EnvironmentChange, PathChange, ValueChange
+from cloche.model.run import Run
+from cloche.model.snapshot import LeftOut
+from cloche.project.going import is_alive
+from cloche.project.project import Project
+from cloche.project.revisions import find_run
+from cloche.project.sides import Side, data_files, run_side, work_side
+from cloche.project.snapshots import Progress
+from cloche.project.view import View, look
+
+
+class DataState(msgspec.Struct, frozen=True):
+    """A tracked data path. lock: `same`, `changed` or `missing` against `cloche.lock`. since: the files that differ
+    from the base run; empty where there is none."""
+
+    path: str
+    lock: str
+    files: int
+    size: int
+    since: tuple[PathChange, ...] = ()
+
+
+class Status(msgspec.Struct, frozen=True):
+    """The work tree against a base run.
+
+    base: its id, empty when there is no run yet. clean: whether all four inputs are as in the base. files: how many
+    code files there are. going: runs that are going. cut_off: numbers of operations that were cut off half-way.
+    """
+
+    base: str
+    clean: bool
+    commit: str
+    branch: str
+    files: int
+    code: tuple[PathChange, ...] = ()
+    data: tuple[DataState, ...] = ()
+    forgotten: tuple[str, ...] = ()
+    config: tuple[ValueChange, ...] = ()
+    environment: EnvironmentChange = EnvironmentChange()
+    left_out: tuple[LeftOut, ...] = ()
+    special: tuple[str, ...] = ()
+    unreadable: tuple[tuple[str, str], ...] = ()
+    going: tuple[str, ...] = ()
+    cut_off: tuple[int, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+def status(project: Project, base: str = "", *, progress: Progress | None = None) -> Status:
+    """Compare the work tree with a run. Stores nothing. Raises NotFound for an unknown run."""
+    newest = project.catalog.latest()
+    run = find_run(project, base) if base else project.catalog.run(newest) if newest else None
+    view = look(project)
+    now = work_side(project, like=run, view=view, progress=progress)
+    going = tuple(one.id for one in project.catalog.running() if is_alive(project, one.id))
+    cut_off = tuple(one.number for one in project.catalog.operations(20) if one.state == "started")
+    found = Status(
+        base=run.id if run else "",
+        clean=False,
+        commit=view.commit,
+        branch=view.branch,
+        files=len(view.code),
+        data=_data(project, view, now, None),
+        left_out=view.left_out,
+        special=view.special,
+        unreadable=view.unreadable,
+        going=going,
+        cut_off=cut_off,
+    )
+    return _against(project, found, view, now, run) if run else found
+
+
+def _against(project: Project, found: Status, view: View, now: Side, run: Run) -> Status:
+    then = run_side(project, run)
+    code = diff_entries(then.code, now.code)
+    data = _data(project, view, now, then)
+    config = diff_values(then.snapshot.config.values, now.snapshot.config.values)
+    environment = diff_environments(then.environment, now.environment)
+    forgotten = tuple(sorted(then.data.keys() - {item.path for item in view.tracked}))
+    same_data = not forgotten and not view.missing and now.snapshot.data == then.snapshot.data
+    same_rest = not code and not config and not environment.packages and not environment.facts
+    return msgspec.structs.replace(
+        found,
+        clean=same_rest and same_data,
+        code=code,
+        data=data,
+        forgotten=forgotten,
+        config=config,
+        environment=environment,
+        tags=tuple(sorted(tag for tag, of in project.catalog.facts("tag").items() if of == run.id)),
+    )
+
+
+def _data(project: Project, view: View, now: Side, then: Side | None) -> tuple[DataState, ...]:
+    states = []
+    for locked in view.tracked:
+        here = now.data.get(locked.path)
+        lock = "missing" if here is None else "same" if here == locked else "changed"
+        since: tuple[PathChange, ...] = ()
+        if then is not None and then.data.get(locked.path) != here:
+            since = diff_entries(data_files(project, then, locked.path), data_files(project, now, locked.path))
+        states.append(DataState(locked.path, lock, here.count if here else 0, here.size if here else 0, since))
+    return tuple(states)

@@ -1,0 +1,98 @@
+"""`cloche undo`: reverse an operation. Undoing is an operation too, and can itself be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from cloche.errors import Conflict, NotFound
+from cloche.model.changes import PathChange
+from cloche.model.operation import Effect, FactEffect, FilesEffect, Operation, PackagesEffect
+from cloche.project.journal import effect_changes, perform, present
+from cloche.project.project import Project
+
+
+class Undone(msgspec.Struct, frozen=True):
+    """What was (or would be) reversed. files: the paths that are brought back. number: of the new operation, 0 for a
+    preview."""
+
+    operation: Operation
+    files: tuple[PathChange, ...]
+    number: int
+    dry_run: bool = False
+
+
+def undo(project: Project, number: int | None = None, *, force: bool = False, dry_run: bool = False) -> Undone:
+    """Reverse operation `number`; without one, the newest that is not undone yet.
+
+    Raises NotFound when there is none, and Conflict where something was changed since, unless `force` (what is there
+    now is stored first, so that this can be undone as well).
+    """
+    with project.writing():
+        operation = _pick(project, number)
+        changes = _files(project, operation, force)
+        effects = [_reversed(effect) for effect in operation.effects if not isinstance(effect, FilesEffect)]
+        _check_facts(project, operation, effects, force)
+        if dry_run:
+            return Undone(operation, changes, 0, dry_run=True)
+        summary = f"undid {operation.verb} ({operation.number}): {operation.summary}"
+        done = perform(project, "undo", summary, changes, effects, undoes=operation.number)
+    return Undone(operation, changes, done.number)
+
+
+def _pick(project: Project, number: int | None) -> Operation:
+    if number is not None:
+        operation = project.catalog.operation(number)
+        if operation.undone:
+            raise Conflict(
+                f"operation {number} was undone already, by operation {operation.undone}",
+                hint=f"type `cloche undo {operation.undone}` to do it again",
+            )
+        return operation
+    for operation in project.catalog.operations():
+        if not operation.undone and not operation.undoes:
+            return operation
+    raise NotFound("there is nothing to undo", hint="type `cloche history` to see the operations")
+
+
+def _files(project: Project, operation: Operation, force: bool) -> tuple[PathChange, ...]:
+    """What to write and delete. Of an operation that was cut off, each file may be as before it or as after it."""
+    made = [change for effect in operation.effects if isinstance(effect, FilesEffect) for change in effect_changes(project, effect)]
+    now = present(project, [change.path for change in made], keep=True)
+    cut_off = operation.state == "started"
+    differs = [
+        change.path
+        for change in made
+        if now.get(change.path) != change.after and not (cut_off and now.get(change.path) == change.before)
+    ]
+    if differs and not force:
+        raise Conflict(
+            f"changed since operation {operation.number}: {_some(differs)}",
+            hint=f"type `cloche undo {operation.number} --force` to go back all the same (it can be undone, too)",
+        )
+    changes = (PathChange(change.path, now.get(change.path), change.before) for change in made)
+    return tuple(change for change in changes if change.before != change.after)
+
+
+def _check_facts(project: Project, operation: Operation, effects: Iterable[Effect], force: bool) -> None:
+    for effect in effects:
+        if not isinstance(effect, FactEffect) or force or operation.state == "started":
+            continue
+        if project.catalog.fact(effect.fact, effect.key) != effect.before:
+            raise Conflict(
+                f"the {effect.fact} {effect.key} was changed since operation {operation.number}",
+                hint=f"type `cloche undo {operation.number} --force` to go back all the same",
+            )
+
+
+def _reversed(effect: Effect) -> Effect:
+    if isinstance(effect, FactEffect):
+        return FactEffect(effect.fact, effect.key, effect.after, effect.before)
+    if isinstance(effect, PackagesEffect):
+        return PackagesEffect(effect.python, effect.after, effect.before)
+    return FilesEffect(effect.after, effect.before)
+
+
+def _some(paths: list[str]) -> str:
+    return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")

@@ -1,0 +1,149 @@
+"""Carrying out a run: one command, or the stages of the pipeline in their order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cloche.capture.bootstrap_variables import bootstrap_variables
+from cloche.capture.spool import Spool, Spooled
+from cloche.execution.process import Execution, execute
+from cloche.model.paths import decode_path
+from cloche.model.run import Output, Place, Resources, StageRun, Status
+from cloche.model.settings import Stage
+from cloche.project.going import Going, settle
+from cloche.project.stages import Key, find_earlier, key_of, observed_reads, pythons_of, put_outputs
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run went. execution: of the last command that really ran, None where every stage was taken from an
+    earlier run. spooled: what the processes wrote to the spool, one for each command."""
+
+    status: Status
+    execution: Execution | None
+    resources: Resources
+    spooled: tuple[Spooled, ...] = ()
+    stages: tuple[StageRun, ...] = ()
+
+
+def run_command(run: Going, command: Sequence[str], folder: str) -> Outcome:
+    """Execute a plain command in a folder of the project."""
+    execution, spooled = _execute(run, tuple(command), "command", folder)
+    settle(run)
+    return Outcome(status_of(execution), execution, execution.resources, (spooled,))
+
+
+def run_pipeline(run: Going, stages: Mapping[str, Stage], force: bool, say: Say) -> Outcome:
+    """Execute stages in the order given; stop at the first that does not finish."""
+    done: list[StageRun] = []
+    spools: list[Spooled] = []
+    last: Execution | None = None
+    for name, stage in stages.items():
+        key = key_of(run, name, stage)
+        earlier = None if force else find_earlier(run, key)
+        if earlier is not None:
+            done.append(_reuse(run, name, stage, *earlier))
+            say(f"stage {name}: unchanged, taken from run {earlier[0][:8]}")
+            continue
+        say(f"stage {name}: {stage.run}")
+        last, spooled = _execute(run, stage.run, name, "")
+        spools.append(spooled)
+        done.append(_stage_record(run, name, stage, key, last, spooled))
+        if done[-1].status != "finished":
+            break
+    status = done[-1].status if done else "finished"
+    resources = Resources(
+        wall=sum(stage.resources.wall for stage in done if not stage.reused),
+        cpu=sum(stage.resources.cpu for stage in done if not stage.reused),
+        peak_memory=max((stage.resources.peak_memory for stage in done if not stage.reused), default=0),
+    )
+    return Outcome(status, last, resources, tuple(spools), tuple(done))
+
+
+def status_of(execution: Execution) -> Status:
+    """The word for how a command ended."""
+    if execution.interrupted:
+        return "interrupted"
+    if execution.signal:
+        return "killed"
+    return "finished" if execution.exit_status == 0 else "failed"
+
+
+def _execute(run: Going, command: Sequence[str] | str, name: str, folder: str) -> tuple[Execution, Spooled]:
+    spool = run.folder / "spool" / name
+    spool.mkdir(parents=True, exist_ok=True)
+    values = run.taken.snapshot.config.values
+    variables = bootstrap_variables(spool, run.run.id, run.project.root, values, os.environ)
+    where = run.project.root / decode_path(folder) if folder else run.project.root
+    execution = execute(command, folder=where, variables=variables, log=run.log)
+    return execution, Spool(spool).read()
+
+
+def _reuse(run: Going, name: str, stage: Stage, earlier: str, record: StageRun) -> StageRun:
+    put_outputs(run, name, record.outputs)
+    outputs = settle(run, stage.writes)
+    origin = record.reused or earlier
+    run.outputs |= outputs
+    return StageRun(
+        name,
+        stage.run,
+        "finished",
+        record.key,
+        reused=origin,
+        exit_status=record.exit_status,
+        resources=record.resources,
+        outputs=record.outputs,
+        observed=record.observed,
+        pythons=record.pythons,
+    )
+
+
+def _stage_record(
+    run: Going, name: str, stage: Stage, key: Key, execution: Execution, spooled: Spooled
+) -> StageRun:
+    outputs = settle(run, stage.writes)
+    status = status_of(execution)
+    missing = [path for path in stage.writes if path not in outputs]
+    if missing and status == "finished":
+        status = "failed"
+        run.notice(
+            "missing-output",
+            f"stage {name} did not write {', '.join(missing)}",
+            hint=f"correct `writes` of [stages.{name}] in cloche.toml, or what the stage does",
+            place=Place(stage=name, file=missing[0]),
+            error=True,
+        )
+    observed = observed_reads(run, stage, key, spooled.read, outputs)
+    _report_observed(run, name, stage, observed)
+    return StageRun(
+        name,
+        stage.run,
+        status,
+        key.digest,
+        exit_status=execution.exit_status,
+        resources=execution.resources,
+        outputs=tuple(outputs.values()),
+        observed=observed,
+        pythons=pythons_of(run, spooled),
+    )
+
+
+def _report_observed(run: Going, name: str, stage: Stage, observed: Mapping[str, str]) -> None:
+    if not observed or not (stage.reads or stage.params):
+        return
+    some = ", ".join(sorted(observed)[:3]) + (f" and {len(observed) - 3} more" if len(observed) > 3 else "")
+    run.notice(
+        "undeclared-read",
+        f"stage {name} was seen to read {some}, which its `reads` does not name; the stage now depends on it too",
+        hint=f"add it to `reads` of [stages.{name}]",
+        place=Place(stage=name, file=sorted(observed)[0]),
+    )
+
+
+def outputs_of(stages: Sequence[StageRun]) -> dict[str, Output]:
+    """The outputs of all stages by path; of two stages that wrote one path, the later."""
+    return {output.path: output for stage in stages for output in stage.outputs}

@@ -1,0 +1,94 @@
+"""The end of a run: everything that came out becomes its record, in one catalog transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from cloche.capture.spool import Spooled
+from cloche.model.environment import Environment
+from cloche.model.operation import FactEffect
+from cloche.model.run import Finding, Output, Run, Series
+from cloche.model.snapshot import Snapshot
+from cloche.project.executing import Outcome, outputs_of
+from cloche.project.going import Going, replaced
+from cloche.project.measure import file_metrics, metric_paths
+from cloche.project.project import Project
+from cloche.project.interpreters import see_python
+from cloche.store.walk import stat_of
+
+
+def finish(run: Going, outcome: Outcome) -> Run:
+    """Store the log, gather metrics, settle which environment really ran, and close the record."""
+    outputs = {**run.outputs, **outputs_of(outcome.stages)}
+    environment, snapshot, machine = _really_ran(run, outcome.spooled)
+    execution = outcome.execution
+    logged = {key: value for spooled in outcome.spooled for key, value in spooled.metrics.items()}
+    metrics = logged | file_metrics(run, metric_paths(run, outputs))
+    _report_spool(run, outcome.spooled)
+    record = replaced(
+        run.run,
+        status=outcome.status,
+        ended=run.project.clock(),
+        exit_status=0 if execution is None else execution.exit_status,
+        signal="" if execution is None else execution.signal,
+        snapshot=snapshot,
+        machine=machine,
+        resources=outcome.resources,
+        metrics=metrics,
+        outputs=tuple(outputs[path] for path in sorted(outputs)),
+        stages=outcome.stages,
+        findings=tuple(run.findings),
+        log=store_log(run.project, run.log),
+    )
+    close(run.project, record, environment, merged_series(outcome.spooled))
+    return record
+
+
+def close(project: Project, record: Run, environment: Environment | None, series: Mapping[str, Series]) -> None:
+    """Write a finished record to the catalog, whole or not at all."""
+    project.cache.save()
+    with project.catalog.transaction():
+        project.catalog.update_run(record, environment)
+        project.catalog.put_stages(record.id, record.stages)
+        project.catalog.put_series(record.id, series)
+        effect = FactEffect("removed", record.id, before="undone", after=None)
+        operation = project.catalog.start_operation("run", f"recorded run {record.short}", (effect,), project.clock())
+        project.catalog.finish_operation(operation.number)
+
+
+def store_log(project: Project, log: Path) -> str:
+    """Store the log of a run; its digest. A run that printed nothing has the log of no bytes."""
+    stat = stat_of(log.parent, log.name)
+    with project.store.writer() as writer:
+        if stat is None:
+            return writer.add_bytes(b"")
+        return writer.add_file(str(log), stat)[0]
+
+
+def merged_series(spooled: tuple[Spooled, ...]) -> dict[str, Series]:
+    """The series of all commands; where two logged one key, one after the other."""
+    merged: dict[str, Series] = {}
+    for one in spooled:
+        for key, series in one.series.items():
+            before = merged.get(key, Series())
+            merged[key] = Series(
+                before.steps + series.steps, before.values + series.values, before.times + series.times
+            )
+    return merged
+
+
+def _really_ran(run: Going, spooled: tuple[Spooled, ...]) -> tuple[Environment, Snapshot, object]:
+    """The environment of the interpreter that was seen to run, which may not be the one that was expected."""
+    taken = run.taken
+    pythons = [python for one in spooled for python in one.pythons]
+    if not pythons or taken.python in pythons:
+        return taken.environment, taken.snapshot, taken.machine
+    environment, machine = see_python(run.project, pythons[0])
+    return environment, replaced(taken.snapshot, environment=environment.digest), machine
+
+
+def _report_spool(run: Going, spooled: tuple[Spooled, ...]) -> None:
+    broken = sum(one.broken for one in spooled)
+    if broken:
+        run.notice("log-lines-broken", f"{broken} lines of logged metrics could not be read", hint="was the disk full?")

@@ -1,0 +1,159 @@
+"""A run that is going: its folder and lock, what it wrote so far, and what was noticed."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import msgspec
+
+from cloche.capture.secrets import secret_name
+from cloche.errors import Busy
+from cloche.model.paths import inside
+from cloche.model.patterns import matcher
+from cloche.model.run import Finding, Output, Place, Run, run_id
+from cloche.model.tree import Entry
+from cloche.project.holding import held
+from cloche.project.project import Project
+from cloche.project.snapshots import Taken, entry_at
+from cloche.project.view import walk_project
+from cloche.store.capture import record_files
+from cloche.store.walk import FileStat
+
+# What a person writes. Anything else that was there before, that Git does not track, and that changed while a program
+# ran, is taken for something that the program wrote.
+SOURCES = frozenset(
+    ".py .pyi .pyx .ipynb .r .rmd .qmd .jl .m .sh .bash .zsh .ps1 .bat .sql .c .cc .cpp .cu .h .hpp .rs .go .java .scala "
+    ".js .ts .toml .yaml .yml .cfg .ini .md .rst".split()
+)
+
+
+@dataclass
+class Going:
+    """State of one run between its beginning and its end. files: the work tree as it was last looked at."""
+
+    project: Project
+    taken: Taken
+    run: Run
+    folder: Path
+    files: dict[str, FileStat]
+    outputs: dict[str, Output] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def log(self) -> Path:
+        """The file that the output of every command of the run is appended to."""
+        return self.folder / "log"
+
+    def notice(self, check: str, message: str, *, hint: str = "", place: Place | None = None, error: bool = False) -> None:
+        """Add a finding."""
+        severity = "error" if error else "warning"
+        self.findings.append(Finding(check, severity, message, place or Place(), hint))
+
+
+@contextlib.contextmanager
+def going(project: Project, taken: Taken, run: Run) -> Iterator[Going]:
+    """Record that a run began; while the context lasts, the run's lock shows others that it is alive.
+
+    The run's folder goes when the record is complete. Anything else leaves it for `recover`.
+    """
+    folder = project.runs_folder / run.id
+    folder.mkdir(parents=True)
+    with held(folder / "lock", "this run"):
+        project.catalog.add_run(run, taken.environment)
+        yield Going(project, taken, run, folder, dict(taken.view.files))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def new_id(project: Project) -> str:
+    """An id that no run has."""
+    return run_id(project.random(8))
+
+
+def is_alive(project: Project, run: str) -> bool:
+    """Whether the process that records this run is still there, by its lock."""
+    folder = project.runs_folder / run
+    if not folder.is_dir():
+        return False
+    try:
+        with held(folder / "lock", "this run"):
+            return False
+    except Busy:
+        return True
+
+
+def settle(run: Going, writes: Sequence[str] = ()) -> dict[str, Output]:
+    """Look at the work tree after a command: what it wrote becomes outputs, changed inputs become findings.
+
+    writes: paths that the command declares to write; they are outputs whether they changed or not.
+    """
+    project, before = run.project, run.files
+    after = walk_project(project, run.taken.view.tracked).files
+    changed = {path: stat for path, stat in after.items() if before.get(path) != stat and stat.kind != "d"}
+    expected = _expected(project, writes)
+    inputs = {path: stat for path, stat in changed.items() if not expected(path) and _is_input(run, path)}
+    gone = [path for path in before if path not in after and path in run.taken.entries and not expected(path)]
+    _report_inputs(run, inputs, gone)
+    ignored = matcher(project.settings.outputs.ignore)
+    written = {
+        path: stat
+        for path, stat in changed.items()
+        if path not in inputs and not ignored(path) and not secret_name(path)
+    }
+    whole = {path: stat for path, stat in after.items() if any(inside(path, root) for root in writes)}
+    entries = record_files(project.root, written | whole, project.store, project.cache)
+    run.files = after
+    outputs = _group(project, entries, writes)
+    run.outputs |= outputs
+    return outputs
+
+
+def _expected(project: Project, writes: Sequence[str]) -> Callable[[str], bool]:
+    metric = matcher(project.settings.metric_patterns)
+    return lambda path: metric(path) or any(inside(path, root) for root in writes)
+
+
+def _is_input(run: Going, path: str) -> bool:
+    """Whether a changed path was an input: data, config, or code that a person rather than a program writes."""
+    view = run.taken.view
+    if path not in view.code:
+        return path in run.taken.entries
+    tracked = view.git_tracked is not None and path in view.git_tracked
+    return tracked or PurePosixPath(path).suffix.lower() in SOURCES
+
+
+def _report_inputs(run: Going, inputs: Mapping[str, FileStat], gone: list[str]) -> None:
+    now = record_files(run.project.root, dict(inputs), run.project.store, run.project.cache)
+    different = [path for path, entry in now.items() if run.taken.entries[path].digest != entry.digest]
+    for paths, did in ((sorted(different), "changed"), (sorted(gone), "disappeared")):
+        if paths:
+            some = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+            run.notice(
+                "input-changed",
+                f"{some} {did} while the run was going; the snapshot holds what was there at the start",
+                hint="run again if the change mattered; name files that the program itself writes in `writes`",
+                place=Place(file=paths[0]),
+            )
+
+
+def _group(project: Project, entries: Mapping[str, Entry], writes: Sequence[str]) -> dict[str, Output]:
+    """One output for each declared path, and one for each other file."""
+    metric = matcher(project.settings.metric_patterns)
+    outputs: dict[str, Output] = {}
+    for root in writes:
+        below = {path: entry for path, entry in entries.items() if inside(path, root)}
+        if below:
+            entry = entry_at(root, below, project)
+            outputs[root] = Output(root, entry.kind, entry.digest, entry.size, entry.count, declared=True)
+    for path, entry in entries.items():
+        if not any(inside(path, root) for root in writes):
+            outputs[path] = Output(path, entry.kind, entry.digest, entry.size, declared=metric(path))
+    return outputs
+
+
+def replaced(run: Run, **fields: object) -> Run:
+    """A copy of a run with some fields replaced."""
+    return msgspec.structs.replace(run, **fields)

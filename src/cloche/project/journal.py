@@ -1,0 +1,147 @@
+"""Operations on the work tree: nothing is overwritten that was not stored first, and everything can be undone.
+
+The order is the safety: (1) what is there now goes into the store, (2) what shall be there goes into the store,
+(3) the operation is written to the log as `started`, (4) the files are brought over, (5) the catalog facts change and
+the operation becomes `done`. Killed before (3): nothing happened. Killed after it: `undo` puts back what was there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from cloche.analysis.environments import diff_distributions
+from cloche.environments.packages import apply_packages
+from cloche.errors import ClocheError
+from cloche.model.changes import PathChange
+from cloche.model.operation import Effect, FactEffect, FilesEffect, Operation, PackagesEffect
+from cloche.model.paths import decode_path
+from cloche.model.tree import EMPTY_DIGEST, Entry, build_tree
+from cloche.project.interpreters import see_python
+from cloche.project.project import Project
+from cloche.store.capture import record_files
+from cloche.store.checkout import apply_files, expand
+from cloche.store.walk import FileStat, stat_of, walk
+
+
+def perform(
+    project: Project,
+    verb: str,
+    summary: str,
+    changes: Sequence[PathChange] = (),
+    effects: Sequence[Effect] = (),
+    undoes: int = 0,
+) -> Operation:
+    """Do one operation: bring files over, set facts, log it. `changes` say what is expected before and wanted after.
+
+    The content of every `after` must be in the store. The content of every `before` is put there if it is not.
+    Raises Conflict where the work tree is not as `before` says.
+    """
+    files = tuple(change for change in changes if change.before != change.after)
+    if files:
+        keep_present(project, [change.path for change in files])
+        effects = (*effects, files_effect(project, files))
+    operation = project.catalog.start_operation(verb, summary, tuple(effects), project.clock(), undoes)
+    try:
+        _bring(project, files, effects)
+    except ClocheError:
+        project.catalog.drop_operation(operation.number)  # everything was put back
+        raise
+    with project.catalog.transaction():
+        for effect in effects:
+            if isinstance(effect, FactEffect):
+                project.catalog.set_fact(effect.fact, effect.key, effect.after)
+        project.catalog.finish_operation(operation.number)
+        if undoes:
+            project.catalog.mark_undone(undoes, operation.number)
+    return operation
+
+
+def _bring(project: Project, files: Sequence[PathChange], effects: Sequence[Effect]) -> None:
+    """Packages first, since they are likelier to fail; then the files. A failure puts back what was done."""
+    packages = [effect for effect in effects if isinstance(effect, PackagesEffect)]
+    for effect in packages:
+        _install(project, effect)
+    if not files:
+        return
+    try:
+        apply_files(project.root, project.store, files, project.cache)
+    except ClocheError:
+        for effect in packages:
+            _install(project, PackagesEffect(effect.python, before=effect.after, after=effect.before))
+        raise
+    project.cache.save()
+
+
+def _install(project: Project, effect: PackagesEffect) -> None:
+    before = {one.name: one for one in effect.before}
+    after = {one.name: one for one in effect.after}
+    changes = diff_distributions(before.values(), after.values())
+    apply_packages(effect.python, changes, lambda: see_python(project, effect.python)[0])
+
+
+def present(project: Project, paths: Iterable[str], *, keep: bool = False) -> dict[str, Entry]:
+    """What lies at these paths now: every file, link and empty folder at or below them. keep: store the content."""
+    stats: dict[str, FileStat] = {}
+    for path in paths:
+        stat = stat_of(project.root, path)
+        if stat is None:
+            continue
+        stats |= walk(project.root, path).files if stat.kind == "d" else {path: stat}
+    return record_files(project.root, stats, project.store, project.cache, keep=keep)
+
+
+def keep_present(project: Project, paths: Iterable[str]) -> None:
+    """Store what lies at these paths now, so that it can be put back."""
+    present(project, paths, keep=True)
+
+
+def text_change(project: Project, path: str, text: str | bytes | None) -> PathChange:
+    """The change that gives a small file new content (None deletes it). The content goes into the store.
+
+    An executable bit stays; a link is replaced by a file.
+    """
+    before = present(project, [path]).get(path)
+    if text is None:
+        return PathChange(path, before, None)
+    data = text.encode("utf-8") if isinstance(text, str) else text
+    with project.store.writer() as writer:
+        digest = writer.add_bytes(data)
+    kind = "x" if before is not None and before.kind == "x" else "f"
+    return PathChange(path, before, Entry(path.rpartition("/")[2], kind, digest, len(data)))
+
+
+def files_effect(project: Project, changes: Iterable[PathChange]) -> FilesEffect:
+    """The effect of these changes, as two trees of the affected paths; both trees go into the store."""
+    listed = tuple(changes)
+    before = {change.path: change.before for change in listed if change.before is not None}
+    after = {change.path: change.after for change in listed if change.after is not None}
+    return FilesEffect(store_tree(project, before), store_tree(project, after))
+
+
+def store_tree(project: Project, files: Mapping[str, Entry]) -> str:
+    """Store the trees of a flat listing; the digest of the topmost."""
+    built = build_tree(files)
+    if not project.store.has(built.entry.digest):
+        with project.store.writer() as writer:
+            for data in built.trees.values():
+                writer.add_tree(data)
+    return built.entry.digest
+
+
+def effect_changes(project: Project, effect: FilesEffect) -> tuple[PathChange, ...]:
+    """The changes that a files effect made, path by path."""
+    before, after = listing(project, effect.before), listing(project, effect.after)
+    return tuple(PathChange(path, before.get(path), after.get(path)) for path in sorted(before.keys() | after.keys()))
+
+
+def listing(project: Project, tree: str) -> dict[str, Entry]:
+    """Every file, link and empty folder of a stored tree by path."""
+    if tree == EMPTY_DIGEST:
+        return {}
+    return expand(project.store, Entry("", "d", tree, 0, 0), "")
+
+
+def read_bytes(project: Project, path: str) -> bytes:
+    """The bytes of a small file of the work tree; empty where there is none."""
+    file = project.root / decode_path(path)
+    return file.read_bytes() if file.is_file() else b""

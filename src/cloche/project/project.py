@@ -1,0 +1,163 @@
+"""A project on disk: where its parts lie, opened on first use."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+
+from cloche.capture.git import GitRepository
+from cloche.catalog.catalog import Catalog
+from cloche.errors import Conflict, InputError, NewerVersion, NotAProject, SettingsError, StoreError
+from cloche.model.lock import parse_lock
+from cloche.model.paths import encode_path
+from cloche.model.settings import FILE_NAME, Settings
+from cloche.model.settings_text import parse_settings
+from cloche.model.snapshot import Tracked
+from cloche.project.holding import held
+from cloche.store.objects import Store
+from cloche.store.stat_cache import StatCache
+
+FOLDER = ".cloche"
+LOCK_FILE = "cloche.lock"
+FORMAT = 1
+
+
+class Project:
+    """One project. `root` is the folder that holds `cloche.toml`; everything else is opened when first asked for.
+
+    clock gives the seconds since 1970 and random that many random bytes; both can be replaced by a test.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.root = root
+        self.clock = clock
+        self.random = random
+
+    @classmethod
+    def find(cls, start: Path) -> Project:
+        """The innermost project that `start` lies in. Raises NotAProject where there is none."""
+        root = root_of(start)
+        if root is None:
+            raise NotAProject(
+                f"{start} is not in a Cloche project (no {FILE_NAME} here or in a folder above)",
+                hint="type `cloche init` in the folder that should become one",
+            )
+        project = cls(root)
+        project.prepare()
+        return project
+
+    @cached_property
+    def folder(self) -> Path:
+        """`.cloche/`: store, catalog, caches. Ignored by Git."""
+        return self.root / FOLDER
+
+    @cached_property
+    def settings(self) -> Settings:
+        """What `cloche.toml` says. Raises SettingsError."""
+        return parse_settings(self._text(FILE_NAME), FILE_NAME)
+
+    @cached_property
+    def store(self) -> Store:
+        """The store of the project."""
+        return Store(self.folder / "store")
+
+    @cached_property
+    def cache(self) -> StatCache:
+        """Digests of files by their stat."""
+        return StatCache(self.folder / "cache" / "stat")
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The catalog of the project."""
+        return Catalog(self.folder / "catalog.db")
+
+    @cached_property
+    def git(self) -> GitRepository | None:
+        """The Git repository around the project; None without Git."""
+        return GitRepository.discover(self.root)
+
+    @property
+    def tracked(self) -> tuple[Tracked, ...]:
+        """The tracked data paths as `cloche.lock` has them."""
+        return parse_lock(self._text(LOCK_FILE)) if (self.root / LOCK_FILE).exists() else ()
+
+    @property
+    def runs_folder(self) -> Path:
+        """Where runs that are going keep their spool and their lock."""
+        return self.folder / "runs"
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the project's lock: one verb at a time changes the work tree, `cloche.lock` or tags. Others wait."""
+        with held(self.folder / "lock", "another cloche command in this project", wait=60):
+            yield
+
+    def path_text(self, argument: str, base: Path | None = None) -> str:
+        """The path text of a path as a user typed it, relative to `base` (default: the current folder).
+
+        Links in the last part are not followed. Raises InputError where it lies outside the project or is its root.
+        """
+        given = Path(os.path.normpath((base or Path.cwd()) / argument))
+        lexical = Path(os.path.realpath(given.parent)) / given.name if given.name else given
+        root = Path(os.path.realpath(self.root))
+        if lexical == root or not lexical.is_relative_to(root):
+            where = "is the project itself" if lexical == root else f"lies outside the project {self.root}"
+            raise InputError(f"{argument} {where}", hint="name a file or folder inside the project")
+        parts = lexical.relative_to(root).parts
+        if parts[0] in (FOLDER, ".git"):
+            raise InputError(f"{argument} lies in {parts[0]}/, which no one may track", hint="name another path")
+        return "/".join(encode_path(part) for part in parts)
+
+    def prepare(self) -> None:
+        """Create `.cloche/` where it is missing (a fresh clone), and check that this Cloche understands it."""
+        marker = self.folder / "format"
+        try:
+            found = marker.read_text("ascii").strip()
+        except FileNotFoundError:
+            self._create(marker)
+            return
+        except (OSError, ValueError) as error:
+            raise StoreError(f"cannot read {marker}: {error}", hint="type `cloche doctor`") from error
+        if not found.isdigit():
+            raise StoreError(f"{marker} says {found[:20]!r} where a number belongs", hint=f"write {FORMAT} into it")
+        if int(found) > FORMAT:
+            raise NewerVersion(
+                f"{self.folder} has format {found}; this Cloche understands up to {FORMAT}",
+                hint="upgrade cloche, then try again",
+            )
+
+    def _create(self, marker: Path) -> None:
+        try:
+            self.folder.mkdir(exist_ok=True)
+            (self.folder / ".gitignore").write_text("*\n", "ascii")
+            for name in ("store", "cache", "runs", "tmp"):
+                (self.folder / name).mkdir(exist_ok=True)
+            marker.write_text(f"{FORMAT}\n", "ascii")
+        except FileExistsError as error:
+            raise Conflict(f"{self.folder} is a file", hint="move it away: Cloche keeps its store there") from error
+        except OSError as error:
+            raise StoreError(f"cannot create {self.folder}: {error}", hint="make the folder writable") from error
+
+    def _text(self, name: str) -> str:
+        try:
+            return (self.root / name).read_text("utf-8")
+        except OSError as error:
+            raise SettingsError(f"cannot read {name}: {error.strerror}", hint=f"look at {self.root / name}") from error
+        except UnicodeDecodeError as error:
+            raise SettingsError(f"{name} is not UTF-8 text", hint="save it as UTF-8") from error
+
+
+def root_of(start: Path) -> Path | None:
+    """The nearest folder at or above `start` that holds `cloche.toml`."""
+    here = Path(os.path.realpath(start))
+    return next((folder for folder in (here, *here.parents) if (folder / FILE_NAME).is_file()), None)

@@ -1,0 +1,43 @@
+"""Runs whose recorder was killed: their record is closed with what they left."""
+
+from __future__ import annotations
+
+import shutil
+
+from cloche.capture.spool import Spool
+from cloche.model.run import Finding, Run
+from cloche.project.finish import close, merged_series, store_log
+from cloche.project.going import is_alive, replaced
+from cloche.project.project import Project
+
+
+def recover(project: Project) -> list[Run]:
+    """Close the record of every run that says `running` but has no one who records it any more.
+
+    Its log, its logged metrics and series are kept; its status becomes `killed`. Returns the runs that were closed.
+    """
+    dead = [run for run in project.catalog.running() if not is_alive(project, run.id)]
+    return [_close(project, run) for run in dead]
+
+
+def _close(project: Project, run: Run) -> Run:
+    folder = project.runs_folder / run.id
+    spools = sorted((folder / "spool").glob("*")) if (folder / "spool").is_dir() else []
+    spooled = tuple(Spool(one).read() for one in spools)
+    finding = Finding(
+        "recorder-killed",
+        "warning",
+        "cloche itself was killed while this run was going; what the run wrote to files is not recorded",
+        hint="run it again",
+    )
+    record = replaced(
+        run,
+        status="killed",
+        ended=project.clock(),
+        metrics={key: value for one in spooled for key, value in one.metrics.items()},
+        findings=(*run.findings, finding),
+        log=store_log(project, folder / "log"),
+    )
+    close(project, record, None, merged_series(spooled))
+    shutil.rmtree(folder, ignore_errors=True)
+    return record

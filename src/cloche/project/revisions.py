@@ -1,0 +1,71 @@
+"""From what a user types (`@`, `@~2`, `kmxq`, `champion`, `main`) to the run it names."""
+
+from __future__ import annotations
+
+from cloche.analysis.suggestions import closest
+from cloche.errors import Ambiguous, NotFound
+from cloche.model.revision import Latest, WorkTree, parse_revision
+from cloche.model.run import ID_LENGTH, ID_LETTERS, ID_SHOWN, Run
+from cloche.project.project import Project
+
+WORK_TREE = "."
+
+
+def find_run(project: Project, text: str) -> Run:
+    """The run that `text` names. Raises NotFound or Ambiguous with what was meant instead."""
+    return project.catalog.run(find_id(project, text))
+
+
+def find_id(project: Project, text: str) -> str:
+    """The id of the run that `text` names.
+
+    Tried in this order: `@` and `@~N`, an exact tag, an id or a beginning of one, a Git revision (the last run of
+    that commit).
+    """
+    revision = parse_revision(text)
+    if isinstance(revision, WorkTree):
+        raise NotFound("`.` is the work tree, which is no run", hint="type `cloche run` to make it one")
+    if isinstance(revision, Latest):
+        return _latest(project, revision.back)
+    tagged = project.catalog.fact("tag", text)
+    if tagged is not None:
+        return tagged
+    found = _by_prefix(project, text)
+    return found or _by_commit(project, text) or _unknown(project, text)
+
+
+def _latest(project: Project, back: int) -> str:
+    found = project.catalog.latest(back)
+    if found is None:
+        count = len(project.catalog.ids(""))
+        if not count:
+            raise NotFound("this project has no runs yet", hint="type `cloche run -- COMMAND`")
+        raise NotFound(f"`@~{back}`: there are only {count} runs", hint="type `cloche log` to see them")
+    return found
+
+
+def _by_prefix(project: Project, text: str) -> str | None:
+    if len(text) > ID_LENGTH or not set(text) <= set(ID_LETTERS):
+        return None
+    ids = project.catalog.ids(text, hidden=len(text) == ID_LENGTH)
+    if len(ids) > 1:
+        listed = ", ".join(sorted(run[: max(ID_SHOWN, len(text) + 2)] for run in ids)[:5])
+        raise Ambiguous(f"`{text}` is the beginning of {len(ids)} runs: {listed}", hint="type more letters of the id")
+    return ids[0] if ids else None
+
+
+def _by_commit(project: Project, text: str) -> str | None:
+    commit = project.git.resolve(text) if project.git is not None else None
+    if commit is None:
+        return None
+    found = project.catalog.run_of_commit(commit)
+    if found is None:
+        raise NotFound(f"no run was made at {text} (commit {commit[:12]})", hint="type `cloche log` to see the runs")
+    return found
+
+
+def _unknown(project: Project, text: str) -> str:
+    known = [*project.catalog.facts("tag"), *(run[:ID_SHOWN] for run in project.catalog.ids(""))]
+    near = closest(text, known)
+    hint = f"did you mean `{near}`?" if near else "type `cloche log` to see the runs"
+    raise NotFound(f"no run, tag or Git revision is called `{text}`", hint=hint)

@@ -1,0 +1,83 @@
+"""The two sides of a comparison: a run, or the work tree as it is now, in the same shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cloche.model.environment import Environment
+from cloche.model.run import Run
+from cloche.model.snapshot import Snapshot, Tracked
+from cloche.model.tree import Entry
+from cloche.project.journal import listing
+from cloche.project.project import Project
+from cloche.project.revisions import WORK_TREE, find_run
+from cloche.project.snapshots import Progress, Taken, entry_at, take
+from cloche.project.view import View, look
+from cloche.store.checkout import expand
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side. name: the run's id, or `.`. code: every code file. data: by tracked path; its files are read from
+    the store, or for the work tree from `work`."""
+
+    name: str
+    snapshot: Snapshot
+    environment: Environment
+    run: Run | None = None
+    code: dict[str, Entry] = field(default_factory=dict)
+    taken: Taken | None = None
+
+    @property
+    def data(self) -> dict[str, Tracked]:
+        """The tracked data paths."""
+        return {item.path: item for item in self.snapshot.data.paths}
+
+
+def side(project: Project, revision: str, *, keep: bool = False, like: Run | None = None) -> Side:
+    """The side that `revision` names. keep: store the work tree's content, so that it can be shown.
+
+    like: for the work tree, the run whose command decides which interpreter is looked at.
+    """
+    if revision == WORK_TREE:
+        return work_side(project, keep=keep, like=like)
+    return run_side(project, find_run(project, revision))
+
+
+def run_side(project: Project, run: Run) -> Side:
+    """A recorded run as a side."""
+    environment = project.catalog.environment(run.snapshot.environment)
+    return Side(run.id, run.snapshot, environment, run, listing(project, run.snapshot.code.tree))
+
+
+def work_side(
+    project: Project,
+    *,
+    keep: bool = False,
+    like: Run | None = None,
+    view: View | None = None,
+    progress: Progress | None = None,
+) -> Side:
+    """The work tree as a side."""
+    command = command_of(project, like)
+    taken = take(project, command=command, keep=keep, view=view or look(project), strict=False, progress=progress)
+    code = {path: taken.entries[path] for path in taken.view.code}
+    return Side(WORK_TREE, taken.snapshot, taken.environment, None, code, taken)
+
+
+def command_of(project: Project, run: Run | None) -> tuple[str, ...] | str:
+    """What decides which interpreter the project uses: the command of a run, or the stages."""
+    if run is not None and run.command:
+        return run.command
+    return "\n".join(stage.run for stage in project.settings.stages.values())
+
+
+def data_files(project: Project, of: Side, path: str) -> dict[str, Entry]:
+    """Every file of a tracked data path on one side, by path."""
+    item = of.data.get(path)
+    if item is None:
+        return {}
+    if of.taken is not None:
+        return {name: of.taken.entries[name] for name in of.taken.view.data[path]}
+    entry = Entry(path.rpartition("/")[2], item.kind, item.digest, item.size, item.count)
+    return expand(project.store, entry, path)

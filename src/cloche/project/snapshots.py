@@ -1,0 +1,132 @@
+"""Taking a snapshot: the four inputs of a run, pinned and stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cloche.capture.config import read_config
+from cloche.errors import InputError
+from cloche.model.environment import Environment, Machine
+from cloche.model.snapshot import Code, Config, ConfigFile, Data, Snapshot, Tracked
+from cloche.model.tree import Entry, build_tree
+from cloche.model.values import Value
+from cloche.project.interpreters import see
+from cloche.project.project import Project
+from cloche.project.view import View, look
+from cloche.store.capture import record_files
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A snapshot with what it was made from. entries: digests of every input file by path."""
+
+    snapshot: Snapshot
+    environment: Environment
+    machine: Machine
+    view: View
+    entries: dict[str, Entry]
+
+    @property
+    def python(self) -> str:
+        """Path of the interpreter that the command will most likely run; empty when there is none."""
+        return self.machine.python
+
+
+def take(
+    project: Project,
+    *,
+    command: Sequence[str] | str = (),
+    overrides: Mapping[str, Value] | None = None,
+    keep: bool = True,
+    view: View | None = None,
+    strict: bool = True,
+    progress: Progress | None = None,
+) -> Taken:
+    """Pin the four inputs as they are now.
+
+    keep: store their content too (status and previews only hash). strict: raise InputError where tracked data is
+    missing or unreadable, instead of leaving it out.
+    """
+    view = view or look(project)
+    if strict:
+        refuse_missing(view)
+    entries = record_files(project.root, view.inputs, project.store, project.cache, keep=keep, progress=progress)
+    code = _code(project, view, entries, keep)
+    data = Data(tuple(_tracked(project, path, files, entries, keep) for path, files in sorted(view.data.items())))
+    config = _config(project, view, entries, overrides or {})
+    environment, machine = see(project, command)
+    project.cache.save()
+    snapshot = Snapshot(code, data, config, environment.digest)
+    return Taken(snapshot, environment, machine, view, entries)
+
+
+def refuse_missing(view: View) -> None:
+    """Raise InputError where a tracked data path is gone or cannot be read."""
+    if view.missing:
+        path = view.missing[0]
+        raise InputError(
+            f"tracked data is missing: {', '.join(view.missing)}",
+            hint=f"`cloche revert @ --only data` brings it back; `cloche untrack {path}` forgets it",
+        )
+    bad = [(path, why) for path, why in view.unreadable if any(path.startswith(one.path) for one in view.tracked)]
+    if bad:
+        raise InputError(f"cannot read {bad[0][0]}: {bad[0][1]}", hint="make it readable, then try again")
+
+
+def _code(project: Project, view: View, entries: Mapping[str, Entry], keep: bool) -> Code:
+    built = build_tree({path: entries[path] for path in view.code})
+    if keep:
+        _store_trees(project, built.trees)
+    dirty = bool(view.commit) and project.git is not None and project.git.dirty()
+    return Code(
+        tree=built.entry.digest,
+        files=built.entry.count,
+        size=built.entry.size,
+        commit=view.commit,
+        branch=view.branch,
+        dirty=dirty,
+        left_out=view.left_out,
+    )
+
+
+def _tracked(
+    project: Project, path: str, files: Mapping[str, object], entries: Mapping[str, Entry], keep: bool
+) -> Tracked:
+    entry = entry_at(path, {name: entries[name] for name in files}, project if keep else None)
+    return Tracked(path, entry.kind, entry.digest, entry.size, entry.count)
+
+
+def entry_at(path: str, entries: Mapping[str, Entry], keep_in: Project | None = None) -> Entry:
+    """One entry for a path: the file itself, or the tree of everything below it. keep_in: store the trees there."""
+    name = path.rpartition("/")[2]
+    single = entries.get(path)
+    if single is not None and single.kind != "d":
+        return Entry(name, single.kind, single.digest, single.size)
+    below = {file[len(path) + 1 :]: entry for file, entry in entries.items() if file != path}
+    built = build_tree(below, name)
+    if keep_in is not None:
+        _store_trees(keep_in, built.trees)
+    return built.entry
+
+
+def _store_trees(project: Project, trees: Mapping[str, bytes]) -> None:
+    if all(project.store.has(digest) for digest in trees):
+        return
+    with project.store.writer() as writer:
+        for data in trees.values():
+            writer.add_tree(data)
+
+
+def _config(
+    project: Project, view: View, entries: Mapping[str, Entry], overrides: Mapping[str, Value]
+) -> Config:
+    values = dict(read_config(project.root, project.settings))
+    values.update(overrides)
+    files = tuple(
+        ConfigFile(path, entry.kind, entry.digest, entry.size)
+        for path, entry in sorted((path, entries[path]) for path in view.config)
+    )
+    return Config(files, values, dict(overrides))

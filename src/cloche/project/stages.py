@@ -1,0 +1,126 @@
+"""Stages: what each may depend on, and whether an earlier run has done it already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cloche.capture.environment import environment_of, probe
+from cloche.capture.spool import Spooled
+from cloche.errors import InputError
+from cloche.model.changes import PathChange
+from cloche.model.digest import Digest
+from cloche.model.paths import inside
+from cloche.model.pipeline import stage_key
+from cloche.model.run import Output, StageRun
+from cloche.model.settings import Stage
+from cloche.model.tree import Entry
+from cloche.model.values import covers
+from cloche.project.going import Going
+from cloche.project.journal import perform, present
+from cloche.project.interpreters import see
+from cloche.project.snapshots import entry_at
+from cloche.store.checkout import expand
+
+
+@dataclass(frozen=True)
+class Key:
+    """The key of a stage, with what went into it. known: paths whose content the key covers."""
+
+    digest: Digest
+    inputs: dict[str, Digest]
+    whole_code: bool
+
+
+def key_of(run: Going, name: str, stage: Stage) -> Key:
+    """The key of a stage as the work tree stands now.
+
+    It covers the command, the environment, what the stage reads, its parameters, and the code: the whole of it,
+    unless `reads` names code files, which are then all the code that it depends on. A stage that names neither reads
+    nor params depends on the whole snapshot. Raises InputError where something that it reads is not there.
+    """
+    snapshot = run.taken.snapshot
+    environment, _ = see(run.project, stage.run)
+    inputs = {path: _digest(run, name, path) for path in stage.reads}
+    values = snapshot.config.values
+    whole = not stage.reads and not stage.params
+    params = {key: value for key, value in values.items() if whole or any(covers(one, key) for one in stage.params)}
+    if whole:
+        inputs = {item.path: item.digest for item in snapshot.data.paths}
+    names_code = any(inside(path, read) for path in run.taken.view.code for read in stage.reads)
+    code = "" if names_code else snapshot.code.tree
+    return Key(stage_key(stage, stage.run, environment.digest, inputs, params, code), inputs, not names_code)
+
+
+def _digest(run: Going, name: str, path: str) -> Digest:
+    entries = present(run.project, [path], keep=True)
+    if not entries:
+        raise InputError(
+            f"stage {name} reads {path}, which does not exist",
+            hint="create it, or name it in the `writes` of the stage that makes it",
+        )
+    return entry_at(path, entries, run.project).digest
+
+
+def find_earlier(run: Going, key: Key) -> tuple[str, StageRun] | None:
+    """An earlier run of this stage that still holds: same key, and what else it was seen to read is the same too."""
+    for earlier, stage in run.project.catalog.stages_with_key(key.digest):
+        if _still_holds(run, stage) and all(_has(run, output) for output in stage.outputs):
+            return earlier, stage
+    return None
+
+
+def _still_holds(run: Going, stage: StageRun) -> bool:
+    now = present(run.project, stage.observed)
+    if any(path not in now or now[path].digest != digest for path, digest in stage.observed.items()):
+        return False
+    return all(_environment(run, python) == digest for python, digest in stage.pythons.items())
+
+
+def _environment(run: Going, python: str) -> Digest:
+    extra = run.project.settings.environment.variables
+    seen = probe(python, run.project.folder / "cache")
+    return environment_of(seen, extra=extra, project=run.project.root).digest
+
+
+def _has(run: Going, output: Output) -> bool:
+    return run.project.store.has(output.digest)
+
+
+def put_outputs(run: Going, name: str, outputs: tuple[Output, ...]) -> None:
+    """Bring the outputs of an earlier run into the work tree. What they replace is stored and can be undone."""
+    changes: list[PathChange] = []
+    for output in outputs:
+        changes += output_changes(run.project, output)
+    if any(change.before != change.after for change in changes):
+        with run.project.writing():
+            perform(run.project, "run", f"took the outputs of stage {name} from an earlier run", changes)
+
+
+def output_changes(project, output: Output) -> list[PathChange]:  # type: ignore[no-untyped-def]
+    """The changes that make a path of the work tree what an output was."""
+    now = present(project, [output.path])
+    entry = Entry(output.path.rpartition("/")[2], output.kind, output.digest, output.size, output.count)
+    wanted = expand(project.store, entry, output.path)
+    return [PathChange(path, now.get(path), wanted.get(path)) for path in sorted(now.keys() | wanted.keys())]
+
+
+def observed_reads(run: Going, stage: Stage, key: Key, opened: Mapping[str, object], own: Mapping[str, Output]) -> dict[str, Digest]:
+    """Inputs that a stage was seen to read although its key does not cover them, with their digests."""
+    seen: dict[str, Digest] = {}
+    for path in opened:
+        entry = run.taken.entries.get(path)
+        covered = any(inside(path, read) for read in (*stage.reads, *stage.writes)) or path in own
+        if covered or (key.whole_code and path in run.taken.view.code) or path in run.taken.view.config:
+            continue
+        if entry is None:
+            now = present(run.project, [path])
+            entry = now.get(path)
+        if entry is not None:
+            seen[path] = entry.digest
+    return seen
+
+
+def pythons_of(run: Going, spooled: Spooled) -> dict[str, Digest]:
+    """The interpreters that were seen to run, with the digests of their environments."""
+    return {python: _environment(run, python) for python in spooled.pythons}

@@ -1,0 +1,114 @@
+"""What lies in the work tree right now, sorted into code, data, config and the rest. Reads stats, not contents."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cloche.capture.code import classify, plain_candidates
+from cloche.capture.config import config_files
+from cloche.errors import InputError
+from cloche.model.paths import decode_path, encode_path, inside
+from cloche.model.snapshot import LeftOut, Tracked
+from cloche.project.project import FOLDER, LOCK_FILE, Project
+from cloche.store.walk import FileStat, stat_of, walk
+
+# Folders that tools make and that no one calls part of the project. Tracked data inside them is seen all the same.
+SKIPPED = frozenset(
+    (".git", ".hg", ".svn", FOLDER, "__pycache__", "node_modules", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache")
+    + (".ruff_cache", ".hypothesis", ".tox", ".nox", ".eggs", ".dvc", ".ruff_cache", ".idea", ".vscode")
+)
+ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
+
+
+@dataclass(frozen=True)
+class View:
+    """The work tree at one moment.
+
+    files: every file, link and empty folder that was looked at. code, data, config: those that belong to an input;
+    data by tracked path. missing: tracked data paths that are not there. git_tracked: what Git tracks, None without
+    Git.
+    """
+
+    files: dict[str, FileStat]
+    code: dict[str, FileStat]
+    data: dict[str, dict[str, FileStat]]
+    config: dict[str, FileStat]
+    tracked: tuple[Tracked, ...]
+    missing: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    unreadable: tuple[tuple[str, str], ...] = ()
+    special: tuple[str, ...] = ()
+    git_tracked: frozenset[str] | None = None
+    commit: str = ""
+    branch: str = ""
+    outputs: frozenset[str] = field(default=frozenset())
+
+    @property
+    def inputs(self) -> dict[str, FileStat]:
+        """Code, data and config together."""
+        merged = dict(self.code)
+        for files in self.data.values():
+            merged |= files
+        return merged | self.config
+
+
+def look(project: Project) -> View:
+    """Look at the whole work tree."""
+    tracked = project.tracked
+    walked = walk_project(project, tracked)
+    data = {item.path: _below(walked.files, project, item.path) for item in tracked}
+    config = {path: walked.files.get(path) for path in config_files(project.root, project.settings)}
+    found_config = {path: stat for path, stat in config.items() if stat is not None}
+    candidates, git_tracked = _candidates(project, walked.files)
+    written = frozenset(project.catalog.output_paths()) - (git_tracked or frozenset())
+    code, left_out = classify(
+        project.root,
+        candidates,
+        settings=project.settings,
+        data=[item.path for item in tracked],
+        config=list(found_config),
+        outputs=written,
+        git_tracked=git_tracked,
+    )
+    commit, branch = project.git.head() if project.git is not None else ("", "")
+    return View(
+        files=walked.files,
+        code=code,
+        data={path: files for path, files in data.items() if files},
+        config=found_config,
+        tracked=tracked,
+        missing=tuple(path for path, files in data.items() if not files),
+        left_out=tuple(left_out),
+        unreadable=tuple(walked.unreadable),
+        special=tuple(walked.special),
+        git_tracked=git_tracked,
+        commit=commit,
+        branch=branch,
+        outputs=written,
+    )
+
+
+def walk_project(project: Project, tracked: tuple[Tracked, ...]):  # type: ignore[no-untyped-def]
+    """Walk the project without what no one calls a part of it. Tracked data paths are walked whole."""
+    root, data = project.root, [item.path for item in tracked]
+
+    def skip(path: str, name: str) -> bool:
+        if any(inside(path, one) or inside(one, path) for one in data):
+            return False
+        return name in SKIPPED or _is_foreign(os.path.join(root, decode_path(path)))
+
+    return walk(root, skip=skip)
+
+
+def _is_foreign(folder: str) -> bool:
+    """Whether a folder is a virtual environment or a project of its own."""
+    return any(os.path.exists(os.path.join(folder, mark)) for mark in (*ENVIRONMENT_MARKS, FOLDER))
+
+
+def _below(files: Mapping[str, FileStat], project: Project, path: str) -> dict[str, FileStat]:
+    if path in files:
+        return {path: files[path]}
+    prefix = path + "/"
+    return {name: stat for name, stat in files.items() if name.startswith(prefix)}

@@ -1,0 +1,80 @@
+"""CLI, Python API, operations and documentation know the same verbs."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+import cloche.ops
+from cloche.api import OpenProject
+from cloche.cli.app import cli
+from cloche.cli.verbs import VERBS
+
+DOCS = Path(__file__).parents[2] / "docs"
+OPS = sorted(module.name for module in pkgutil.iter_modules(cloche.ops.__path__))
+# A verb without one of the faces, and why.
+NO_OP = {"completion": "prints a script for the shell; there is nothing to do in a project"}
+NO_METHOD = {
+    "completion": "belongs to the shell",
+    "init": "is cloche.init(path), since there is no project to open yet",
+}
+NO_JSON = {"completion": "prints a script"}
+
+
+def test_every_command_has_an_operation_and_the_other_way_round() -> None:
+    assert set(OPS) == set(VERBS) - set(NO_OP)
+
+
+@pytest.mark.parametrize("verb", OPS)
+def test_an_operation_is_a_function_named_after_its_module(verb: str) -> None:
+    module = importlib.import_module(f"cloche.ops.{verb}")
+    assert inspect.isfunction(getattr(module, verb))
+    assert getattr(module, verb).__doc__
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_every_command_is_a_call_in_python(verb: str) -> None:
+    if verb not in NO_METHOD:
+        assert callable(getattr(OpenProject, verb))
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_every_command_has_help_with_an_example(verb: str) -> None:
+    command = cli.get_command(click.Context(cli), verb)
+    assert command is not None
+    text = command.help or ""
+    assert "Example" in text
+    assert f"cloche {verb}" in text
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_every_command_that_prints_facts_prints_them_as_json(verb: str) -> None:
+    command = cli.get_command(click.Context(cli), verb)
+    assert command is not None
+    names = {name for param in command.params for name in param.opts}
+    assert ("--json" in names) != (verb in NO_JSON)
+
+
+@pytest.mark.parametrize("verb", ["add", "untrack", "revert", "undo", "remove"])
+def test_every_destructive_command_can_be_previewed(verb: str) -> None:
+    command = cli.get_command(click.Context(cli), verb)
+    assert command is not None
+    assert "--dry-run" in {name for param in command.params for name in param.opts}
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_every_command_has_a_heading_in_the_reference(verb: str) -> None:
+    text = (DOCS / "reference" / "cli.md").read_text("utf-8")
+    assert re.search(rf"^## cloche {verb}$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("verb", sorted(set(VERBS) - set(NO_METHOD)))
+def test_every_method_has_a_heading_in_the_reference(verb: str) -> None:
+    text = (DOCS / "reference" / "python.md").read_text("utf-8")
+    assert re.search(rf"^### {verb}\(", text, re.MULTILINE)
