@@ -1,8 +1,9 @@
 """The one text form of a path inside a project.
 
-A path in the model is relative to the project, uses `/`, and is always printable, valid Unicode on one line,
-so that it fits JSON, SQL, `cloche.lock` and a terminal. A backslash is written `\\\\`; control characters and
-bytes that are not UTF-8 are written `\\xNN`. The text maps back to exactly one name on disk.
+A path in the model is relative to the project, uses `/`, and is always valid Unicode on one line without anything that
+steers a terminal, so that it fits JSON, SQL, `cloche.lock` and a screen. A backslash is written `\\\\`; control
+characters, line separators, marks that turn the direction of writing, and bytes that are not UTF-8 are written `\\xNN`,
+byte for byte. The text maps back to exactly one name on disk, and does not depend on the version of Python.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import re
 from cloche.errors import InputError
 
 _ESCAPE = re.compile(rb"\\\\|\\x([0-9a-f]{2})")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
 def encode_path(name: str) -> str:
@@ -28,7 +29,7 @@ def encode_path(name: str) -> str:
         return name
     raw = os.fsencode(name).replace(b"\\", b"\\\\")
     text = raw.decode("utf-8", "backslashreplace")
-    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+    return _CONTROL.sub(lambda match: "".join(f"\\x{byte:02x}" for byte in match[0].encode()), text)
 
 
 def decode_path(text: str) -> str:
@@ -59,9 +60,20 @@ def inside(path: str, folder: str) -> bool:
 def checked(path: str) -> str:
     """`path` if it is safe to join to a folder: relative, and without `.`, `..`, empty or NUL parts.
 
-    Raises InputError otherwise. Every path that comes out of a file or a store goes through here before it is used.
+    It must also be exactly what `encode_path` gives, so that no escape hides a `/` or a `..`. Raises InputError
+    otherwise. Every path that comes out of a file or a store goes through here before it is used.
     """
-    parts = path.split("/")
-    if not path or any(part in ("", ".", "..") for part in parts) or "\\x00" in path:
+    if not _is_safe(path):
         raise InputError(f"unsafe path {path!r}", hint="a path must lie inside the project")
     return path
+
+
+def _is_safe(path: str) -> bool:
+    try:
+        name = decode_path(path)
+        canonical = encode_path(name) == path
+    except UnicodeError:
+        return False
+    if os.name == "nt" and ("\\" in name or ":" in name):
+        return False
+    return canonical and "\0" not in name and not any(part in ("", ".", "..") for part in path.split("/"))

@@ -11,16 +11,18 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterable, Mapping
+from operator import itemgetter
 from typing import Literal
 
 import msgspec
 
-from cloche.errors import Damaged
+from cloche.errors import Damaged, InputError
 from cloche.model.digest import Digest, digest_bytes
 from cloche.model.paths import decode_path, encode_path
 
 MAGIC = b"cloche-tree-1\n"
 _FIXED = struct.Struct("<c32sQQH")
+_KINDS = (b"f", b"x", b"l", b"d")
 
 Kind = Literal["f", "x", "l", "d"]
 
@@ -45,10 +47,14 @@ EMPTY: Tree = ()
 
 
 def encode_tree(tree: Iterable[Entry]) -> bytes:
-    """The canonical bytes of a tree."""
-    rows = sorted((os.fsencode(decode_path(entry.name)), entry) for entry in tree)
+    """The canonical bytes of a tree. Raises InputError for a name that no directory can hold, or holds twice."""
+    rows = sorted(((os.fsencode(decode_path(entry.name)), entry) for entry in tree), key=itemgetter(0))
     parts = [MAGIC]
+    before = b""
     for name, entry in rows:
+        if not _is_name(name) or name == before:
+            raise InputError(f"impossible name in a directory: {entry.name!r}")
+        before = name
         head = (entry.kind.encode(), bytes.fromhex(entry.digest), entry.size, entry.count, len(name))
         parts.append(_FIXED.pack(*head) + name)
     return b"".join(parts)
@@ -60,13 +66,15 @@ def decode_tree(data: bytes) -> Tree:
         raise Damaged("a directory listing in the store does not start as one")
     entries: list[Entry] = []
     at = len(MAGIC)
+    before = b""
     try:
         while at < len(data):
             kind, digest, size, count, length = _FIXED.unpack_from(data, at)
             at += _FIXED.size
             name = data[at : at + length]
-            if len(name) != length or not _is_name(name) or kind not in (b"f", b"x", b"l", b"d"):
+            if len(name) != length or not _is_name(name) or name <= before or kind not in _KINDS:
                 raise Damaged("a directory listing in the store has an impossible entry")
+            before = name
             entries.append(Entry(encode_path(os.fsdecode(name)), kind.decode(), digest.hex(), size, count))
             at += length
     except struct.error as error:
@@ -89,40 +97,43 @@ def build_tree(files: Mapping[str, Entry], name: str = "") -> Built:
     """Build nested trees from entries keyed by their path text below one directory.
 
     An entry of kind `d` stands for an empty directory (its digest is ignored). Directories that hold something need
-    no entry of their own.
+    no entry of their own. Raises InputError where one path is both a file and the directory of another.
 
     >>> one = Entry("", "f", "00" * 32, 3)
     >>> build_tree({"a/b.txt": one}).entry.count
     1
     """
-    root: dict[str, object] = {}
+    folders: dict[str, dict[str, Entry]] = {"": {}}
     for path, entry in files.items():
-        *folders, leaf = path.split("/")
-        here = root
-        for folder in folders:
-            below = here.get(folder)
-            if not isinstance(below, dict):
-                below = here[folder] = {}
-            here = below
+        folder, _, leaf = path.rpartition("/")
+        _open(folders, path if entry.kind == "d" else folder)
         if entry.kind != "d":
-            here[leaf] = entry
-        elif not isinstance(here.get(leaf), dict):
-            here[leaf] = {}
+            folders[folder][leaf] = Entry(leaf, entry.kind, entry.digest, entry.size, 1)
     trees: dict[Digest, bytes] = {}
-    return Built(_fold(name, root, trees), trees)
+    for path in sorted(folders.keys() - {""}, key=_depth, reverse=True):
+        folder, _, leaf = path.rpartition("/")
+        if leaf in folders[folder]:
+            raise InputError(f"{path} is both a file and a folder", hint="it changed while it was read: try again")
+        folders[folder][leaf] = _fold(leaf, folders[path], trees)
+    return Built(_fold(name, folders[""], trees), trees)
 
 
-def _fold(name: str, folder: Mapping[str, object], trees: dict[Digest, bytes]) -> Entry:
-    entries: list[Entry] = []
-    for key, value in folder.items():
-        if isinstance(value, Entry):
-            entries.append(Entry(key, value.kind, value.digest, value.size, 1))
-        elif isinstance(value, dict):
-            entries.append(_fold(key, value, trees))
-    data = encode_tree(entries)
+def _open(folders: dict[str, dict[str, Entry]], path: str) -> None:
+    """Make room for a directory and for those above it."""
+    while path not in folders:
+        folders[path] = {}
+        path = path.rpartition("/")[0]
+
+
+def _depth(path: str) -> int:
+    return path.count("/")
+
+
+def _fold(name: str, entries: Mapping[str, Entry], trees: dict[Digest, bytes]) -> Entry:
+    data = encode_tree(entries.values())
     digest = digest_bytes(data)
     trees[digest] = data
-    size, count = sum(entry.size for entry in entries), sum(entry.count for entry in entries)
+    size, count = sum(entry.size for entry in entries.values()), sum(entry.count for entry in entries.values())
     return Entry(name, "d", digest, size, count)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from cloche.errors import UsageError
+from cloche.errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
     Value = str | int | float | bool | None | list["Value"]
@@ -16,36 +17,64 @@ else:  # msgspec decodes no recursive alias; a list may hold anything there
 
 
 def flatten(table: Mapping[str, object], prefix: str = "") -> dict[str, Value]:
-    """The leaves of nested tables by dotted key, in the order in which they stand. Dates become their ISO text.
+    """The leaves of nested tables by dotted key, in the order in which they stand.
+
+    Every value comes back the same from JSON (see `plain`). Raises SettingsError for tables without end.
 
     >>> flatten({"train": {"lr": 0.1, "layers": [8, 4]}})
     {'train.lr': 0.1, 'train.layers': [8, 4]}
     """
-    found: dict[str, Value] = {}
+    try:
+        return dict(_leaves(table, prefix))
+    except RecursionError:
+        raise SettingsError(
+            "the parameters are nested too deep", hint="look for a table or list that holds itself"
+        ) from None
+
+
+def _leaves(table: Mapping[str, object], prefix: str) -> Iterator[tuple[str, Value]]:
     for key, value in table.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
-            found.update(flatten(value, f"{name}."))
-        elif not isinstance(value, Mapping):
-            found[name] = plain(value)
-    return found
+        name = _text(f"{prefix}{key}")
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{name}.")
+        else:
+            yield name, plain(value)
 
 
 def plain(value: object) -> Value:
-    """`value` as one of the types of a config value; tables inside lists become JSON text."""
-    if value is None or isinstance(value, (str, bool)):
+    """`value` as one of the types of a config value, such that JSON gives back the same.
+
+    Dates become their ISO text, tables inside lists JSON text, and numbers that JSON does not know (`nan`, `inf`)
+    their names.
+    """
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        return _text(value)
     if isinstance(value, int):
         return int(value)
     if isinstance(value, float):
-        return float(value)
+        return float(value) if math.isfinite(value) else str(float(value))
     if isinstance(value, (datetime.date, datetime.time)):
         return value.isoformat()
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if isinstance(value, Mapping):
-        return json.dumps(value, sort_keys=True, default=str)
-    return str(value)
+        return json.dumps(_keyed(value), sort_keys=True)
+    return _text(str(value))
+
+
+def _text(text: str) -> str:
+    """A plain `str` (parsers return subclasses) that UTF-8 can hold: halves of surrogate pairs are written out."""
+    return str(text).encode("utf-8", "backslashreplace").decode()
+
+
+def _keyed(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {_text(str(key)): _keyed(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_keyed(item) for item in value]
+    return plain(value)
 
 
 def parse_override(text: str) -> tuple[str, Value]:
@@ -61,9 +90,16 @@ def parse_override(text: str) -> tuple[str, Value]:
     if not equals or not key or not all(key.split(".")):
         raise UsageError(f"{text!r} is not KEY=VALUE", hint="write an override as -P train.lr=0.1")
     try:
-        return key, plain(json.loads(raw, parse_constant=_no_constant))
-    except ValueError:
-        return key, raw
+        return key, plain(json.loads(raw, parse_constant=_no_constant, parse_float=_finite))
+    except (ValueError, RecursionError):
+        return key, _text(raw)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(text)
+    return value
 
 
 def _no_constant(name: str) -> float:
