@@ -1,0 +1,131 @@
+"""Recording files: their digests, and with them their content in the store."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from cloche.model.digest import Digest
+from cloche.model.tree import EMPTY_DIGEST, Entry
+from cloche.store.objects import Store, Writer
+from cloche.store.reading import Gone, hash_file
+from cloche.store.stat_cache import StatCache
+from cloche.store.walk import FileStat, os_path
+
+Progress = Callable[[int, int], None]
+_Reader = Callable[[str, FileStat], tuple[Digest, FileStat]]
+
+
+class _Read(NamedTuple):
+    stat: FileStat
+    digest: Digest
+    at_ns: int
+
+
+def record_files(
+    root: Path,
+    files: Mapping[str, FileStat],
+    store: Store,
+    cache: StatCache,
+    *,
+    keep: bool = True,
+    progress: Progress | None = None,
+) -> dict[str, Entry]:
+    """The entries of files by path text, in the order given; what the cache knows is not read again.
+
+    keep: whether content that the store does not hold goes in, in one commit; without it files are only hashed.
+    progress: told the bytes read so far and those to be read in all. A file that vanished since it was listed is left
+    out, as if it had been listed a moment later. The cache is saved.
+
+    Raises ChangedWhileReading, InputError (unreadable), DiskFull, StoreError; the store is then as it was.
+    """
+    if keep:
+        cache.trust_marks(store.pack_names())
+    known = {path: cache.get(path, stat) for path, stat in files.items() if stat.kind != "d"}
+    absent = _not_stored(known, store, cache) if keep else set()
+    unread = {path: files[path] for path, digest in known.items() if digest is None or path in absent}
+    read = _read(root, unread, store, cache, keep=keep, progress=progress)
+    _remember(root, read, store, cache, keep=keep)
+    entries: dict[str, Entry] = {}
+    for path, stat in files.items():
+        name = path.rpartition("/")[2]
+        if stat.kind == "d":
+            entries[path] = Entry(name, "d", EMPTY_DIGEST, 0, 0)
+        elif path not in unread:
+            entries[path] = Entry(name, stat.kind, known[path] or "", stat.size)
+        elif path in read:
+            fresh = read[path]
+            entries[path] = Entry(name, fresh.stat.kind, fresh.digest, fresh.stat.size)
+    return entries
+
+
+def _not_stored(known: Mapping[str, Digest | None], store: Store, cache: StatCache) -> set[str]:
+    """Paths whose digest is known but whose content the store does not hold; the others are marked."""
+    doubtful = {path: digest for path, digest in known.items() if digest is not None and not cache.is_stored(path)}
+    if not doubtful:
+        return set()
+    missing = store.missing(set(doubtful.values()))
+    absent = {path for path, digest in doubtful.items() if digest in missing}
+    for path in doubtful.keys() - absent:
+        cache.mark_stored(path)
+    return absent
+
+
+def _read(
+    root: Path, files: Mapping[str, FileStat], store: Store, cache: StatCache, *, keep: bool, progress: Progress | None
+) -> dict[str, _Read]:
+    if not files:
+        return {}
+    meter = _Meter(progress, sum(stat.size for stat in files.values()))
+    if not keep:
+        return dict(_read_each(root, files, meter, lambda path: hash_file))
+    with store.writer() as writer:
+        return dict(_read_each(root, files, meter, lambda path: _storing(writer, cache.previous(path), meter)))
+
+
+def _storing(writer: Writer, previous: Digest | None, meter: _Meter) -> _Reader:
+    return lambda path, stat: writer.add_file(path, stat, previous=previous, progress=meter.within)
+
+
+def _read_each(
+    root: Path, files: Mapping[str, FileStat], meter: _Meter, reader_for: Callable[[str], _Reader]
+) -> Iterator[tuple[str, _Read]]:
+    """Every file that is still there, read."""
+    for path, stat in files.items():
+        at_ns = time.time_ns()
+        with contextlib.suppress(Gone):
+            digest, seen = reader_for(path)(os_path(root, path), stat)
+            yield path, _Read(seen, digest, at_ns)
+        meter.finish(stat.size)
+
+
+def _remember(root: Path, read: Mapping[str, _Read], store: Store, cache: StatCache, *, keep: bool) -> None:
+    for path, fresh in read.items():
+        cache.put(path, fresh.stat, fresh.digest, fresh.at_ns, stored=keep)
+    if keep and read:
+        cache.rely_on(store.pack_names())
+    cache.drop_missing(lambda path: os.path.lexists(os_path(root, path)))
+    cache.save()
+
+
+class _Meter:
+    """Adds up the bytes of files for a `Progress`."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._done = 0
+
+    def within(self, read: int) -> None:
+        """So many bytes of the file that is being read."""
+        if self._progress is not None:
+            self._progress(min(self._done + read, self._total), self._total)
+
+    def finish(self, size: int) -> None:
+        """The file is done."""
+        self._done += size
+        self.within(0)

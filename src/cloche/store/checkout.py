@@ -1,0 +1,199 @@
+"""Putting the work tree into another state, all of it or nothing.
+
+First every new content is written and proven under another name; then names are changed, by steps that a journal on
+the disk lists (see `journal`), so that a failure, and after a kill the next checkout or `recover`, takes them back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from cloche.errors import Busy, Damaged, DiskFull, StoreError
+from cloche.model.changes import PathChange
+from cloche.model.paths import checked
+from cloche.model.tree import Entry
+from cloche.store.filesystem import FileSystem, disk_error
+from cloche.store.journal import FOLDER, MANY, Journal, Settled
+from cloche.store.locks import Lock, try_lock
+from cloche.store.moves import Moves, Staged, order
+from cloche.store.objects import Store
+from cloche.store.stat_cache import StatCache
+from cloche.store.survey import Survey, survey, with_execute
+from cloche.store.walk import os_path
+
+Progress = Callable[[int, int], None]
+
+_LOCK = ".cloche/tmp/checkout.lock"
+_BLOCK = 4096
+
+
+def apply_files(
+    root: Path,
+    store: Store,
+    changes: Sequence[PathChange],
+    cache: StatCache,
+    *,
+    fs: FileSystem | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Bring each path from `change.before` to `change.after`. Paths that are there already are left alone.
+
+    Files are replaced whole, keep their permission bits but for the execute bit, and stay readable under their name all
+    the time. Folders that become empty go, unless a change asks for them. progress: told the bytes written so far and
+    those to write in all.
+
+    Raises Conflict (a path is not as `before` says, or something unrecorded or a link is in the way), DiskFull, Damaged
+    and NotFound (content is not in the store), InputError (unsafe path), Busy (another checkout is going), StoreError.
+    The work tree is then as it was before.
+    """
+    disk = fs or FileSystem()
+    with _exclusive(root, disk), _translated("put files back"):
+        Journal(root, disk).settle()
+        _apply(root, survey(root, changes, cache), store, disk, progress)
+    for change in changes:
+        cache.forget(change.path)
+    cache.save()
+
+
+def recover(root: Path, *, fs: FileSystem | None = None) -> bool:
+    """Take back what a checkout that was killed has done; whether there was any. Cheap where there was none.
+
+    Files that changed since are left as they are. Raises Busy while a checkout is going, StoreError.
+    """
+    if not os.path.isdir(os_path(root, FOLDER)):
+        return False
+    disk = fs or FileSystem()
+    with _exclusive(root, disk), _translated("undo an interrupted checkout"):
+        return Journal(root, disk).settle() == "taken back"
+
+
+def expand(store: Store, entry: Entry, path: str) -> dict[str, Entry]:
+    """The files below an entry by path text, empty folders included (kind `d`): the inverse of `model.tree.build_tree`.
+
+    path: path text of the entry itself; empty for the project. A file is returned as it is. Raises Damaged, NotFound.
+    """
+    if entry.kind != "d":
+        return {checked(path): entry}
+    found: dict[str, Entry] = {}
+    pending = [(entry, path)]
+    while pending:
+        folder, at = pending.pop()
+        tree = store.read_tree(folder.digest)
+        if not tree and at:
+            found[checked(at)] = folder
+        for below in tree:
+            inner = f"{at}/{below.name}" if at else below.name
+            if below.kind == "d":
+                pending.append((below, inner))
+            else:
+                found[checked(inner)] = below
+    return found
+
+
+def _apply(root: Path, todo: Survey, store: Store, fs: FileSystem, progress: Progress | None) -> None:
+    journal = Journal(root, fs)
+    for beside in (False, True):
+        moves = order(root, todo, beside=beside)
+        if not moves.steps:
+            return
+        _check_room(moves, fs)
+        try:
+            journal.begin(moves.steps)
+            _stage(moves, store, fs, progress)
+            journal.carry_out(moves.steps)
+        except BaseException as error:
+            finished = _take_back(journal) == "done"
+            if isinstance(error, OSError) and finished:  # only the last wait for the disk failed
+                return
+            if isinstance(error, OSError) and error.errno == errno.EXDEV and not beside:
+                continue
+            raise
+        with contextlib.suppress(OSError):  # all is done; what is left over goes with the next checkout
+            journal.settle()
+        return
+
+
+def _take_back(journal: Journal) -> Settled:
+    try:
+        return journal.settle()
+    except OSError as error:
+        raise StoreError(
+            f"stopped halfway, and could not go back: {disk_error(error, 'put files back').message}",
+            hint="see to the disk, then run any cloche command that changes files: it goes back first",
+        ) from error
+
+
+def _check_room(moves: Moves, fs: FileSystem) -> None:
+    needed: Counter[int] = Counter()
+    folders: dict[int, str] = {}
+    for staged in moves.staged:
+        needed[staged.disk] += -(-staged.entry.size // _BLOCK) * _BLOCK
+        folders[staged.disk] = staged.folder
+    for disk, size in needed.items():
+        missing = size - fs.free(folders[disk])
+        if missing > 0:
+            raise DiskFull(
+                f"the disk has too little room: {size:,} bytes are needed beside the files that are replaced",
+                hint=f"free {missing:,} bytes, then run it again",
+            )
+
+
+def _stage(moves: Moves, store: Store, fs: FileSystem, progress: Progress | None) -> None:
+    total = sum(staged.entry.size for staged in moves.staged)
+    each = len(moves.staged) <= MANY
+    done = 0
+    for staged in moves.staged:
+        for size in _write(staged, store, fs, durable=each):
+            done += size
+            if progress is not None:
+                progress(min(done, total), total)
+    if not each:
+        fs.sync_all()
+
+
+def _write(staged: Staged, store: Store, fs: FileSystem, *, durable: bool) -> Iterator[int]:
+    """Write one staged file or link; the bytes written, piece by piece."""
+    entry = staged.entry
+    if entry.kind == "l":
+        target = store.read(entry.digest)
+        if not target or b"\0" in target:
+            raise Damaged(f"the store holds an impossible link {entry.digest[:12]}")
+        fs.symlink(os.fsdecode(target), staged.path)
+        yield len(target)
+        return
+    fd = fs.create(staged.path, 0o777 if entry.kind == "x" else 0o666)
+    try:
+        for piece in store.stream(entry.digest):
+            fs.write(fd, piece)
+            yield len(piece)
+        if durable:
+            fs.sync(fd)
+    finally:
+        fs.close(fd)
+    if staged.mode is not None:
+        fs.chmod(staged.path, with_execute(staged.mode, entry.kind))
+
+
+@contextlib.contextmanager
+def _exclusive(root: Path, fs: FileSystem) -> Iterator[None]:
+    lock: Lock | None
+    with _translated("prepare a checkout"):
+        fs.make_folders(os_path(root, FOLDER))
+        lock = try_lock(os_path(root, _LOCK), fs)
+    if lock is None:
+        raise Busy("another cloche is putting files back in this project", hint="wait for it, then run it again")
+    with lock:
+        yield
+
+
+@contextlib.contextmanager
+def _translated(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise disk_error(error, doing) from error

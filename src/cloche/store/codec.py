@@ -1,0 +1,72 @@
+"""How a payload is compressed: zstd where it pays, raw bytes elsewhere."""
+
+from __future__ import annotations
+
+from cloche.errors import Damaged
+
+RAW = b"r"
+ZSTD = b"z"
+LARGEST = 16 << 20
+
+_LEVEL = 1
+_WORTH_TRYING = 64
+_LONGEST_PAUSE = 32
+
+
+class Compressor:
+    """Compresses pieces one after the other. Not for use by several threads.
+
+    Every piece is a sample: where one does not shrink by an eighth (floats, images, archives), the next 1, 2, 4 ... 32
+    are not tried, so that data that cannot be compressed costs next to nothing.
+    """
+
+    def __init__(self) -> None:
+        import zstandard  # noqa: PLC0415
+
+        self._zstd = zstandard.ZstdCompressor(level=_LEVEL, write_content_size=False, write_checksum=False)
+        self.start()
+
+    def start(self) -> None:
+        """Begin another file: what was learned from the last one no longer counts."""
+        self._pause = 0
+        self._left = 0
+
+    def compress(self, data: bytes | memoryview) -> tuple[bytes, bytes]:
+        """Codec and payload."""
+        if len(data) < _WORTH_TRYING:
+            return RAW, bytes(data)
+        if self._left:
+            self._left -= 1
+            return RAW, bytes(data)
+        small = self._zstd.compress(data)
+        if len(small) <= len(data) - len(data) // 8:
+            self._pause = 0
+            return ZSTD, small
+        self._pause = min(max(1, self._pause * 2), _LONGEST_PAUSE)
+        self._left = self._pause
+        return RAW, bytes(data)
+
+
+class Decompressor:
+    """Undoes `Compressor`. Not for use by several threads."""
+
+    def __init__(self) -> None:
+        import zstandard  # noqa: PLC0415
+
+        self._zstd = zstandard.ZstdDecompressor()
+        self._error = zstandard.ZstdError
+
+    def decompress(self, payload: bytes, how: bytes, raw: int) -> bytes:
+        """The bytes that were compressed, `raw` of them. Raises Damaged."""
+        if how == RAW:
+            content = payload
+        elif raw > LARGEST:
+            raise Damaged("a frame of the store claims an impossible length")
+        else:
+            try:
+                content = self._zstd.decompress(payload, max_output_size=raw)
+            except self._error as error:
+                raise Damaged("a frame of the store cannot be decompressed") from error
+        if len(content) != raw:
+            raise Damaged("a frame of the store has the wrong length")
+        return content

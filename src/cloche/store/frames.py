@@ -1,0 +1,89 @@
+r"""Packs: files of frames that describe themselves.
+
+All numbers are little endian. A pack is the 14 bytes `cloche-pack-1\n`, then frames until its end:
+
+| bytes | what |
+|---|---|
+| 1 | kind: `c` content (a whole small blob or tree, or a chunk), `b` recipe of a blob (see `recipes`) |
+| 1 | codec of the payload: `r` raw, `z` one zstd frame |
+| 32 | digest: BLAKE3-256 of the content; for a recipe, of the whole blob that it describes |
+| 4 | stored length: bytes of payload in the pack |
+| 4 | raw length: bytes of payload once decompressed; at most 16 MiB where the codec is `z` |
+| stored length | payload |
+
+A pack is closed before a frame would carry it over 64 MiB (a recipe larger than that has a pack of its own), and is
+named `packs/ab/<digest>.pack` by the BLAKE3-256 of its bytes, `ab` being the first two digits. It never changes.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from blake3 import blake3
+
+from cloche.errors import Damaged, NewerVersion
+from cloche.store import codec
+from cloche.store.recipes import RECIPE, check_recipe
+
+MAGIC = b"cloche-pack-1\n"
+_FAMILY = b"cloche-pack-"
+CONTENT = b"c"
+HEADER = struct.Struct("<cc32sII")
+PACK_LIMIT = 64 << 20
+
+
+class Place(NamedTuple):
+    """Where a frame lies. pack: number of the pack among those that are open; offset: of the frame's first byte."""
+
+    digest: bytes
+    offset: int
+    stored: int
+    raw: int
+    kind: bytes
+    codec: bytes
+    pack: int = 0
+
+    @property
+    def end(self) -> int:
+        """Offset of the byte behind the frame."""
+        return self.offset + HEADER.size + self.stored
+
+
+def read_header(data: bytes, offset: int) -> Place:
+    """The frame that begins with `data` at `offset` of a pack. Raises Damaged where none can begin so."""
+    if len(data) < HEADER.size:
+        raise Damaged("a pack of the store is cut short")
+    kind, how, digest, stored, raw = HEADER.unpack_from(data)
+    if kind not in (CONTENT, RECIPE) or how not in (codec.RAW, codec.ZSTD):
+        raise Damaged("a pack of the store holds something that is no frame")
+    return Place(digest, offset, stored, raw, kind, how)
+
+
+def write_header(kind: bytes, how: bytes, digest: bytes, stored: int, raw: int) -> bytes:
+    """The bytes before a payload."""
+    return HEADER.pack(kind, how, digest, stored, raw)
+
+
+def open_frame(data: bytes, place: Place, decompressor: codec.Decompressor) -> bytes:
+    """The payload of the frame that `data` is, decompressed and proven to be what its digest says.
+
+    Raises Damaged where any byte of the frame is not as it was written.
+    """
+    if len(data) != HEADER.size + place.stored or read_header(data, place.offset) != place._replace(pack=0):
+        raise Damaged(f"the frame of {place.digest.hex()[:12]} is not where the index says")
+    content = decompressor.decompress(data[HEADER.size :], place.codec, place.raw)
+    if place.kind == RECIPE:
+        check_recipe(content, place.digest)
+    elif blake3(content).digest() != place.digest:
+        raise Damaged(f"the stored bytes of {place.digest.hex()[:12]} do not match their digest")
+    return content
+
+
+def check_magic(data: bytes) -> None:
+    """Raises NewerVersion or Damaged where `data` does not begin as a pack that can be read here."""
+    if data[: len(MAGIC)] == MAGIC:
+        return
+    if data.startswith(_FAMILY) and data[len(_FAMILY) : len(_FAMILY) + 1] in b"23456789":
+        raise NewerVersion("the store was written by a newer Cloche", hint="upgrade Cloche to read it")
+    raise Damaged("a file among the packs is no pack")

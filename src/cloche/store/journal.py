@@ -1,0 +1,193 @@
+"""Changing many files of the work tree as one: steps that can be taken back, and a journal of them on the disk.
+
+`tmp/checkout/` below the project's `.cloche` holds, while a checkout is going (JSON, paths as path texts):
+
+| file | what |
+|---|---|
+| `journal` | the list of steps. Written first: while only it is there, no file of the user has been touched |
+| `moving` | inode, size and time of every staged file. Written when all new content is complete on the disk |
+| `done` | empty. Written after the last step: what is left to do is to clean up |
+| `0`, `1` ... | staged content; `0.old`, `1.old` ... what was at the path before |
+
+`Journal.settle` reads them after a failure or in a later process: it takes all steps back, or after `done` cleans up.
+A file that somebody changed since is never touched. Staged files lie beside their target, under hidden names, where
+that is on another disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat as modes
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+
+from cloche.errors import Damaged
+from cloche.store.filesystem import FileSystem
+from cloche.store.walk import os_path
+
+FOLDER = ".cloche/tmp/checkout"
+
+Identity = tuple[int, int, int]
+Settled = Literal["nothing", "taken back", "done"]
+_T = TypeVar("_T")
+
+# From so many on, one wait for the whole disk is cheaper than one for each file.
+MANY = 128
+
+
+class Step(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One change of the work tree.
+
+    act: `place` a staged file where nothing is; `swap` it for a file or link that is there; `remove` a file or link;
+    `mode` sets permission bits; `mkdir` and `rmdir`. path, staged, kept: path texts; kept is where the old file goes.
+    mode, old_mode: permission bits after and before.
+    """
+
+    act: Literal["place", "swap", "remove", "mode", "mkdir", "rmdir"]
+    path: str
+    staged: str = ""
+    kept: str = ""
+    mode: int = 0
+    old_mode: int = 0
+
+
+class Journal:
+    """The journal of one project's work tree. Whoever uses it holds the checkout lock. Raises OSError."""
+
+    def __init__(self, root: Path, fs: FileSystem) -> None:
+        self._root = root
+        self._fs = fs
+        self.folder = os_path(root, FOLDER)
+
+    def begin(self, steps: Sequence[Step]) -> None:
+        """Note what is going to happen."""
+        self._write("journal", msgspec.json.encode(steps))
+
+    def carry_out(self, steps: Sequence[Step]) -> None:
+        """Take all steps. Everything that they stage must be complete. On failure call `settle`."""
+        staged = {step.staged: _identity(self._path(step.staged)) for step in steps if step.staged}
+        self._write("moving", msgspec.json.encode(staged))
+        for step in steps:
+            self._take(step)
+        self._sync_folders(steps)
+        self._write("done", b"")
+
+    def settle(self) -> Settled:
+        """Take back, or clean up after, what an unfinished checkout left on the disk. Safe to repeat."""
+        if not os.path.isdir(self.folder):
+            return "nothing"
+        done = os.path.lexists(self._named("done"))
+        steps = self._read("journal", list[Step])
+        if steps is not None:
+            staged = self._read("moving", dict[str, Identity])
+            if staged is not None and not done:
+                for step in reversed(steps):
+                    self._take_back(step, staged.get(step.staged))
+            for step in steps:
+                self._drop(step.staged, step.kept)
+        left = os.listdir(self.folder)
+        for name in sorted(left, key=lambda name: name == "done"):  # `done` goes last: it says not to take back
+            self._fs.unlink(self._named(name))
+        return "done" if done else "nothing" if steps is None else "taken back"
+
+    def _path(self, text: str) -> str:
+        return os_path(self._root, text) if text else ""
+
+    def _named(self, name: str) -> str:
+        return os.path.join(self.folder, name)
+
+    def _write(self, name: str, data: bytes) -> None:
+        self._fs.replace_file(self._named(name), data)
+
+    def _read(self, name: str, kind: type[_T]) -> _T | None:
+        try:
+            with open(self._named(name), "rb") as file:
+                return msgspec.json.decode(file.read(), type=kind)
+        except FileNotFoundError:
+            return None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Damaged(
+                f"what an interrupted checkout left in {FOLDER} cannot be read",
+                hint=f"look at your files, then delete {FOLDER}",
+            ) from error
+
+    def _drop(self, *paths: str) -> None:
+        """Remove what lies beside its target; the rest goes with the folder."""
+        for path in paths:
+            if path and not path.startswith(FOLDER) and os.path.lexists(self._path(path)):
+                self._fs.unlink(self._path(path))
+
+    # One step
+
+    def _take(self, step: Step) -> None:
+        path = os_path(self._root, step.path)
+        fs = self._fs
+        if step.act == "place":
+            fs.rename(self._path(step.staged), path)
+        elif step.act == "swap":
+            self._keep(path, self._path(step.kept))
+            fs.rename(self._path(step.staged), path)
+        elif step.act == "remove":
+            fs.rename(path, self._path(step.kept))
+        elif step.act == "mode":
+            fs.chmod(path, step.mode)
+        elif step.act == "mkdir":
+            fs.mkdir(path)
+        else:
+            fs.rmdir(path)
+
+    def _keep(self, path: str, kept: str) -> None:
+        """A second name for the old file, so that its path is never empty; a move where there are no such names."""
+        if not os.path.islink(path):
+            try:
+                self._fs.link(path, kept)
+            except OSError as error:
+                if error.errno == errno.EXDEV or os.path.lexists(kept):
+                    raise
+            else:
+                return
+        self._fs.rename(path, kept)
+
+    def _take_back(self, step: Step, placed: Identity | None) -> None:
+        path = os_path(self._root, step.path)
+        if step.act == "place":
+            if not os.path.lexists(self._path(step.staged)) and _is_at(path, placed):
+                self._fs.unlink(path)
+        elif step.act in ("swap", "remove"):
+            kept = self._path(step.kept)
+            if os.path.lexists(kept) and (not os.path.lexists(path) or _is_at(path, placed)):
+                self._fs.rename(kept, path)
+        elif step.act == "mode":
+            if os.path.lexists(path) and modes.S_IMODE(os.lstat(path).st_mode) == step.mode:
+                self._fs.chmod(path, step.old_mode)
+        elif step.act == "mkdir":
+            if os.path.isdir(path) and not os.path.islink(path) and not os.listdir(path):
+                self._fs.rmdir(path)
+        elif not os.path.lexists(path):
+            self._fs.mkdir(path)
+            self._fs.chmod(path, step.old_mode)
+
+    def _sync_folders(self, steps: Sequence[Step]) -> None:
+        folders = {os.path.dirname(os_path(self._root, step.path)) for step in steps}
+        if len(folders) > MANY:
+            self._fs.sync_all()
+            return
+        for folder in folders:
+            if os.path.isdir(folder):
+                self._fs.sync_folder(folder)
+
+
+def _identity(path: str) -> Identity:
+    found = os.lstat(path)
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _is_at(path: str, placed: Identity | None) -> bool:
+    with contextlib.suppress(OSError):
+        return placed is not None and _identity(path) == placed
+    return False

@@ -1,0 +1,75 @@
+"""Locks of the operating system: they vanish with the process that held them, however it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+
+from cloche.store.filesystem import FileSystem
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+_HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+
+
+class Lock:
+    """A lock file that this process holds until `release`. The file itself says nothing: it may stay or go."""
+
+    def __init__(self, path: str, fd: int) -> None:
+        self.path = path
+        self._fd = fd
+
+    def release(self) -> None:
+        """Let go; calling it again does nothing."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def try_lock(path: str, fs: FileSystem) -> Lock | None:
+    """The lock, or None while another holds it. Raises OSError where the disk knows no locks."""
+    while True:
+        fd = fs.open_lock(path)
+        try:
+            if not _try(fd):
+                os.close(fd)
+                return None
+            if _still_named(fd, path):
+                return Lock(path, fd)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+            raise
+        os.close(fd)
+
+
+def _still_named(fd: int, path: str) -> bool:
+    """Whether the file that was locked is the one by that name: its last holder may have removed it meanwhile."""
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _try(fd: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _HELD:
+            return False
+        raise
+    return True

@@ -1,0 +1,261 @@
+"""Reading packs: which ones there are, where a digest lies, and the frame that lies there.
+
+`Packs` sees the packs that it listed last; packs only ever appear (a pack that vanishes is noticed when it is opened).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Iterator
+
+from blake3 import blake3
+
+from cloche.errors import ClocheError, Damaged
+from cloche.store import index
+from cloche.store.codec import Decompressor
+from cloche.store.filesystem import FileSystem, disk_error
+from cloche.store.frames import HEADER, MAGIC, Place, check_magic, open_frame, read_header
+
+_ROW = struct.Struct("<32sIIIccI")
+_NUMBER = struct.Struct("<I")
+_OPEN_FILES = 16
+_BLOCK = 1 << 20
+_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+class Packs:
+    """The packs of one store. Not for use by several threads."""
+
+    def __init__(self, folder: str, fs: FileSystem) -> None:
+        self.folder = folder
+        self._fs = fs
+        self._files = _OpenFiles()
+        self._zstd: Decompressor | None = None
+        self.forget()
+
+    def forget(self) -> None:
+        """Start again from what is on the disk."""
+        self._files.close()
+        self._listed = False
+        self._names: list[str] = []
+        self._indexes: list[bytes] = []
+        self._rows: list[list[bytes] | None] = [None] * 256
+
+    def close(self) -> None:
+        """Close the files that are open; they open again when needed."""
+        self._files.close()
+
+    def path(self, name: str, ending: str = "pack") -> str:
+        """The OS path of the pack with this digest, or of its index."""
+        return os.path.join(self.folder, name[:2], f"{name}.{ending}")
+
+    def names(self) -> frozenset[str]:
+        """The digests of the packs on the disk, without opening any."""
+        return frozenset(os.path.basename(path)[:64] for path in self.files() if path.endswith(".pack"))
+
+    def files(self) -> Iterator[str]:
+        """OS paths of all packs and indexes on the disk."""
+        for shard in _listed(self.folder):
+            folder = os.path.join(self.folder, shard)
+            for name in _listed(folder):
+                if name.endswith((".pack", ".index")) and len(name.partition(".")[0]) == 64:
+                    yield os.path.join(folder, name)
+
+    def refresh(self) -> None:
+        """See the packs that other processes have added, and no longer those that are gone."""
+        names = self.names()
+        if not names.issuperset(self._names):
+            self.forget()
+        for name in sorted(names.difference(self._names)):
+            with contextlib.suppress(FileNotFoundError):  # gone since it was listed
+                self.add(name, self._load_index(name))
+        self._listed = True
+
+    def add(self, name: str, data: bytes) -> None:
+        """See one more pack, whose index is `data`."""
+        if name in self._names:
+            return
+        number = _NUMBER.pack(len(self._names))
+        self._names.append(name)
+        self._indexes.append(data)
+        for first, rows in enumerate(self._rows):
+            if rows is not None:
+                rows.extend(row + number for row in index.bucket(data, first))
+                rows.sort()
+
+    def places(self, digest: bytes) -> list[Place]:
+        """Where a digest lies; more than one place if two writers stored it at once."""
+        if not self._listed:
+            self.refresh()
+        rows = self._bucket(digest[0])
+        at = bisect_left(rows, digest)
+        found: list[Place] = []
+        while at < len(rows) and rows[at].startswith(digest):
+            found.append(Place(*_ROW.unpack(rows[at])))
+            at += 1
+        return found
+
+    def holds(self, digest: bytes) -> bool:
+        """Whether some pack that was listed holds the digest."""
+        if not self._listed:
+            self.refresh()
+        rows = self._bucket(digest[0])
+        at = bisect_left(rows, digest)
+        return at < len(rows) and rows[at].startswith(digest)
+
+    def _bucket(self, first: int) -> list[bytes]:
+        rows = self._rows[first]
+        if rows is None:
+            numbered = ((_NUMBER.pack(number), data) for number, data in enumerate(self._indexes))
+            rows = sorted(row + number for number, data in numbered for row in index.bucket(data, first))
+            self._rows[first] = rows
+        return rows
+
+    def read(self, place: Place) -> bytes:
+        """The payload of a frame, proven. Raises Damaged, or FileNotFoundError where the pack is gone."""
+        if place.pack >= len(self._names):
+            raise FileNotFoundError
+        name = self._names[place.pack]
+        try:
+            fd = self._files.get(name, self.path(name))
+            data = _read_at(fd, HEADER.size + place.stored, place.offset)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise disk_error(error, "read from the store") from error
+        try:
+            return open_frame(data, place, self._decompressor())
+        except Damaged as error:
+            raise Damaged(
+                f"{error.message} (pack {name[:12]})", hint="`cloche doctor` lists what is affected"
+            ) from None
+
+    def _decompressor(self) -> Decompressor:
+        if self._zstd is None:
+            self._zstd = Decompressor()
+        return self._zstd
+
+    def contents(self) -> Iterator[tuple[str, Iterator[Place]]]:
+        """Each pack's digest, and the places of its frames."""
+        if not self._listed:
+            self.refresh()
+        for number, (name, data) in enumerate(zip(self._names, self._indexes, strict=True)):
+            yield name, (Place._make((*index.RECORD.unpack(row), number)) for row in index.records(data))
+
+    def intact(self, name: str) -> bool:
+        """Whether the bytes of a pack are those that gave it its name."""
+        fd = os.open(self.path(name), _READ)
+        try:
+            return _digest_of(fd).hexdigest() == name
+        finally:
+            os.close(fd)
+
+    def _load_index(self, name: str) -> bytes:
+        with contextlib.suppress(FileNotFoundError, Damaged):
+            return index.check_index(_read_file(self.path(name, "index")), bytes.fromhex(name))
+        data = self._rebuild(name)
+        with contextlib.suppress(OSError):  # a disk that takes no index still serves its packs
+            self._fs.replace_file(self.path(name, "index"), data)
+        return data
+
+    def _rebuild(self, name: str) -> bytes:
+        fd = os.open(self.path(name), _READ)
+        try:
+            trusted = _digest_of(fd).hexdigest() == name
+            places = list(_scan(fd, trusted=trusted))
+        finally:
+            os.close(fd)
+        return index.encode_index(bytes.fromhex(name), map(index.encode_record, places))
+
+
+class _OpenFiles:
+    """The packs that were read last, open. They close with the object."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[str, int] = OrderedDict()
+
+    def get(self, name: str, path: str) -> int:
+        fd = self._open.get(name)
+        if fd is None:
+            fd = os.open(path, _READ)
+            self._open[name] = fd
+            if len(self._open) > _OPEN_FILES:
+                os.close(self._open.popitem(last=False)[1])
+        else:
+            self._open.move_to_end(name)
+        return fd
+
+    def close(self) -> None:
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def _scan(fd: int, *, trusted: bool) -> Iterator[Place]:
+    """The frames of a pack. Of one whose bytes are not what they were, those that are still good and can be reached."""
+    size = os.fstat(fd).st_size
+    offset = len(MAGIC)
+    decompressor = Decompressor()
+    try:
+        check_magic(_read_at(fd, offset, 0))
+    except Damaged:
+        return
+    while offset < size:
+        try:
+            place = read_header(_read_at(fd, HEADER.size, offset), offset)
+        except Damaged:
+            return
+        if place.end > size:
+            return
+        if trusted or _is_good(fd, place, decompressor):
+            yield place
+        offset = place.end
+
+
+def _is_good(fd: int, place: Place, decompressor: Decompressor) -> bool:
+    try:
+        open_frame(_read_at(fd, HEADER.size + place.stored, place.offset), place, decompressor)
+    except ClocheError:
+        return False
+    return True
+
+
+def _digest_of(fd: int) -> blake3:
+    hasher = blake3()
+    offset = 0
+    while block := _read_at(fd, _BLOCK, offset):
+        hasher.update(block)
+        offset += len(block)
+    return hasher
+
+
+def _read_at(fd: int, length: int, offset: int) -> bytes:
+    if hasattr(os, "pread"):
+        data = os.pread(fd, length, offset)
+    else:
+        os.lseek(fd, offset, os.SEEK_SET)
+        data = os.read(fd, length)
+    while 0 < len(data) < length:  # a system may hand out less than there is
+        more = _read_at(fd, length - len(data), offset + len(data))
+        if not more:
+            break
+        data += more
+    return data
+
+
+def _read_file(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        return file.readall()
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []

@@ -1,0 +1,101 @@
+"""Blobs above 64 KiB: cut into chunks by content (FastCDC), and put together again by a recipe.
+
+The payload of a recipe's frame, all numbers little endian:
+
+| bytes | what |
+|---|---|
+| 16 | check: the first 16 bytes of BLAKE3-256 over the blob's digest and all bytes that follow |
+| 1 | how it was cut: 1 is FastCDC of 2020, normalisation 1, the published gear table |
+| 4, 4, 4 | smallest, average and largest length of a chunk |
+| 8 | length of the blob |
+| 36 each | the chunks in order: digest (32), length (4) |
+
+The average is 16 KiB for blobs up to 4 GiB and doubles each time they double, up to 4 MiB, so that no blob below 1 TiB
+has more than about 262,144 chunks; the smallest chunk is a quarter of it, the largest four times as much. A file that
+was stored before keeps the average that it had, within a factor of four, so that a growing file still shares chunks
+with its last version.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from blake3 import blake3
+
+from cloche.errors import Damaged
+
+if TYPE_CHECKING:
+    from pyfastcdc import FastCDC
+
+RECIPE = b"b"
+SMALL = 64 << 10
+_SMALLEST_AVERAGE = 16 << 10
+_LARGEST_AVERAGE = 4 << 20
+_MOST_CHUNKS = 1 << 18
+_FASTCDC = 1
+_HEAD = struct.Struct("<BIIIQ")
+_CHUNK = struct.Struct("<32sI")
+_CHECK = 16
+
+
+class Recipe(NamedTuple):
+    """average: of the chunks' lengths. size: of the blob. rows: digests and lengths of the chunks, as stored."""
+
+    average: int
+    size: int
+    rows: bytes
+
+    @property
+    def chunks(self) -> Iterator[tuple[bytes, int]]:
+        """Digest and length of each chunk, in order."""
+        return _CHUNK.iter_unpack(self.rows)
+
+
+def average_for(size: int, previous: int | None = None) -> int:
+    """The average length of a chunk for a blob of `size` bytes whose last version was cut with `previous`."""
+    average = _SMALLEST_AVERAGE
+    while average * _MOST_CHUNKS < size and average < _LARGEST_AVERAGE:
+        average *= 2
+    if previous is not None and average // 4 <= previous <= average * 4:
+        return previous
+    return average
+
+
+def cutter(average: int) -> FastCDC:
+    """A FastCDC instance for one blob."""
+    from pyfastcdc import FastCDC  # noqa: PLC0415
+
+    return FastCDC(average, min_size=average // 4, max_size=average * 4, normalized_chunking=1, seed=0)
+
+
+def chunk_row(digest: bytes, length: int) -> bytes:
+    """A chunk as a recipe lists it."""
+    return _CHUNK.pack(digest, length)
+
+
+def encode_recipe(digest: bytes, recipe: Recipe) -> bytes:
+    """The payload of the recipe of the blob with this digest."""
+    average = recipe.average
+    rest = _HEAD.pack(_FASTCDC, average // 4, average, average * 4, recipe.size) + recipe.rows
+    return _check(digest, rest) + rest
+
+
+def check_recipe(payload: bytes, digest: bytes) -> None:
+    """Raises Damaged where these bytes are not those that were written for the blob with this digest."""
+    rest = memoryview(payload)[_CHECK:]
+    if payload[:_CHECK] != _check(digest, rest) or (len(rest) - _HEAD.size) % _CHUNK.size:
+        raise Damaged(f"the list of chunks of {digest.hex()[:12]} is damaged")
+
+
+def decode_recipe(payload: bytes) -> Recipe:
+    """What a checked payload says."""
+    _, _, average, _, size = _HEAD.unpack_from(payload, _CHECK)
+    return Recipe(average, size, payload[_CHECK + _HEAD.size :])
+
+
+def _check(digest: bytes, rest: bytes | memoryview) -> bytes:
+    hasher = blake3(digest)
+    hasher.update(rest)
+    return hasher.digest(_CHECK)

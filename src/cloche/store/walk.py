@@ -1,0 +1,149 @@
+"""What lies in the work tree: files, links and empty folders with what the disk says about them."""
+
+from __future__ import annotations
+
+import os
+import stat as modes
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from cloche.model.paths import decode_path, encode_path
+from cloche.model.tree import Kind
+
+# Windows has no execute bit, and its folder listings no file number: both are left out of every comparison there.
+_EXECUTABLE = 0o100 if os.name == "posix" else 0
+_NUMBERED = os.name == "posix"
+
+
+class FileStat(NamedTuple):
+    """What the disk says about a file, link or empty folder without opening it.
+
+    kind: as of an `Entry`. size: bytes; of a link, of its target's name; of a folder 0. Times in nanoseconds.
+    """
+
+    kind: Kind
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+class Walked(NamedTuple):
+    """What a walk found, by path text.
+
+    files: files, links, and folders that hold nothing at all (kind `d`). unreadable: folders and names that could not
+    be looked at, each with the reason. special: sockets, pipes and devices; they are never opened.
+    """
+
+    files: dict[str, FileStat]
+    unreadable: list[tuple[str, str]]
+    special: list[str]
+
+
+def never(path: str, name: str) -> bool:
+    """Skips no folder."""
+    return False
+
+
+def os_path(root: str | Path, path: str) -> str:
+    """The OS path of a path text; the empty text is the root itself."""
+    return f"{os.fspath(root)}/{decode_path(path)}" if path else os.fspath(root)
+
+
+def file_stat(found: os.stat_result) -> FileStat | None:
+    """The `FileStat` of what `os.lstat` returned; None for a socket, pipe or device."""
+    mode = found.st_mode
+    kind: Kind
+    size = found.st_size
+    if modes.S_ISREG(mode):
+        kind = "x" if mode & _EXECUTABLE else "f"
+    elif modes.S_ISLNK(mode):
+        kind = "l"
+    elif modes.S_ISDIR(mode):
+        kind, size = "d", 0
+    else:
+        return None
+    return FileStat(kind, size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino if _NUMBERED else 0)
+
+
+def stat_of(root: Path, path: str) -> FileStat | None:
+    """What is at a path text now (a folder is of kind `d`, empty or not); None where nothing is, or no file."""
+    try:
+        return file_stat(os.lstat(os_path(root, path)))
+    except (OSError, ValueError):
+        return None
+
+
+def walk(root: Path, start: str = "", *, skip: Callable[[str, str], bool] = never) -> Walked:
+    """Everything at or below `start`, which may be a file, a folder or nothing.
+
+    skip: told a folder's path text and name, whether to leave it out. Links are never followed. The order is the same
+    each time: a folder's own files by name, then its folders.
+    """
+    found = Walked({}, [], [])
+    top = os_path(root, start)
+    try:
+        first = file_stat(os.lstat(top))
+    except (FileNotFoundError, NotADirectoryError):
+        return found
+    except OSError as error:
+        found.unreadable.append((start, _reason(error)))
+        return found
+    if first is None:
+        found.special.append(start)
+    elif first.kind != "d":
+        found.files[start] = first
+    else:
+        _descend(top, start, first, skip, found)
+    return found
+
+
+def _descend(top: str, start: str, first: FileStat, skip: Callable[[str, str], bool], found: Walked) -> None:
+    pending = [(top, start, first)]
+    while pending:
+        folder, path, stat = pending.pop()
+        try:
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=_name)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            found.unreadable.append((path, _reason(error)))
+            continue
+        if not entries and path:
+            found.files[path] = stat
+        below = _look(entries, f"{path}/" if path else "", skip, found)
+        pending += reversed(below)
+
+
+def _look(
+    entries: list[os.DirEntry[str]], prefix: str, skip: Callable[[str, str], bool], found: Walked
+) -> list[tuple[str, str, FileStat]]:
+    """Record what is no folder; the folders to go on with."""
+    below: list[tuple[str, str, FileStat]] = []
+    files = found.files
+    for entry in entries:
+        path = prefix + encode_path(entry.name)
+        try:
+            stat = file_stat(entry.stat(follow_symlinks=False))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            found.unreadable.append((path, _reason(error)))
+            continue
+        if stat is None:
+            found.special.append(path)
+        elif stat.kind != "d":
+            files[path] = stat
+        elif not skip(path, entry.name):
+            below.append((entry.path, path, stat))
+    return below
+
+
+def _name(entry: os.DirEntry[str]) -> str:
+    return entry.name
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
