@@ -82,6 +82,7 @@ class Database:
         self._depth += 1
         try:
             yield
+            self._check_alive()
             self._execute(f"RELEASE inner_{self._depth}" if inner else "COMMIT")
         except BaseException:
             self._take_back(inner)
@@ -110,9 +111,13 @@ class Database:
             except BaseException:
                 self._take_back(inner)
                 raise
-        elif self._connection.in_transaction:
-            self._execute(f"SAVEPOINT inner_{self._depth + 1}")
         else:
+            self._check_alive()
+            self._execute(f"SAVEPOINT inner_{self._depth + 1}")
+
+    def _check_alive(self) -> None:
+        """After some errors, such as a full disk, SQLite takes the whole transaction back; nothing may follow then."""
+        if not self._connection.in_transaction:
             raise StoreError(f"the transaction on {self.file} was given up after an error", hint="try again")
 
     def _take_back(self, inner: bool) -> None:

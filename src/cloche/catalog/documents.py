@@ -1,4 +1,4 @@
-"""Documents: whole records as MessagePack, environments as the JSON that their digest is of.
+"""Documents: whole records as MessagePack, environments as JSON.
 
 MessagePack because metrics may be NaN or infinite, which JSON cannot say. Maps are keyed by the names of fields, so
 that a record of an older Cloche, which lacks fields, still reads: they have defaults.
@@ -12,7 +12,7 @@ import msgspec
 
 from cloche.catalog.database import as_utf8
 from cloche.errors import Damaged, InputError
-from cloche.model.digest import Digest, digest_bytes
+from cloche.model.digest import Digest
 from cloche.model.environment import Environment
 from cloche.model.run import Series
 
@@ -44,25 +44,25 @@ def decode(data: bytes, kind: type[T], what: str) -> T:
 
 
 def encode_environment(environment: Environment) -> tuple[Digest, bytes]:
-    """The digest of an environment, and the bytes that it is the digest of."""
-    data = msgspec.json.encode(environment, order="deterministic")
-    return digest_bytes(data), data
+    """The digest of an environment, and its document."""
+    return environment.digest, msgspec.json.encode(environment, order="deterministic")
 
 
 def decode_environment(digest: Digest, data: bytes) -> Environment:
-    """The environment with this digest. Raises Damaged where the bytes are not those that were stored."""
+    """The environment with this digest. Raises Damaged where the document is of another."""
     what = f"environment {digest[:12]} in the catalog is damaged"
-    if digest_bytes(data) != digest:
-        raise Damaged(what, hint="type `cloche doctor`")
     try:
-        return msgspec.json.decode(data, type=Environment)
+        found = msgspec.json.decode(data, type=Environment)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Damaged(f"{what}: {error}", hint="type `cloche doctor`") from error
+    if found.digest != digest:
+        raise Damaged(what, hint="type `cloche doctor`")
+    return found
 
 
 def encode_series(series: Series) -> bytes:
     """The segment of a series: its three columns, compressed. Raises InputError for columns of unequal length."""
-    import zstandard  # noqa: PLC0415 - 13 ms that most commands need not spend
+    import zstandard  # 13 ms that most commands need not spend
 
     if not len(series.steps) == len(series.values) == len(series.times):
         raise InputError("a series has not as many steps and times as values", hint="log them together")
@@ -71,7 +71,7 @@ def encode_series(series: Series) -> bytes:
 
 def decode_series(data: bytes, what: str) -> Series:
     """The series in a segment. Raises Damaged, naming `what`, where it is not one."""
-    import zstandard  # noqa: PLC0415 - 13 ms that most commands need not spend
+    import zstandard  # 13 ms that most commands need not spend
 
     try:
         raw = zstandard.ZstdDecompressor().decompress(data)

@@ -359,7 +359,7 @@ def _one_of(word: str, known: Collection[str]) -> str:
 
 
 def _closest(word: str, known: Collection[str]) -> str | None:
-    import difflib  # noqa: PLC0415 - slow, and only a mistake needs it
+    import difflib  # slow, and only a mistake needs it
 
     found = difflib.get_close_matches(word, known, n=1)
     return found[0] if found else None
