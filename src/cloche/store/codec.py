@@ -21,7 +21,7 @@ class Compressor:
     """
 
     def __init__(self) -> None:
-        import zstandard  # noqa: PLC0415
+        import zstandard
 
         self._zstd = zstandard.ZstdCompressor(level=_LEVEL, write_content_size=False, write_checksum=False)
         self.start()
@@ -51,7 +51,7 @@ class Decompressor:
     """Undoes `Compressor`. Not for use by several threads."""
 
     def __init__(self) -> None:
-        import zstandard  # noqa: PLC0415
+        import zstandard
 
         self._zstd = zstandard.ZstdDecompressor()
         self._error = zstandard.ZstdError

@@ -101,7 +101,7 @@ class FileSystem:
         if hasattr(os, "statvfs"):
             found = os.statvfs(folder)
             return found.f_bavail * found.f_frsize
-        import shutil  # noqa: PLC0415
+        import shutil
 
         return shutil.disk_usage(folder).free
 

@@ -14,14 +14,19 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+_UNKNOWN = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
 _HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 
 
 class Lock:
-    """A lock file that this process holds until `release`. The file itself says nothing: it may stay or go."""
+    """A lock file that this process holds until `release`. The file itself says nothing: it may stay or go.
 
-    def __init__(self, path: str, fd: int) -> None:
+    guards: whether it keeps others out; not on disks that know no locks (some cluster file systems).
+    """
+
+    def __init__(self, path: str, fd: int, *, guards: bool) -> None:
         self.path = path
+        self.guards = guards
         self._fd = fd
 
     def release(self) -> None:
@@ -38,15 +43,16 @@ class Lock:
 
 
 def try_lock(path: str, fs: FileSystem) -> Lock | None:
-    """The lock, or None while another holds it. Raises OSError where the disk knows no locks."""
+    """The lock, or None while another holds it. Raises OSError."""
     while True:
         fd = fs.open_lock(path)
         try:
-            if not _try(fd):
+            guards = _try(fd)
+            if guards is None:
                 os.close(fd)
                 return None
-            if _still_named(fd, path):
-                return Lock(path, fd)
+            if not guards or _still_named(fd, path):
+                return Lock(path, fd, guards=guards)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.close(fd)
@@ -62,7 +68,8 @@ def _still_named(fd: int, path: str) -> bool:
         return False
 
 
-def _try(fd: int) -> bool:
+def _try(fd: int) -> bool | None:
+    """Whether the file is locked now; None while another holds it, False where there are no locks."""
     try:
         if sys.platform == "win32":
             msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
@@ -70,6 +77,8 @@ def _try(fd: int) -> bool:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in _HELD:
+            return None
+        if error.errno in _UNKNOWN:
             return False
         raise
     return True

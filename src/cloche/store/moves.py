@@ -46,7 +46,7 @@ def order(root: Path, survey: Survey, *, beside: bool = False) -> Moves:
         raise Conflict(f"{path} holds files that are not recorded", hint="move them away, or record them first")
     made = _made(root, survey)
     staging = _Staging(root, emptied, beside=beside)
-    first = {path for path in survey.removed if path in made or not survey.blocking.isdisjoint(above(path))}
+    first = _before_placing(survey, made)
     first_folders = {path for path in emptied if not survey.blocking.isdisjoint((path, *above(path)))}
     steps = [
         *(staging.removal(path) for path in sorted(first)),
@@ -79,6 +79,16 @@ def _made(root: Path, survey: Survey) -> list[str]:
     for path in (*survey.folders, *(placed.path for placed in survey.placed)):
         needed.update(above(path))
     return sorted(path for path in needed if path in survey.removed or not _is_folder(os_path(root, path)))
+
+
+def _before_placing(survey: Survey, made: Collection[str]) -> set[str]:
+    """What has to go before new content comes: what is in its way, and what a disk might take for it (`a` and `A`)."""
+    folded = {placed.path.casefold() for placed in survey.placed}
+    return {
+        path
+        for path in survey.removed
+        if path in made or path.casefold() in folded or not survey.blocking.isdisjoint(above(path))
+    }
 
 
 def _rmdirs(paths: Collection[str], bits: dict[str, int]) -> list[Step]:

@@ -90,8 +90,7 @@ class PackWriter:
         self._fs.make_folders(self._tmp)
         sweep(self._tmp, self._fs)
         self._begun = True
-        with contextlib.suppress(OSError):  # a disk without locks: nothing is swept there either
-            self._lock = try_lock(os.path.join(self._tmp, f"{self._token}.lock"), self._fs)
+        self._lock = try_lock(os.path.join(self._tmp, f"{self._token}.lock"), self._fs)
 
     def _name(self, ending: str) -> str:
         return os.path.join(self._tmp, f"{self._token}.{len(self._sealed)}.{ending}")
@@ -158,6 +157,8 @@ def sweep(tmp: str, fs: FileSystem) -> None:
             if lock is None:
                 continue
             with lock:
+                if not lock.guards:  # nobody can tell who is alive
+                    return
                 for name in names:
                     if name.partition(".")[0] == owner:
                         fs.discard(os.path.join(tmp, name))

@@ -65,7 +65,7 @@ def average_for(size: int, previous: int | None = None) -> int:
 
 def cutter(average: int) -> FastCDC:
     """A FastCDC instance for one blob."""
-    from pyfastcdc import FastCDC  # noqa: PLC0415
+    from pyfastcdc import FastCDC
 
     return FastCDC(average, min_size=average // 4, max_size=average * 4, normalized_chunking=1, seed=0)
 

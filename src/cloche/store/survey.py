@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import stat as modes
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from cloche.errors import Conflict, InputError
 from cloche.model.changes import PathChange
-from cloche.model.paths import checked
+from cloche.model.paths import checked, decode_path
 from cloche.model.tree import EMPTY_DIGEST, Entry
 from cloche.store.journal import Step
 from cloche.store.reading import hash_file
@@ -111,6 +112,8 @@ class _Surveyor:
         self._cache = cache
         self._found = found
         self._known: dict[str, str] = {}
+        folded = Counter(path.casefold() for path in changes)
+        self._twins = {path for path in changes if folded[path.casefold()] > 1}
         self._looked: dict[str, FileStat | None] = {}
 
     def judge(self, change: PathChange) -> None:
@@ -164,6 +167,8 @@ class _Surveyor:
         return known == entry.digest
 
     def _now(self, path: str, *, writing: bool) -> FileStat | None:
+        if path in self._twins and not self._is_spelt_so(path):
+            return None
         for folder in reversed(list(above(path))):
             if folder not in self._looked:
                 self._looked[folder] = self._look(folder)
@@ -174,6 +179,18 @@ class _Surveyor:
                 self._check_passable(folder, stat, path, writing=writing)
                 return None
         return self._look(path)
+
+    def _is_spelt_so(self, path: str) -> bool:
+        """Whether the disk has exactly this spelling. Some disks find `Readme` under `README` too; where one of them
+        goes and the other comes, that would be taken for content that is there already."""
+        for whole in (path, *above(path)):
+            folder, _, name = whole.rpartition("/")
+            try:
+                if decode_path(name) not in os.listdir(os_path(self._root, folder)):
+                    return False
+            except OSError:
+                return False
+        return True
 
     def _check_passable(self, folder: str, stat: FileStat, path: str, *, writing: bool) -> None:
         """A file or link stands where a folder is needed: right only if the same changes take it away."""
