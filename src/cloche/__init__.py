@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from cloche.version import __version__
 
 if TYPE_CHECKING:
-    from cloche.api import OpenProject, init, open
+    from cloche.api import OpenProject, init, open  # noqa: A004
     from cloche.client import log, params, run_id
     from cloche.errors import ClocheError
 

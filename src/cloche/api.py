@@ -17,6 +17,7 @@ from cloche.model.values import Value
 from cloche.ops import add, diff, doctor, history, log, note, remove, revert, show, status, tag, undo, untrack
 from cloche.ops import init as init_op
 from cloche.ops import run as run_op
+from cloche.ops.tag import Tag
 from cloche.project.notes import Note
 from cloche.project.project import Project
 
@@ -70,9 +71,7 @@ class OpenProject:
 
         A command that fails raises nothing: look at `status` and `exit_status` of what is returned.
         """
-        request = run_op.Request(
-            tuple(command), tuple(stages), force, dict(params or {}), message, experiment, folder
-        )
+        request = run_op.Request(tuple(command), tuple(stages), force, dict(params or {}), message, experiment, folder)
         return run_op.run(self._project, request, say=lambda _line: None)
 
     def status(self, base: str = "") -> status.Status:
@@ -80,7 +79,13 @@ class OpenProject:
         return status.status(self._project, base)
 
     def log(
-        self, where: str = "", *, sort: Sequence[str] = (), limit: int | None = None, experiment: str = "", hidden: bool = False
+        self,
+        where: str = "",
+        *,
+        sort: Sequence[str] = (),
+        limit: int | None = None,
+        experiment: str = "",
+        hidden: bool = False,
     ) -> list[RunRow]:
         """The runs that fit a filter. See `cloche log`."""
         return log.log(self._project, where, sort=sort, limit=limit, experiment=experiment, hidden=hidden)
@@ -122,15 +127,15 @@ class OpenProject:
         """The operation log, newest first. See `cloche history`."""
         return history.history(self._project, limit)
 
-    def tag(self, name: str, run: str = "@", *, move: bool = False) -> tag.Tag:
+    def tag(self, name: str, run: str = "@", *, move: bool = False) -> Tag:
         """Name a run. See `cloche tag`."""
         return tag.tag(self._project, name, run, move=move)
 
-    def untag(self, name: str) -> tag.Tag:
+    def untag(self, name: str) -> Tag:
         """Delete a tag. See `cloche tag --delete`."""
         return tag.untag(self._project, name)
 
-    def tags(self) -> list[tag.Tag]:
+    def tags(self) -> list[Tag]:
         """All tags."""
         return tag.tags(self._project)
 

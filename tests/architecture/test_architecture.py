@@ -35,7 +35,7 @@ def test_there_are_no_import_cycles() -> None:
     seen: dict[str, int] = {}
 
     def visit(module: str, path: tuple[str, ...]) -> None:
-        assert module not in path, f"import cycle: {' -> '.join((*path[path.index(module):], module))}"
+        assert module not in path, f"import cycle: {' -> '.join((*path[path.index(module) :], module))}"
         if seen.get(module):
             return
         for below in sorted(graph.find_modules_directly_imported_by(module)):

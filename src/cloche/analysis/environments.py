@@ -16,37 +16,28 @@ Direction = Literal["added", "removed", "upgraded", "downgraded", "changed"]
 def diff_environments(before: Environment, after: Environment) -> EnvironmentChange:
     """Packages by name, and facts by name, that differ; both are empty for environments of the same digest only.
 
-    Versions are ordered as PEP 440 says. `changed` is a package with the same version from elsewhere or with other
-    content, or one whose version has no place in that order. Facts: `implementation`, `python`, `build`, `system`,
-    `machine`, `libc`, `$NAME` for a variable, and `installers` where packages differ in nothing but who installed
-    them. An empty text is a fact that is missing.
+    Both are empty for environments of the same digest only. Facts: `implementation`, `python`, `build`, `system`,
+    `machine`, `libc`, and `$NAME` for a variable. An empty text is a fact that is missing.
     """
-    packages, reinstalled = _packages(before.distributions, after.distributions)
-    facts = _differing(_facts(before), _facts(after))
-    if reinstalled:
-        facts["installers"] = (_installers(one for one, _ in reinstalled), _installers(two for _, two in reinstalled))
-    return EnvironmentChange(packages, facts)
+    packages = diff_distributions(before.distributions, after.distributions)
+    return EnvironmentChange(packages, _differing(_facts(before), _facts(after)))
 
 
-Pair = tuple[Distribution, Distribution]
+def diff_distributions(before: Iterable[Distribution], after: Iterable[Distribution]) -> tuple[PackageChange, ...]:
+    """The packages that differ in anything but the tool that installed them, by name.
 
-
-def _packages(
-    before: Iterable[Distribution], after: Iterable[Distribution]
-) -> tuple[tuple[PackageChange, ...], list[Pair]]:
-    """The changes, and the pairs that differ in their installer only."""
+    Versions are ordered as PEP 440 says. `changed` is a package with the same version from elsewhere or with other
+    content, or one whose version has no place in that order.
+    """
     old, new = _by_name(before), _by_name(after)
-    found: list[PackageChange] = []
-    reinstalled: list[Pair] = []
-    for name in sorted(old.keys() | new.keys()):
-        one, other = old.get(name), new.get(name)
-        if one == other:
-            continue
-        if one and other and msgspec.structs.replace(one, installer=other.installer) == other:
-            reinstalled.append((one, other))
-        else:
-            found.append(PackageChange(name, one, other, _direction(one, other)))
-    return tuple(found), reinstalled
+    pairs = ((name, old.get(name), new.get(name)) for name in sorted(old.keys() | new.keys()))
+    return tuple(PackageChange(name, one, two, _direction(one, two)) for name, one, two in pairs if _differ(one, two))
+
+
+def _differ(one: Distribution | None, two: Distribution | None) -> bool:
+    if one is None or two is None:
+        return one is not two
+    return msgspec.structs.replace(one, installer=two.installer) != two
 
 
 def _by_name(distributions: Iterable[Distribution]) -> dict[str, Distribution]:
@@ -98,6 +89,3 @@ def _differing(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str,
     pairs = {name: (before.get(name, ""), after.get(name, "")) for name in names}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
-
-def _installers(distributions: Iterable[Distribution]) -> str:
-    return ", ".join(sorted({one.installer or "unknown" for one in distributions}))

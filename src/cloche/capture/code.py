@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from cloche.capture.patterns import Patterns
 from cloche.capture.secrets import secret_reason
 from cloche.model.paths import decode_path, inside
+from cloche.model.patterns import matcher
 from cloche.model.settings import Settings
 from cloche.model.snapshot import LeftOut
 
@@ -23,7 +23,6 @@ _CACHE_FOLDERS = frozenset(
 )
 _COMPILED = (".pyc", ".pyo")
 _SYSTEM_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
-# What people write by hand: code even where a run once wrote it.
 _SOURCE = (
     *(".c", ".cc", ".cfg", ".cpp", ".cu", ".cuh", ".cxx", ".h", ".hpp", ".ini", ".ipynb", ".java", ".jl", ".js", ".m"),
     *(".md", ".mk", ".pl", ".pxd", ".py", ".pyi", ".pyx", ".r", ".rb", ".rmd", ".rs", ".rst", ".scala", ".sh", ".sql"),
@@ -112,11 +111,16 @@ def classify(
     return Classified(tuple(sorted(set(mine))), tuple(sorted(left_out, key=lambda item: item.path)))
 
 
+def is_source(path: str) -> bool:
+    """Whether a file is, by its ending, one that people write: code even where a run once wrote it."""
+    return path.lower().endswith(_SOURCE)
+
+
 def _derived(path: str, outputs: Collection[str]) -> bool:
     *folders, name = path.split("/")
     if is_compiled(name) or not _CACHE_FOLDERS.isdisjoint(folders):
         return True
-    return path in outputs and not name.lower().endswith(_SOURCE)
+    return path in outputs and not is_source(name)
 
 
 class _Elsewhere:
@@ -125,10 +129,11 @@ class _Elsewhere:
     def __init__(self, settings: Settings, paths: Iterable[str]) -> None:
         writes = (path for stage in settings.stages.values() for path in stage.writes)
         self._paths = {path.rstrip("/").removeprefix("./") for path in (*paths, *writes)}
-        self._patterns = Patterns((*settings.code.ignore, *("/" + name for name in settings.metric_patterns)))
+        self._ignored = matcher(settings.code.ignore)
+        self._is_metrics = matcher(settings.metric_patterns, anchored=True)
 
     def __contains__(self, path: str) -> bool:
-        if path in self._patterns:
+        if self._ignored(path) or self._is_metrics(path):
             return True
         here = path
         while here:

@@ -19,6 +19,7 @@ from cloche.capture import config_json, config_toml, config_yaml
 from cloche.errors import ClocheError, InputError, NotFound, SettingsError, UsageError
 from cloche.model.paths import checked, decode_path
 from cloche.model.settings import Settings
+from cloche.model.suggestions import closest
 from cloche.model.values import Value, flatten
 
 MOST_BYTES = 4 * 1024 * 1024
@@ -216,7 +217,6 @@ def _check_values(path: str, table: Table) -> None:
             raise SettingsError(f"{path}: more than {MOST_VALUES} values, or tables nested deeper than {MOST_DEPTH}")
         if isinstance(value, Mapping):
             for name, below in value.items():
-                _check_value(path, str(name), str(name))
                 waiting.append((below, f"{key}.{name}" if key else str(name), depth + 1))
         elif isinstance(value, (list, tuple, set)):
             waiting += [(below, key, depth + 1) for below in value]
@@ -227,11 +227,6 @@ def _check_values(path: str, table: Table) -> None:
 def _check_value(path: str, key: str, value: object) -> None:
     if isinstance(value, int) and not LEAST_INT <= value <= MOST_INT:
         raise SettingsError(f"{path}: the value of {key} does not fit into 64 bits", hint="write it as text, in quotes")
-    if isinstance(value, str) and not value.isascii():
-        try:
-            value.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise SettingsError(f"{path}: {key!r} holds a letter that is no Unicode") from error
 
 
 def _check_overrides(known: Mapping[str, object], overrides: Mapping[str, Value]) -> None:
@@ -249,11 +244,9 @@ def _check_overrides(known: Mapping[str, object], overrides: Mapping[str, Value]
 
 
 def _did_you_mean(key: str, known: Mapping[str, object]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    near = near or [name for name in known if name.rpartition(".")[2] == key.rpartition(".")[2]][:1]
-    return f"did you mean {near[0]}?" if near else "known: " + ", ".join(sorted(known)[:10])
+    near = closest(key, known)
+    near = near or next((name for name in known if name.rpartition(".")[2] == key.rpartition(".")[2]), None)
+    return f"did you mean {near}?" if near else "known: " + ", ".join(sorted(known)[:10])
 
 
 _Parse = Callable[[str], Any]

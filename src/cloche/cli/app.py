@@ -35,7 +35,7 @@ class Verbs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with a hint for a misspelt verb."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
-            from cloche.analysis.suggestions import closest
+            from cloche.model.suggestions import closest
 
             near = closest(args[0], VERBS)
             hint = f"did you mean `cloche {near}`?" if near else "type `cloche --help` to see the commands"

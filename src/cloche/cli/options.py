@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
-dry_run_option: Decorator = click.option("-n", "--dry-run", is_flag=True, help="Show what would happen; change nothing.")
+dry_run_option: Decorator = click.option(
+    "-n", "--dry-run", is_flag=True, help="Show what would happen; change nothing."
+)
 
 
 def project() -> Project:

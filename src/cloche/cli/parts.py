@@ -11,7 +11,7 @@ def parse_parts(text: str) -> tuple[Part, ...]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
         if name not in PARTS:
-            from cloche.analysis.suggestions import closest
+            from cloche.model.suggestions import closest
 
             near = closest(name, PARTS)
             hint = f"did you mean `{near}`?" if near else f"choose among {', '.join(PARTS)}"

@@ -33,4 +33,4 @@ def _isolate() -> None:
         import subprocess
 
         sys.exit(subprocess.call(arguments))
-    os.execv(sys.executable, arguments)
+    os.execv(sys.executable, arguments)  # noqa: S606

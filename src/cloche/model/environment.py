@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from cloche.model.digest import Digest, digest_bytes
+from cloche.model.digest import Digest, digest_parts
 
 Source = Literal["index", "editable", "local", "git", "url", "unknown"]
 
@@ -54,8 +54,19 @@ class Environment(msgspec.Struct, frozen=True):
 
     @property
     def digest(self) -> Digest:
-        """The digest of all of it. Where the interpreter lies, and on which machine, is not part of it."""
-        return digest_bytes(msgspec.json.encode(self, order="deterministic"))
+        """The digest of all of it, but for which tool installed a package.
+
+        Where the interpreter lies, and on which machine, is not part of it. A field that is added later goes in only
+        where it holds something, so that the digests of old records stay true.
+        """
+        python, where = self.interpreter, self.platform
+        parts = ["no python"] if python is None else ["python", python.implementation, python.version, python.build]
+        parts += ["platform", where.system, where.machine, where.libc]
+        for one in self.distributions:
+            parts += ["package", one.name, one.version, one.source, one.location, one.digest]
+        for name in sorted(self.variables):
+            parts += ["variable", name, self.variables[name]]
+        return digest_parts(parts)
 
 
 class Machine(msgspec.Struct, frozen=True):

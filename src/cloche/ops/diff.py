@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,7 +14,7 @@ from cloche.analysis.environments import diff_environments
 from cloche.analysis.metrics import diff_metrics
 from cloche.analysis.text import diff_text
 from cloche.analysis.values import diff_values
-from cloche.model.changes import PARTS, DataChange, Difference, Hunks, Part, PathChange, TableChange
+from cloche.model.changes import PARTS, Act, DataChange, Difference, Hunks, Part, PathChange, TableChange
 from cloche.model.paths import decode_path, inside
 from cloche.model.run import Run
 from cloche.model.tree import Entry
@@ -141,7 +140,7 @@ def _data(
         if not files:
             continue
         tables = _tables(project, first, second, files, key, say) if rows else ()
-        act = "added" if before is None else "removed" if after is None else "changed"
+        act: Act = "added" if before is None else "removed" if after is None else "changed"
         sizes = (before.size if before else 0, after.size if after else 0)
         changes.append(DataChange(path, act, files, tables, *sizes))
     return tuple(changes)

@@ -32,8 +32,7 @@ class Check(msgspec.Struct, frozen=True):
 
 def doctor(project: Project) -> list[Check]:
     """Look at everything Cloche depends on. Closes the records of killed runs; changes nothing else."""
-    checks = (_cloche, _settings, _git, _catalog, _store, _tracked, _runs, _operations, _interpreter, _installer, _space)
-    return [one for check in checks for one in _guarded(check, project)]
+    return [one for check in CHECKS for one in _guarded(check, project)]
 
 
 def _guarded(check: Callable[[Project], Iterator[Check]], project: Project) -> list[Check]:
@@ -83,7 +82,9 @@ def _tracked(project: Project) -> Iterator[Check]:
     gone = [item.path for item in project.tracked if not project.store.has(item.digest)]
     for path in gone:
         yield Check(
-            "data", "error", f"cloche.lock names a content of {path} that the store here does not hold",
+            "data",
+            "error",
+            f"cloche.lock names a content of {path} that the store here does not hold",
             f"type `cloche add {path}` if what lies there now is right",
         )
     if not gone:
@@ -114,7 +115,9 @@ def _interpreter(project: Project) -> Iterator[Check]:
         yield Check("python", "warning", "no Python was found that a run would use", "activate an environment")
         return
     count = len(environment.distributions)
-    yield Check("python", "ok", f"runs use Python {environment.interpreter.version} with {count} packages at {machine.python}")
+    yield Check(
+        "python", "ok", f"runs use Python {environment.interpreter.version} with {count} packages at {machine.python}"
+    )
 
 
 def _installer(project: Project) -> Iterator[Check]:
@@ -122,10 +125,18 @@ def _installer(project: Project) -> Iterator[Check]:
     if uv:
         yield Check("uv", "ok", "found: environments are put back with uv")
     else:
-        yield Check("uv", "warning", "not found: environments are put back with pip, slowly", "pip install 'cloche[restore]'")
+        yield Check(
+            "uv", "warning", "not found: environments are put back with pip, slowly", "pip install 'cloche[restore]'"
+        )
 
 
 def _space(project: Project) -> Iterator[Check]:
     free = shutil.disk_usage(project.folder).free
     state: State = "warning" if free < LOW_ON_SPACE else "ok"
     yield Check("disk", state, f"{free / 1e9:.1f} GB free", "free some space" if state == "warning" else "")
+
+
+CHECKS = (
+    *(_cloche, _settings, _git, _catalog, _store, _tracked),
+    *(_runs, _operations, _interpreter, _installer, _space),
+)

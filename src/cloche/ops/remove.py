@@ -23,9 +23,7 @@ class Removed(msgspec.Struct, frozen=True):
     dry_run: bool = False
 
 
-def remove(
-    project: Project, revisions: Sequence[str], *, with_tags: bool = False, dry_run: bool = False
-) -> Removed:
+def remove(project: Project, revisions: Sequence[str], *, with_tags: bool = False, dry_run: bool = False) -> Removed:
     """Take runs out of the log. Their content stays in the store, and `undo` brings them back.
 
     Raises NotFound, Busy for a run that is going, and Conflict for a tagged one unless `with_tags`.

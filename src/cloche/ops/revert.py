@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cloche.analysis.environments import diff_environments
-from cloche.environments.packages import create_environment, plan_packages
+from cloche.environments.packages import plan_packages
 from cloche.errors import Conflict, InputError
 from cloche.model.changes import PARTS, PackageChange, Part, PathChange
 from cloche.model.lock import render_lock
@@ -46,9 +46,7 @@ def revert(project: Project, revision: str, *, only: Sequence[Part] = (), dry_ru
         _refuse_unreadable(now)
         files = _files(project, now, then, parts, with_outputs=not only)
         packages = _packages(project, now, then) if "environment" in parts else Packages()
-        plan = Plan(
-            "revert", run.id, files, packages.changes, packages.python, packages.problems
-        )
+        plan = Plan("revert", run.id, files, packages.changes, packages.python, packages.problems)
         if dry_run:
             return plan
         _refuse_problems(plan, revision)
@@ -56,7 +54,9 @@ def revert(project: Project, revision: str, *, only: Sequence[Part] = (), dry_ru
     return plan
 
 
-def _files(project: Project, now: Side, then: Side, parts: Sequence[Part], with_outputs: bool) -> tuple[PlannedFile, ...]:
+def _files(
+    project: Project, now: Side, then: Side, parts: Sequence[Part], with_outputs: bool
+) -> tuple[PlannedFile, ...]:
     planned: dict[str, tuple[PathChange, Belongs]] = {}
 
     def put(changes: Sequence[PathChange], part: Belongs) -> None:

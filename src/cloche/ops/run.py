@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cloche.analysis.suggestions import closest
-from cloche.capture.config import apply_overrides
-from cloche.errors import Busy, NotFound, UsageError
+from cloche.model.suggestions import closest
+from cloche.capture.config import apply_overrides, read_config
+from cloche.errors import Busy, InputError, NotFound, UsageError
+from cloche.execution import hold_signals
+from cloche.execution.command import find_program
+from cloche.model.paths import decode_path, inside
 from cloche.model.pipeline import order, upstream
 from cloche.model.run import Run
 from cloche.model.settings import Stage
@@ -19,6 +23,7 @@ from cloche.project.journal import perform, text_change
 from cloche.project.project import Project
 from cloche.project.recovery import recover
 from cloche.project.snapshots import Progress, Taken, take
+from cloche.store.walk import stat_of
 
 Say = Callable[[str], None]
 
@@ -49,6 +54,7 @@ def run(project: Project, request: Request, *, say: Say = print, progress: Progr
     """
     chosen = {} if request.command else _stages(project, request)
     recover(project)
+    _refuse(project, request, chosen)
     taken = _snapshot(project, request, chosen, progress)
     record = Run(
         id=new_id(project),
@@ -61,7 +67,7 @@ def run(project: Project, request: Request, *, say: Say = print, progress: Progr
         message=request.message,
         machine=taken.machine,
     )
-    with going(project, taken, record) as now:
+    with hold_signals(), going(project, taken, record) as now:
         _report_company(now)
         if request.command:
             outcome = run_command(now, request.command, request.folder)
@@ -74,7 +80,7 @@ def _snapshot(project: Project, request: Request, chosen: Mapping[str, Stage], p
     command: Sequence[str] | str = request.command or "\n".join(stage.run for stage in chosen.values())
     with project.writing():
         _override(project, request.overrides)
-        return take(project, command=command, overrides=request.overrides, progress=progress)
+        return take(project, command=command, folder=request.folder, overrides=request.overrides, progress=progress)
 
 
 def _stages(project: Project, request: Request) -> dict[str, Stage]:
@@ -98,6 +104,20 @@ def _stages(project: Project, request: Request) -> dict[str, Stage]:
     return {name: stages[name] for name in ordered if name in wanted}
 
 
+def _refuse(project: Project, request: Request, chosen: Mapping[str, Stage]) -> None:
+    """Raise for what can be known before anything is recorded: no such command, nothing there to read."""
+    if request.command:
+        find_program(request.command, project.root / decode_path(request.folder), os.environ)
+    made = [path for stage in chosen.values() for path in stage.writes]
+    for name, stage in chosen.items():
+        for path in stage.reads:
+            if not any(inside(path, one) or inside(one, path) for one in made) and stat_of(project.root, path) is None:
+                raise InputError(
+                    f"stage {name} reads {path}, which does not exist",
+                    hint="create it, or name it in the `writes` of the stage that makes it",
+                )
+
+
 def _override(project: Project, overrides: Mapping[str, Value]) -> None:
     """Write overrides into the parameter files, where the program reads them. `undo` takes them out again."""
     if not overrides:
@@ -108,7 +128,8 @@ def _override(project: Project, overrides: Mapping[str, Value]) -> None:
             f"run {alive[0]} is still going and may yet read the parameter files that -P would change",
             hint="wait for it, or work in a second folder (`git worktree add`)",
         )
-    texts = apply_overrides(project.root, project.settings, overrides)
+    files = read_config(project.root, project.settings).files
+    texts = apply_overrides(project.root, files, overrides)
     changes = [text_change(project, path, text) for path, text in texts.items()]
     if any(change.before != change.after for change in changes):
         perform(project, "run -P", "set " + ", ".join(f"{key}={value}" for key, value in overrides.items()), changes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cloche.analysis.suggestions import closest
+from cloche.model.suggestions import closest
 from cloche.errors import Conflict, NotFound
 from cloche.model.operation import FactEffect
 from cloche.model.revision import check_tag

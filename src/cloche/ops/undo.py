@@ -58,7 +58,12 @@ def _pick(project: Project, number: int | None) -> Operation:
 
 def _files(project: Project, operation: Operation, force: bool) -> tuple[PathChange, ...]:
     """What to write and delete. Of an operation that was cut off, each file may be as before it or as after it."""
-    made = [change for effect in operation.effects if isinstance(effect, FilesEffect) for change in effect_changes(project, effect)]
+    made = [
+        change
+        for effect in operation.effects
+        if isinstance(effect, FilesEffect)
+        for change in effect_changes(project, effect)
+    ]
     now = present(project, [change.path for change in made], keep=True)
     cut_off = operation.state == "started"
     differs = [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from cloche.analysis.suggestions import closest
+from cloche.model.suggestions import closest
 from cloche.errors import NotFound, UsageError
 from cloche.model.lock import render_lock
 from cloche.project.ignore import without_ignored

@@ -6,14 +6,14 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from cloche.capture.bootstrap_variables import bootstrap_variables
+from cloche.capture.bootstrap import bootstrap_variables
 from cloche.capture.spool import Spool, Spooled
-from cloche.execution.process import Execution, execute
+from cloche.execution import Execution, execute
 from cloche.model.paths import decode_path
 from cloche.model.run import Output, Place, Resources, StageRun, Status
 from cloche.model.settings import Stage
 from cloche.project.going import Going, settle
-from cloche.project.stages import Key, find_earlier, key_of, observed_reads, pythons_of, put_outputs
+from cloche.project.stages import Key, find_earlier, key_of, observed_reads, put_outputs, pythons_of
 
 Say = Callable[[str], None]
 
@@ -102,9 +102,7 @@ def _reuse(run: Going, name: str, stage: Stage, earlier: str, record: StageRun) 
     )
 
 
-def _stage_record(
-    run: Going, name: str, stage: Stage, key: Key, execution: Execution, spooled: Spooled
-) -> StageRun:
+def _stage_record(run: Going, name: str, stage: Stage, key: Key, execution: Execution, spooled: Spooled) -> StageRun:
     outputs = settle(run, stage.writes)
     status = status_of(execution)
     missing = [path for path in stage.writes if path not in outputs]
@@ -117,7 +115,7 @@ def _stage_record(
             place=Place(stage=name, file=missing[0]),
             error=True,
         )
-    observed = observed_reads(run, stage, key, spooled.read, outputs)
+    observed = observed_reads(run, stage, key, spooled.reads, outputs)
     _report_observed(run, name, stage, observed)
     return StageRun(
         name,

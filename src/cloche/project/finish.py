@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+
 from cloche.capture.spool import Spooled
-from cloche.model.environment import Environment
+from cloche.model.environment import Environment, Machine
 from cloche.model.operation import FactEffect
-from cloche.model.run import Finding, Output, Run, Series
+from cloche.model.paths import encode_path
+from cloche.model.run import Run, Series
 from cloche.model.snapshot import Snapshot
 from cloche.project.executing import Outcome, outputs_of
 from cloche.project.going import Going, replaced
+from cloche.project.interpreters import see_process
 from cloche.project.measure import file_metrics, metric_paths
 from cloche.project.project import Project
-from cloche.project.interpreters import see_python
 from cloche.store.walk import stat_of
 
 
@@ -78,17 +81,17 @@ def merged_series(spooled: tuple[Spooled, ...]) -> dict[str, Series]:
     return merged
 
 
-def _really_ran(run: Going, spooled: tuple[Spooled, ...]) -> tuple[Environment, Snapshot, object]:
+def _really_ran(run: Going, spooled: tuple[Spooled, ...]) -> tuple[Environment, Snapshot, Machine]:
     """The environment of the interpreter that was seen to run, which may not be the one that was expected."""
     taken = run.taken
-    pythons = [python for one in spooled for python in one.pythons]
-    if not pythons or taken.python in pythons:
+    seen = [process for one in spooled for process in one.processes if process.executable]
+    if not seen or taken.python in [encode_path(process.executable) for process in seen]:
         return taken.environment, taken.snapshot, taken.machine
-    environment, machine = see_python(run.project, pythons[0])
-    return environment, replaced(taken.snapshot, environment=environment.digest), machine
+    environment, machine = see_process(run.project, seen[0])
+    return environment, msgspec.structs.replace(taken.snapshot, environment=environment.digest), machine
 
 
 def _report_spool(run: Going, spooled: tuple[Spooled, ...]) -> None:
-    broken = sum(one.broken for one in spooled)
+    broken = sum(count for one in spooled for count in one.invalid.values())
     if broken:
         run.notice("log-lines-broken", f"{broken} lines of logged metrics could not be read", hint="was the disk full?")

@@ -6,11 +6,12 @@ import contextlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import msgspec
 
-from cloche.capture.secrets import secret_name
+from cloche.capture.code import is_source
+from cloche.capture.secrets import secret_file
 from cloche.errors import Busy
 from cloche.model.paths import inside
 from cloche.model.patterns import matcher
@@ -22,13 +23,6 @@ from cloche.project.snapshots import Taken, entry_at
 from cloche.project.view import walk_project
 from cloche.store.capture import record_files
 from cloche.store.walk import FileStat
-
-# What a person writes. Anything else that was there before, that Git does not track, and that changed while a program
-# ran, is taken for something that the program wrote.
-SOURCES = frozenset(
-    ".py .pyi .pyx .ipynb .r .rmd .qmd .jl .m .sh .bash .zsh .ps1 .bat .sql .c .cc .cpp .cu .h .hpp .rs .go .java .scala "
-    ".js .ts .toml .yaml .yml .cfg .ini .md .rst".split()
-)
 
 
 @dataclass
@@ -48,10 +42,11 @@ class Going:
         """The file that the output of every command of the run is appended to."""
         return self.folder / "log"
 
-    def notice(self, check: str, message: str, *, hint: str = "", place: Place | None = None, error: bool = False) -> None:
+    def notice(
+        self, check: str, message: str, *, hint: str = "", place: Place | None = None, error: bool = False
+    ) -> None:
         """Add a finding."""
-        severity = "error" if error else "warning"
-        self.findings.append(Finding(check, severity, message, place or Place(), hint))
+        self.findings.append(Finding(check, "error" if error else "warning", message, place or Place(), hint))
 
 
 @contextlib.contextmanager
@@ -101,7 +96,7 @@ def settle(run: Going, writes: Sequence[str] = ()) -> dict[str, Output]:
     written = {
         path: stat
         for path, stat in changed.items()
-        if path not in inputs and not ignored(path) and not secret_name(path)
+        if path not in inputs and not ignored(path) and not secret_file(path)
     }
     whole = {path: stat for path, stat in after.items() if any(inside(path, root) for root in writes)}
     entries = record_files(project.root, written | whole, project.store, project.cache)
@@ -122,7 +117,7 @@ def _is_input(run: Going, path: str) -> bool:
     if path not in view.code:
         return path in run.taken.entries
     tracked = view.git_tracked is not None and path in view.git_tracked
-    return tracked or PurePosixPath(path).suffix.lower() in SOURCES
+    return tracked or is_source(path)
 
 
 def _report_inputs(run: Going, inputs: Mapping[str, FileStat], gone: list[str]) -> None:

@@ -15,7 +15,7 @@ from cloche.errors import ClocheError
 from cloche.model.changes import PathChange
 from cloche.model.operation import Effect, FactEffect, FilesEffect, Operation, PackagesEffect
 from cloche.model.paths import decode_path
-from cloche.model.tree import EMPTY_DIGEST, Entry, build_tree
+from cloche.model.tree import EMPTY_DIGEST, Entry, Kind, build_tree
 from cloche.project.interpreters import see_python
 from cloche.project.project import Project
 from cloche.store.capture import record_files
@@ -106,7 +106,7 @@ def text_change(project: Project, path: str, text: str | bytes | None) -> PathCh
     data = text.encode("utf-8") if isinstance(text, str) else text
     with project.store.writer() as writer:
         digest = writer.add_bytes(data)
-    kind = "x" if before is not None and before.kind == "x" else "f"
+    kind: Kind = "x" if before is not None and before.kind == "x" else "f"
     return PathChange(path, before, Entry(path.rpartition("/")[2], kind, digest, len(data)))
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 
-from cloche.model.patterns import matcher
 from cloche.model.paths import decode_path
+from cloche.model.patterns import matcher
 from cloche.model.run import Place
 from cloche.model.values import flatten
 from cloche.project.going import Going
+
+MOST = 2**1023  # the largest power of two that a float holds
 
 
 def metric_paths(run: Going, paths: Mapping[str, object]) -> list[str]:
@@ -46,10 +47,8 @@ def _numbers(run: Going, path: str) -> dict[str, float]:
             place=Place(file=path),
         )
         return {}
-    return {key: float(value) for key, value in flatten(table).items() if _is_number(value)}
-
-
-def _is_number(value: object) -> bool:
-    if isinstance(value, int):
-        return abs(value) < 2**1023
-    return isinstance(value, float) and not math.isinf(value)
+    return {
+        key: float(value)
+        for key, value in flatten(table).items()
+        if isinstance(value, float) or (isinstance(value, int) and abs(value) < MOST)
+    }

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from cloche.capture.git import GitRepository
 from cloche.catalog.catalog import Catalog
-from cloche.errors import Conflict, InputError, NewerVersion, NotAProject, SettingsError, StoreError
+from cloche.errors import Busy, Conflict, InputError, NewerVersion, NotAProject, SettingsError, StoreError
 from cloche.model.lock import parse_lock
 from cloche.model.paths import encode_path
 from cloche.model.settings import FILE_NAME, Settings
 from cloche.model.settings_text import parse_settings
 from cloche.model.snapshot import Tracked
 from cloche.project.holding import held
+from cloche.store.checkout import recover
 from cloche.store.objects import Store
 from cloche.store.stat_cache import StatCache
 
@@ -54,6 +55,7 @@ class Project:
             )
         project = cls(root)
         project.prepare()
+        project.settle()
         return project
 
     @cached_property
@@ -135,6 +137,14 @@ class Project:
                 f"{self.folder} has format {found}; this Cloche understands up to {FORMAT}",
                 hint="upgrade cloche, then try again",
             )
+
+    def settle(self) -> None:
+        """Take back what a checkout that was killed half-way did to the work tree, and drop its operation."""
+        with contextlib.suppress(Busy):  # one that is going is no business of ours
+            if recover(self.root):
+                for operation in self.catalog.operations(1):
+                    if operation.state == "started":
+                        self.catalog.drop_operation(operation.number)
 
     def _create(self, marker: Path) -> None:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloche.analysis.suggestions import closest
+from cloche.model.suggestions import closest
 from cloche.errors import Ambiguous, NotFound
 from cloche.model.revision import Latest, WorkTree, parse_revision
 from cloche.model.run import ID_LENGTH, ID_LETTERS, ID_SHOWN, Run

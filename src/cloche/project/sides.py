@@ -11,7 +11,7 @@ from cloche.model.tree import Entry
 from cloche.project.journal import listing
 from cloche.project.project import Project
 from cloche.project.revisions import WORK_TREE, find_run
-from cloche.project.snapshots import Progress, Taken, entry_at, take
+from cloche.project.snapshots import Progress, Taken, take
 from cloche.project.view import View, look
 from cloche.store.checkout import expand
 

@@ -39,6 +39,7 @@ def take(
     project: Project,
     *,
     command: Sequence[str] | str = (),
+    folder: str = "",
     overrides: Mapping[str, Value] | None = None,
     keep: bool = True,
     view: View | None = None,
@@ -57,7 +58,7 @@ def take(
     code = _code(project, view, entries, keep)
     data = Data(tuple(_tracked(project, path, files, entries, keep) for path, files in sorted(view.data.items())))
     config = _config(project, view, entries, overrides or {})
-    environment, machine = see(project, command)
+    environment, machine = see(project, command, folder)
     project.cache.save()
     snapshot = Snapshot(code, data, config, environment.digest)
     return Taken(snapshot, environment, machine, view, entries)
@@ -120,11 +121,8 @@ def _store_trees(project: Project, trees: Mapping[str, bytes]) -> None:
             writer.add_tree(data)
 
 
-def _config(
-    project: Project, view: View, entries: Mapping[str, Entry], overrides: Mapping[str, Value]
-) -> Config:
-    values = dict(read_config(project.root, project.settings))
-    values.update(overrides)
+def _config(project: Project, view: View, entries: Mapping[str, Entry], overrides: Mapping[str, Value]) -> Config:
+    values = read_config(project.root, project.settings, overrides).values
     files = tuple(
         ConfigFile(path, entry.kind, entry.digest, entry.size)
         for path, entry in sorted((path, entries[path]) for path in view.config)

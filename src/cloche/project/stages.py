@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from cloche.capture.environment import environment_of, probe
 from cloche.capture.spool import Spooled
 from cloche.errors import InputError
 from cloche.model.changes import PathChange
@@ -17,8 +16,8 @@ from cloche.model.settings import Stage
 from cloche.model.tree import Entry
 from cloche.model.values import covers
 from cloche.project.going import Going
+from cloche.project.interpreters import see, see_process, see_python
 from cloche.project.journal import perform, present
-from cloche.project.interpreters import see
 from cloche.project.snapshots import entry_at
 from cloche.store.checkout import expand
 
@@ -78,9 +77,7 @@ def _still_holds(run: Going, stage: StageRun) -> bool:
 
 
 def _environment(run: Going, python: str) -> Digest:
-    extra = run.project.settings.environment.variables
-    seen = probe(python, run.project.folder / "cache")
-    return environment_of(seen, extra=extra, project=run.project.root).digest
+    return see_python(run.project, python)[0].digest
 
 
 def _has(run: Going, output: Output) -> bool:
@@ -105,7 +102,9 @@ def output_changes(project, output: Output) -> list[PathChange]:  # type: ignore
     return [PathChange(path, now.get(path), wanted.get(path)) for path in sorted(now.keys() | wanted.keys())]
 
 
-def observed_reads(run: Going, stage: Stage, key: Key, opened: Mapping[str, object], own: Mapping[str, Output]) -> dict[str, Digest]:
+def observed_reads(
+    run: Going, stage: Stage, key: Key, opened: Iterable[str], own: Mapping[str, Output]
+) -> dict[str, Digest]:
     """Inputs that a stage was seen to read although its key does not cover them, with their digests."""
     seen: dict[str, Digest] = {}
     for path in opened:
@@ -123,4 +122,4 @@ def observed_reads(run: Going, stage: Stage, key: Key, opened: Mapping[str, obje
 
 def pythons_of(run: Going, spooled: Spooled) -> dict[str, Digest]:
     """The interpreters that were seen to run, with the digests of their environments."""
-    return {python: _environment(run, python) for python in spooled.pythons}
+    return {seen.executable: see_process(run.project, seen)[0].digest for seen in spooled.processes if seen.executable}

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from cloche.capture.code import classify, plain_candidates
-from cloche.capture.config import config_files
-from cloche.errors import InputError
-from cloche.model.paths import decode_path, encode_path, inside
+from cloche.capture.config import read_config
+from cloche.model.paths import decode_path, inside
 from cloche.model.snapshot import LeftOut, Tracked
-from cloche.project.project import FOLDER, LOCK_FILE, Project
-from cloche.store.walk import FileStat, stat_of, walk
+from cloche.project.project import FOLDER, Project
+from cloche.store.walk import FileStat, Walked, stat_of, walk
 
 # Folders that tools make and that no one calls part of the project. Tracked data inside them is seen all the same.
 SKIPPED = frozenset(
-    (".git", ".hg", ".svn", FOLDER, "__pycache__", "node_modules", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache")
-    + (".ruff_cache", ".hypothesis", ".tox", ".nox", ".eggs", ".dvc", ".ruff_cache", ".idea", ".vscode")
+    {
+        *(".git", ".hg", ".svn", FOLDER, "__pycache__", "node_modules", ".ipynb_checkpoints", ".mypy_cache", ".idea"),
+        *(".pytest_cache", ".ruff_cache", ".hypothesis", ".tox", ".nox", ".eggs", ".dvc", ".vscode"),
+    }
 )
 ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
 
@@ -59,28 +60,28 @@ def look(project: Project) -> View:
     tracked = project.tracked
     walked = walk_project(project, tracked)
     data = {item.path: _below(walked.files, project, item.path) for item in tracked}
-    config = {path: walked.files.get(path) for path in config_files(project.root, project.settings)}
+    config = {path: walked.files.get(path) for path in read_config(project.root, project.settings).files}
     found_config = {path: stat for path, stat in config.items() if stat is not None}
-    candidates, git_tracked = _candidates(project, walked.files)
+    git_tracked = frozenset(project.git.tracked()) if project.git is not None else None
     written = frozenset(project.catalog.output_paths()) - (git_tracked or frozenset())
-    code, left_out = classify(
+    sorted_out = classify(
         project.root,
-        candidates,
-        settings=project.settings,
+        _candidates(project, walked.files, git_tracked),
+        project.settings,
         data=[item.path for item in tracked],
         config=list(found_config),
         outputs=written,
-        git_tracked=git_tracked,
+        tracked=git_tracked or (),
     )
     commit, branch = project.git.head() if project.git is not None else ("", "")
     return View(
         files=walked.files,
-        code=code,
+        code={path: stat for path in sorted_out.code if (stat := _stat(project, walked.files, path)) is not None},
         data={path: files for path, files in data.items() if files},
         config=found_config,
         tracked=tracked,
         missing=tuple(path for path, files in data.items() if not files),
-        left_out=tuple(left_out),
+        left_out=sorted_out.left_out,
         unreadable=tuple(walked.unreadable),
         special=tuple(walked.special),
         git_tracked=git_tracked,
@@ -90,7 +91,22 @@ def look(project: Project) -> View:
     )
 
 
-def walk_project(project: Project, tracked: tuple[Tracked, ...]):  # type: ignore[no-untyped-def]
+def _candidates(project: Project, files: Mapping[str, FileStat], git_tracked: Collection[str] | None) -> list[str]:
+    """Files that may be code: what Git would track, or without Git everything that was walked."""
+    if project.git is None:
+        return plain_candidates(path for path, stat in files.items() if stat.kind != "d")
+    known = git_tracked or ()
+    # A tracked file in a folder that was not walked (a committed node_modules) counts; an untracked one does not.
+    return [path for path in project.git.candidates() if path in files or path in known]
+
+
+def _stat(project: Project, files: Mapping[str, FileStat], path: str) -> FileStat | None:
+    """The stat of a candidate; None where it was deleted, or is the folder of a submodule."""
+    stat = files.get(path) or stat_of(project.root, path)
+    return None if stat is None or stat.kind == "d" else stat
+
+
+def walk_project(project: Project, tracked: tuple[Tracked, ...]) -> Walked:
     """Walk the project without what no one calls a part of it. Tracked data paths are walked whole."""
     root, data = project.root, [item.path for item in tracked]
 

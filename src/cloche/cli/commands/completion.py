@@ -22,5 +22,5 @@ def command(shell: str) -> None:
     from cloche.cli.app import cli
 
     kind = get_completion_class(shell)
-    assert kind is not None
-    sys.stdout.write(kind(cli, {}, "cloche", "_CLOCHE_COMPLETE").source())
+    if kind is not None:  # click.Choice has seen to it
+        sys.stdout.write(kind(cli, {}, "cloche", "_CLOCHE_COMPLETE").source())

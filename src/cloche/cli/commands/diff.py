@@ -54,5 +54,3 @@ def command(
         print_difference(console(), found)
     if exit_code and len(found.same) < len(PARTS):
         raise SystemExit(1)
-
-

@@ -9,7 +9,9 @@ from cloche.cli.output import console, print_json, say
 
 
 @click.command()
-@click.option("-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Show at most this many.")
+@click.option(
+    "-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Show at most this many."
+)
 @json_option
 def command(limit: int, as_json: bool) -> None:
     """List what changed this project, newest first. `cloche undo NUMBER` reverses an operation.

@@ -10,11 +10,17 @@ from cloche.cli.output import console, print_json, say
 
 @click.command()
 @click.argument("where", default="", metavar="[FILTER]")
-@click.option("-s", "--sort", multiple=True, metavar="NAME", help="Sort by this, such as metrics.auc; -NAME for largest first.")
-@click.option("-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Show at most this many.")
+@click.option(
+    "-s", "--sort", multiple=True, metavar="NAME", help="Sort by this, such as metrics.auc; -NAME for largest first."
+)
+@click.option(
+    "-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Show at most this many."
+)
 @click.option("-a", "--all", "everything", is_flag=True, help="No limit, and removed runs too.")
 @click.option("-e", "--experiment", default="", help="Only runs of this experiment.")
-@click.option("-c", "--columns", default="", metavar="NAMES", help="Metrics and params to show, such as metrics.auc,params.lr.")
+@click.option(
+    "-c", "--columns", default="", metavar="NAMES", help="Metrics and params to show, such as metrics.auc,params.lr."
+)
 @json_option
 def command(
     where: str, sort: tuple[str, ...], limit: int, everything: bool, experiment: str, columns: str, as_json: bool

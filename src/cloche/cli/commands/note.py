@@ -12,7 +12,9 @@ from cloche.cli.output import print_json, say
 
 @click.command()
 @click.argument("text", default="")
-@click.option("-r", "--run", default="", metavar="RUN", shell_complete=complete_run, help="The run (default: the last).")
+@click.option(
+    "-r", "--run", default="", metavar="RUN", shell_complete=complete_run, help="The run (default: the last)."
+)
 @click.option("--delete", type=int, metavar="NUMBER", help="Delete the note with this number.")
 @json_option
 def command(text: str, run: str, delete: int | None, as_json: bool) -> None:

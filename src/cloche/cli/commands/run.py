@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cloche.cli.options import json_option, project
 from cloche.cli.output import print_json, progress, say
+
+if TYPE_CHECKING:
+    from cloche.model.run import Run
 
 FAILED = 1
 
@@ -80,11 +84,9 @@ def _folder(root: Path) -> str:
     return "/".join(encode_path(part) for part in parts)
 
 
-def _summary(record: object) -> None:
+def _summary(record: Run) -> None:
     from cloche.cli.render.words import metric, plural, seconds
-    from cloche.model.run import Run
 
-    assert isinstance(record, Run)
     for finding in record.findings:
         say(f"{finding.severity}: {finding.message}")
         if finding.hint:
@@ -98,12 +100,10 @@ def _summary(record: object) -> None:
     say(f"run {record.short}: " + ", ".join(facts))
 
 
-def _end(record: object) -> None:
+def _end(record: Run) -> None:
     """End as the command ended."""
-    from cloche.execution.ending import die_like
-    from cloche.model.run import Run
+    from cloche.execution import Execution, die_like
 
-    assert isinstance(record, Run)
     if record.signal:
-        die_like(record.signal)
+        die_like(Execution(None, record.signal, record.resources, record.created, record.ended, False))
     raise SystemExit(record.exit_status or (FAILED if record.status != "finished" else 0))

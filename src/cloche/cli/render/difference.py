@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -20,6 +21,7 @@ from cloche.model.changes import (
     TableChange,
     ValueChange,
 )
+from cloche.model.environment import Distribution
 from cloche.model.run import ID_SHOWN
 
 MARK = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
@@ -101,17 +103,15 @@ def environment_table(found: EnvironmentChange, a: str, b: str) -> Table:
     for name, (before, after) in found.facts.items():
         table.add_row(name, before, after, "")
     for package in found.packages:
-        before, after = package.before, package.after
-        cells = [_version(one) for one in (before, after)]
+        cells = [_version(one) for one in (package.before, package.after)]
         table.add_row(package.name, *cells, package.direction)
     return table
 
 
-def _version(package: object) -> str:
+def _version(package: Distribution | None) -> str:
     if package is None:
         return ""
-    version, source = getattr(package, "version", ""), getattr(package, "source", "index")
-    return version if source == "index" else f"{version} ({source})"
+    return package.version if package.source == "index" else f"{package.version} ({package.source})"
 
 
 def data_lines(found: DataChange) -> list[RenderableType]:
@@ -124,14 +124,14 @@ def data_lines(found: DataChange) -> list[RenderableType]:
         if any(one.act == act for one in found.files)
     )
     lines: list[RenderableType] = [Text.assemble((f"{mark} {found.path}", style), f"  {counts}; {sizes}")]
-    lines += [Text("    ") + line for line in path_lines(found.files)]
+    lines += [Padding(line, (0, 0, 0, 4)) for line in path_lines(found.files)]
     lines += [Text("    " + line) for table in found.tables for line in table_lines(table)]
     return lines
 
 
-def path_lines(changes: Sequence[PathChange]) -> list[Text]:
+def path_lines(changes: Sequence[PathChange]) -> list[RenderableType]:
     """One line a path, the first few."""
-    lines = []
+    lines: list[RenderableType] = []
     for one in changes[:FILES_SHOWN]:
         mark, style = MARK[one.act]
         entry = one.after or one.before

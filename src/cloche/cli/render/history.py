@@ -14,7 +14,7 @@ from cloche.model.operation import Operation
 
 def history_table(operations: Sequence[Operation]) -> Table:
     """One row an operation."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("", justify="right", style="bold")
     for name in ("when", "verb", "what"):
         table.add_column(name)

@@ -23,7 +23,7 @@ def log_table(
     """One row a run. metrics, params: columns to show; empty: what most runs have, and what differs between them."""
     metrics = list(metrics) or metric_columns(rows)
     params = list(params) or varying_params(rows)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("run", style="bold", no_wrap=True)
     table.add_column("when", no_wrap=True)
     table.add_column("status", no_wrap=True)

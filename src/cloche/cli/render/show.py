@@ -51,8 +51,10 @@ def _facts(shown: Shown) -> Iterator[tuple[str, str]]:
     for note in shown.notes:
         yield f"note {note.number}", note.text
     code = snapshot.code
-    at = f", {code.commit[:12]}{' + changes' if code.dirty else ''} on {code.branch or 'no branch'}" if code.commit else ""
-    yield "code", f"{code.tree[:12]}  {plural(code.files, 'file')}, {size(code.size)}{at}"
+    yield "code", f"{code.tree[:12]}  {plural(code.files, 'file')}, {size(code.size)}"
+    if code.commit:
+        changes = " + uncommitted changes" if code.dirty else ""
+        yield "git", f"{code.commit[:12]} on {code.branch or 'no branch'}{changes}"
     for item in snapshot.data.paths:
         yield "data", f"{item.digest[:12]}  {item.path}: {plural(item.count, 'file')}, {size(item.size)}"
     for key, one in snapshot.config.values.items():
@@ -60,11 +62,16 @@ def _facts(shown: Shown) -> Iterator[tuple[str, str]]:
     yield "environment", f"{snapshot.environment[:12]}  {_environment(shown)}"
     for name, one in shown.environment.variables.items():
         yield "variable", f"{name}={one}"
+    yield from _circumstances(shown)
+
+
+def _circumstances(shown: Shown) -> Iterator[tuple[str, str]]:
+    run = shown.run
     machine = run.machine
     yield "machine", f"{machine.cpus} × {machine.cpu or 'unknown processor'}, {size(machine.memory)}, {machine.system}"
     used = run.resources
     yield "resources", f"CPU {seconds(used.cpu)}, peak memory {size(used.peak_memory)}"
-    for file in code.left_out:
+    for file in run.snapshot.code.left_out:
         yield "left out", f"{file.path} ({file.reason})"
 
 

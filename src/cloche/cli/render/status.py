@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from cloche.cli.render.difference import environment_table, path_lines, value_table
@@ -51,7 +52,7 @@ def _data(out: Console, found: Status) -> None:
     for item in shown:
         out.print(_data_line(item))
         for line in path_lines(item.since):
-            out.print(Text("    ") + line)
+            out.print(Padding(line, (0, 0, 0, 4)))
     for path in found.forgotten:
         out.print(Text(f"- {path}  no longer tracked", style="red"))
 

@@ -1,0 +1,160 @@
+"""How a text table is written: compression, encoding, delimiter, header. Told from its beginning.
+
+DuckDB's own guess is not used: it skips lines that do not fit and so would lose rows without a word.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import re
+import zlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+SAMPLE = 256 * 1024
+_ROWS = 200
+_DELIMITERS = ",;\t|"
+_GZIP = b"\x1f\x8b"
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*|\d{4}-\d\d-\d\d.*")
+
+
+class Unreadable(Exception):
+    """A file that is no table; the text says why, to be put after the name of the file."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """columns: their names, made unique; empty for an empty file. first: the first row as it stands. header: whether
+    that names the columns. encoding: as DuckDB calls it."""
+
+    columns: tuple[str, ...]
+    first: tuple[str, ...] = ()
+    header: bool = True
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    compressed: bool = False
+
+
+def read_dialect(file: Path, delimiter: str = "") -> Dialect:
+    """The dialect of a text table. delimiter: where it is known. Raises Unreadable."""
+    try:
+        with open_text(file) as (stream, compressed):
+            data = stream.read(SAMPLE)
+    except (OSError, EOFError, zlib.error) as error:
+        raise Unreadable(reason(error)) from None
+    text, encoding = _decode(data)
+    whole = len(data) < SAMPLE
+    delimiter = delimiter or _delimiter(text, whole)
+    rows = _rows(text, delimiter, whole)
+    if not rows:
+        return Dialect((), delimiter=delimiter, encoding=encoding, compressed=compressed)
+    first = tuple(rows[0])
+    header = _is_header(first, rows[1:])
+    names = first if header else ("",) * len(first)
+    return Dialect(_unique(names), first, header, delimiter, encoding, compressed)
+
+
+class open_text:  # noqa: N801 (used like a function)
+    """Open a file for reading bytes, through gzip where its content says so: `with open_text(f) as (stream, gz)`."""
+
+    def __init__(self, file: Path) -> None:
+        self._raw = open(file, "rb")
+        self._stream: BinaryIO = self._raw
+        self.compressed = self._raw.peek(2)[:2] == _GZIP
+        if self.compressed:
+            self._stream = cast("BinaryIO", gzip.GzipFile(fileobj=self._raw))
+
+    def __enter__(self) -> tuple[BinaryIO, bool]:
+        return self._stream, self.compressed
+
+    def __exit__(self, *error: object) -> None:
+        self._stream.close()
+        self._raw.close()
+
+
+def reason(error: Exception) -> str:
+    """Why a file could not be read, in words."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot be read: {error.strerror}"
+    return "is a damaged gzip file"
+
+
+def _decode(data: bytes) -> tuple[str, str]:
+    for mark, encoding in ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
+        if data.startswith(mark):
+            return data[: len(data) // 2 * 2].decode(encoding, "replace"), encoding
+    if b"\0" in data:
+        raise Unreadable("holds binary data")
+    try:
+        decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        return decoder.decode(data), "utf-8"
+    except UnicodeDecodeError:
+        return data.decode("latin-1"), "latin-1"
+
+
+def _rows(text: str, delimiter: str, whole: bool) -> list[list[str]]:
+    """The first rows, without the last one where the text is cut off."""
+    lines = [line for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n") if line]
+    lines = lines if whole else lines[:-1]
+    found: list[list[str]] = []
+    try:
+        for row in csv.reader((f"{line}\n" for line in lines), delimiter=delimiter):
+            found.append(row)
+            if len(found) == _ROWS:
+                break
+    except csv.Error:
+        pass
+    return [row for row in found if row]
+
+
+def _delimiter(text: str, whole: bool) -> str:
+    """The character that cuts the most rows into the same number of values, more than one."""
+    best, best_score = ",", (0.0, 0)
+    for delimiter in _DELIMITERS:
+        widths = Counter(len(row) for row in _rows(text, delimiter, whole))
+        width, times = widths.most_common(1)[0] if widths else (0, 0)
+        score = (times / widths.total() if widths else 0.0, width)
+        if width > 1 and score > best_score:
+            best, best_score = delimiter, score
+    return best
+
+
+def _is_header(first: tuple[str, ...], rest: list[list[str]]) -> bool:
+    """Whether the first row names the columns.
+
+    It does unless a value of it is a number or date; where such a value stands above text only, or the row counts 0,
+    1, 2, … (as pandas names columns without names), it still does. Most tables have a header.
+    """
+    if not any(first):
+        return False
+    counted = [value for at, value in enumerate(first) if value or at]
+    if len(counted) > 1 and counted == [str(number) for number in range(len(counted))]:
+        return True
+    return not any(map(_NUMBER.fullmatch, first)) or _above_numbers(first, rest)
+
+
+def _above_numbers(first: tuple[str, ...], rest: list[list[str]]) -> bool:
+    """Whether some text of the first row stands above numbers only."""
+    columns = (
+        [row[at] for row in rest if len(row) > at and row[at]]
+        for at, value in enumerate(first)
+        if value and not _NUMBER.fullmatch(value)
+    )
+    return any(column and all(map(_NUMBER.fullmatch, column)) for column in columns)
+
+
+def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names for all columns: a nameless one is called by its place, a name that is there twice gets a number."""
+    found: dict[str, None] = {}
+    for at, given in enumerate(names):
+        name = base = given or f"column{at}"
+        number = 0
+        while name in found or (number and name in names):
+            number += 1
+            name = f"{base}_{number}"
+        found[name] = None
+    return tuple(found)
