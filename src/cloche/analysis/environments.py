@@ -88,4 +88,3 @@ def _differing(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str,
     names = [*before, *sorted(after.keys() - before.keys())]
     pairs = {name: (before.get(name, ""), after.get(name, "")) for name in names}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-

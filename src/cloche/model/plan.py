@@ -21,14 +21,19 @@ class PlannedFile(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """The whole of what would happen. target: the run's id. packages: changes to the interpreter `python`.
-    problems: what cannot be had, in words; with any, the verb refuses unless told to leave that part out."""
+    """The whole of what would happen.
+
+    target: the run's id. packages: changes to the interpreter `python`. creates: an environment that would be made
+    first, empty for none. problems: what cannot be had, in words; with any, the verb refuses unless told to leave that
+    part out.
+    """
 
     verb: str
     target: str
     files: tuple[PlannedFile, ...] = ()
     packages: tuple[PackageChange, ...] = ()
     python: str = ""
+    creates: str = ""
     problems: tuple[str, ...] = ()
 
     @property

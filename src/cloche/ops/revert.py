@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cloche.analysis.environments import diff_environments
-from cloche.environments.packages import plan_packages
-from cloche.errors import Conflict, InputError
+from cloche.analysis.environments import diff_distributions, diff_environments
+from cloche.environments import create_environment, plan_packages
+from cloche.environments.prefix import prefix_of, python_in
+from cloche.errors import ClocheError, Conflict, InputError
 from cloche.model.changes import PARTS, PackageChange, Part, PathChange
 from cloche.model.lock import render_lock
 from cloche.model.operation import Effect, PackagesEffect
+from cloche.model.paths import decode_path, encode_path
 from cloche.model.plan import Belongs, Plan, PlannedFile
 from cloche.model.run import Run
 from cloche.model.tree import Entry
@@ -21,15 +24,17 @@ from cloche.project.revisions import find_run
 from cloche.project.sides import Side, data_files, run_side, work_side
 from cloche.project.stages import output_changes
 
+ENVIRONMENT = ".venv"
+
 
 @dataclass(frozen=True)
 class Packages:
-    """What would change in an interpreter. create: it does not exist yet and would be made."""
+    """What would change in an interpreter. creates: the environment that would be made for it, empty for none."""
 
     python: str = ""
     changes: tuple[PackageChange, ...] = ()
     problems: tuple[str, ...] = ()
-    create: bool = False
+    creates: str = ""
 
 
 def revert(project: Project, revision: str, *, only: Sequence[Part] = (), dry_run: bool = False) -> Plan:
@@ -46,11 +51,11 @@ def revert(project: Project, revision: str, *, only: Sequence[Part] = (), dry_ru
         _refuse_unreadable(now)
         files = _files(project, now, then, parts, with_outputs=not only)
         packages = _packages(project, now, then) if "environment" in parts else Packages()
-        plan = Plan("revert", run.id, files, packages.changes, packages.python, packages.problems)
+        plan = Plan("revert", run.id, files, packages.changes, packages.python, packages.creates, packages.problems)
         if dry_run:
             return plan
         _refuse_problems(plan, revision)
-        _apply(project, run, plan, packages, then)
+        _apply(project, run, plan, then)
     return plan
 
 
@@ -104,12 +109,17 @@ def _data(project: Project, now: Side, then: Side) -> list[PathChange]:
 
 
 def _packages(project: Project, now: Side, then: Side) -> Packages:
+    """What to install where. An interpreter that is no virtual environment is left alone: `.venv` is made instead."""
     change = diff_environments(now.environment, then.environment)
     python = now.taken.machine.python if now.taken is not None else ""
-    if not change.packages and "interpreter" not in change.facts:
+    if not change.packages and not change.facts.keys() & {"implementation", "python"}:
         return Packages(python)
-    changes, problems = plan_packages(python, now.environment, then.environment)
-    return Packages(python, changes, problems)
+    folder = project.root / ENVIRONMENT
+    if (python and prefix_of(decode_path(python))) or folder.exists() or then.environment.interpreter is None:
+        changes, problems = plan_packages(python, now.environment, then.environment, project.root)
+        return Packages(python, changes, problems)
+    changes = diff_distributions((), then.environment.distributions)
+    return Packages(encode_path(str(python_in(folder))), changes, (), ENVIRONMENT)
 
 
 def _refuse_unreadable(now: Side) -> None:
@@ -130,13 +140,20 @@ def _refuse_problems(plan: Plan, revision: str) -> None:
         )
 
 
-def _apply(project: Project, run: Run, plan: Plan, packages: Packages, then: Side) -> None:
+def _apply(project: Project, run: Run, plan: Plan, then: Side) -> None:
     if plan.empty:
         return
+    if plan.creates:
+        create_environment(project.root, then.environment)
     effects: list[Effect] = []
     if plan.packages:
         before = tuple(change.before for change in plan.packages if change.before is not None)
         after = tuple(change.after for change in plan.packages if change.after is not None)
         effects.append(PackagesEffect(plan.python, before, after))
     changes = [planned.change for planned in plan.files]
-    perform(project, "revert", f"went back to run {run.short}", changes, effects)
+    try:
+        perform(project, "revert", f"went back to run {run.short}", changes, effects)
+    except ClocheError:
+        if plan.creates:
+            shutil.rmtree(project.root / plan.creates, ignore_errors=True)  # made a moment ago, for this alone
+        raise

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cloche.model.suggestions import closest
 from cloche.capture.config import apply_overrides, read_config
 from cloche.errors import Busy, InputError, NotFound, UsageError
 from cloche.execution import hold_signals
@@ -15,6 +14,7 @@ from cloche.model.paths import decode_path, inside
 from cloche.model.pipeline import order, upstream
 from cloche.model.run import Run
 from cloche.model.settings import Stage
+from cloche.model.suggestions import closest
 from cloche.model.values import Value
 from cloche.project.executing import run_command, run_pipeline
 from cloche.project.finish import finish
@@ -60,7 +60,7 @@ def run(project: Project, request: Request, *, say: Say = print, progress: Progr
         id=new_id(project),
         created=project.clock(),
         status="running",
-        command=request.command,
+        command=tuple(_printable(word) for word in request.command),
         snapshot=taken.snapshot,
         folder=request.folder,
         experiment=request.experiment,
@@ -74,6 +74,11 @@ def run(project: Project, request: Request, *, say: Say = print, progress: Progr
         else:
             outcome = run_pipeline(now, chosen, request.force, say)
         return finish(now, outcome)
+
+
+def _printable(word: str) -> str:
+    """A word of a command as a record can hold it: bytes that are no UTF-8 are written `\\xNN`."""
+    return os.fsencode(word).decode("utf-8", "backslashreplace")
 
 
 def _snapshot(project: Project, request: Request, chosen: Mapping[str, Stage], progress: Progress | None) -> Taken:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from cloche.model.suggestions import closest
 from cloche.errors import Conflict, NotFound
 from cloche.model.operation import FactEffect
 from cloche.model.revision import check_tag
 from cloche.model.run import ID_SHOWN
+from cloche.model.suggestions import closest
 from cloche.project.journal import perform
 from cloche.project.project import Project
 from cloche.project.revisions import find_id

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from cloche.model.suggestions import closest
 from cloche.errors import NotFound, UsageError
 from cloche.model.lock import render_lock
+from cloche.model.suggestions import closest
 from cloche.project.ignore import without_ignored
 from cloche.project.journal import perform, read_bytes, text_change
 from cloche.project.project import LOCK_FILE, Project

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from cloche.analysis.environments import diff_distributions
-from cloche.environments.packages import apply_packages
+from cloche.environments import apply_packages
 from cloche.errors import ClocheError
 from cloche.model.changes import PathChange
 from cloche.model.operation import Effect, FactEffect, FilesEffect, Operation, PackagesEffect
@@ -76,7 +76,8 @@ def _install(project: Project, effect: PackagesEffect) -> None:
     before = {one.name: one for one in effect.before}
     after = {one.name: one for one in effect.after}
     changes = diff_distributions(before.values(), after.values())
-    apply_packages(effect.python, changes, lambda: see_python(project, effect.python)[0])
+    python = decode_path(effect.python)
+    apply_packages(effect.python, changes, lambda: see_python(project, python)[0], project.root)
 
 
 def present(project: Project, paths: Iterable[str], *, keep: bool = False) -> dict[str, Entry]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cloche.model.suggestions import closest
 from cloche.errors import Ambiguous, NotFound
 from cloche.model.revision import Latest, WorkTree, parse_revision
 from cloche.model.run import ID_LENGTH, ID_LETTERS, ID_SHOWN, Run
+from cloche.model.suggestions import closest
 from cloche.project.project import Project
 
 WORK_TREE = "."

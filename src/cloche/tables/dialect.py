@@ -11,19 +11,29 @@ import gzip
 import re
 import zlib
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO, cast
 
-SAMPLE = 256 * 1024
+SAMPLE = 1024 * 1024
+MAX_COLUMNS = 1_000
+BROKEN = (OSError, EOFError, zlib.error)  # what reading a file, compressed or not, may raise
 _ROWS = 200
 _DELIMITERS = ",;\t|"
 _GZIP = b"\x1f\x8b"
+MISSING = ("", "NA", "N/A", "n/a", "<NA>", "#N/A", "NaN", "nan", "NULL", "null", "None")  # as pandas reads them
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*|\d{4}-\d\d-\d\d.*")
 
 
 class Unreadable(Exception):
-    """A file that is no table; the text says why, to be put after the name of the file."""
+    """A file that is no regular table. The text says why and goes behind the name of the file. lines: whether it is
+    still text that can be compared line by line."""
+
+    def __init__(self, why: str, *, lines: bool = False) -> None:
+        super().__init__(why)
+        self.lines = lines
 
 
 @dataclass(frozen=True)
@@ -44,36 +54,33 @@ def read_dialect(file: Path, delimiter: str = "") -> Dialect:
     try:
         with open_text(file) as (stream, compressed):
             data = stream.read(SAMPLE)
-    except (OSError, EOFError, zlib.error) as error:
+    except BROKEN as error:
         raise Unreadable(reason(error)) from None
     text, encoding = _decode(data)
     whole = len(data) < SAMPLE
     delimiter = delimiter or _delimiter(text, whole)
     rows = _rows(text, delimiter, whole)
+    if not rows and text.strip():
+        raise Unreadable("has a first line that is too long or not closed", lines=True)
     if not rows:
         return Dialect((), delimiter=delimiter, encoding=encoding, compressed=compressed)
     first = tuple(rows[0])
+    if len(first) > MAX_COLUMNS:
+        raise Unreadable(f"has {len(first)} columns, too many to compare row by row", lines=True)
     header = _is_header(first, rows[1:])
     names = first if header else ("",) * len(first)
     return Dialect(_unique(names), first, header, delimiter, encoding, compressed)
 
 
-class open_text:  # noqa: N801 (used like a function)
-    """Open a file for reading bytes, through gzip where its content says so: `with open_text(f) as (stream, gz)`."""
-
-    def __init__(self, file: Path) -> None:
-        self._raw = open(file, "rb")
-        self._stream: BinaryIO = self._raw
-        self.compressed = self._raw.peek(2)[:2] == _GZIP
-        if self.compressed:
-            self._stream = cast("BinaryIO", gzip.GzipFile(fileobj=self._raw))
-
-    def __enter__(self) -> tuple[BinaryIO, bool]:
-        return self._stream, self.compressed
-
-    def __exit__(self, *error: object) -> None:
-        self._stream.close()
-        self._raw.close()
+@contextmanager
+def open_text(file: Path) -> Iterator[tuple[BufferedIOBase, bool]]:
+    """Open a file for reading bytes, through gzip where its content says so; and whether it does."""
+    with open(file, "rb") as raw:
+        if raw.peek(2)[:2] != _GZIP:
+            yield raw, False
+            return
+        with gzip.GzipFile(fileobj=raw) as stream:
+            yield stream, True
 
 
 def reason(error: Exception) -> str:
@@ -140,9 +147,9 @@ def _is_header(first: tuple[str, ...], rest: list[list[str]]) -> bool:
 def _above_numbers(first: tuple[str, ...], rest: list[list[str]]) -> bool:
     """Whether some text of the first row stands above numbers only."""
     columns = (
-        [row[at] for row in rest if len(row) > at and row[at]]
+        [row[at] for row in rest if len(row) > at and row[at] not in MISSING]
         for at, value in enumerate(first)
-        if value and not _NUMBER.fullmatch(value)
+        if value not in MISSING and not _NUMBER.fullmatch(value)
     )
     return any(column and all(map(_NUMBER.fullmatch, column)) for column in columns)
 

@@ -31,7 +31,8 @@ class Engine:
         self._error = duckdb.Error
         self._folder = tempfile.TemporaryDirectory(prefix="cloche-tables-", ignore_cleanup_errors=True)
         try:
-            self.paths = [_named_plainly(file, Path(self._folder.name, f"file-{at}")) for at, file in enumerate(files)]
+            aliases = (Path(self._folder.name, f"file-{at}") for at in range(len(files)))
+            self.paths = {file: _named_plainly(file, alias) for file, alias in zip(files, aliases, strict=True)}
             self._connection = duckdb.connect(":memory:")
             for setting in self._settings():
                 self._connection.execute(setting)
@@ -47,7 +48,7 @@ class Engine:
             f"SET memory_limit = '{_memory() // 10**6}MB'",
             f"SET threads = {os.cpu_count() or 1}",
             f"SET temp_directory = {literal(self._folder.name)}",
-            f"SET allowed_paths = [{', '.join(map(literal, self.paths))}]",
+            f"SET allowed_paths = [{', '.join(map(literal, self.paths.values()))}]",
             "SET enable_external_access = false",
             "SET lock_configuration = true",
         ]
@@ -64,7 +65,7 @@ class Engine:
         return self.rows(sql, *values)[0]
 
     def _plain(self, message: str) -> str:
-        for path in self.paths:
+        for path in self.paths.values():
             message = message.replace(path, "the file")
         return message.strip()
 

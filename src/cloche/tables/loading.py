@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Literal
 
-from cloche.tables.dialect import Dialect, Unreadable
+from cloche.tables.dialect import MAX_COLUMNS, Dialect, Unreadable
 from cloche.tables.engine import Engine, EngineError, literal
+
+# ruff: noqa: S608 - no name or value of a user's is ever part of the SQL, only c0, c1, … and fixed words
 
 Side = Literal["before", "after"]
 
@@ -53,56 +55,72 @@ def load_text(engine: Engine, side: Side, path: str, dialect: Dialect) -> Loaded
     """Load a text table with every value as the text it is. Raises Unreadable for one that is not regular."""
     if not dialect.columns:
         return Loaded(side, (), (), 0)
+    engine.rows(f"DROP TABLE IF EXISTS {side}")
     try:
-        return _load_text(engine, side, path, dialect)
+        engine.rows(f"CREATE TABLE {side} AS SELECT * FROM {_text(dialect)}", path)
     except EngineError as error:
         if dialect.encoding == "utf-8" and "not utf-8" in str(error):
             return load_text(engine, side, path, replace(dialect, encoding="latin-1"))
-        raise Unreadable(_why(str(error))) from None
-
-
-def _load_text(engine: Engine, side: Side, path: str, dialect: Dialect) -> Loaded:
-    width = len(dialect.columns)
-    columns = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(width))
-    engine.rows(f"DROP TABLE IF EXISTS {side}")  # noqa: S608
-    engine.rows(
-        f"CREATE TABLE {side} AS SELECT * FROM read_csv(?, auto_detect = false, delim = {literal(dialect.delimiter)}, "  # noqa: S608
-        f"""quote = '"', escape = '"', header = {dialect.header}, columns = {{{columns}}}, """
-        f"encoding = '{dialect.encoding}', compression = '{'gzip' if dialect.compressed else 'none'}', "
-        "hive_partitioning = false)",
-        path,
-    )
+        raise _unreadable(error) from None
+    rows = int(engine.row(f"SELECT count(*) FROM {side}")[0])
     note = f"{side} is not UTF-8 and was read as Latin-1" if dialect.encoding == "latin-1" else ""
-    return Loaded(side, dialect.columns, ("VARCHAR",) * width, _count(engine, side), note)
+    return Loaded(side, dialect.columns, ("VARCHAR",) * len(dialect.columns), rows, note)
+
+
+def count_text(engine: Engine, path: str, dialect: Dialect) -> int:
+    """The rows of a text table, without loading it. Raises Unreadable."""
+    if not dialect.columns:
+        return 0
+    try:
+        return int(engine.row(f"SELECT count(*) FROM {_text(dialect)}", path)[0])
+    except EngineError as error:
+        if dialect.encoding == "utf-8" and "not utf-8" in str(error):
+            return count_text(engine, path, replace(dialect, encoding="latin-1"))
+        raise _unreadable(error) from None
+
+
+def _text(dialect: Dialect) -> str:
+    columns = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(len(dialect.columns)))
+    return (
+        f"read_csv(?, auto_detect = false, delim = {literal(dialect.delimiter)}, quote = '\"', escape = '\"', "
+        f"header = {dialect.header}, columns = {{{columns}}}, encoding = '{dialect.encoding}', "
+        f"compression = '{'gzip' if dialect.compressed else 'none'}', hive_partitioning = false)"
+    )
 
 
 def load_parquet(engine: Engine, side: Side, path: str) -> Loaded:
     """Load a Parquet file with its types. Raises Unreadable."""
     try:
         described = engine.rows("DESCRIBE SELECT * FROM read_parquet(?, hive_partitioning = false)", path)
+        if len(described) > MAX_COLUMNS:
+            raise Unreadable(f"has {len(described)} columns, too many to compare row by row")
         names = ", ".join(f"c{at}" for at in range(len(described)))
-        engine.rows(
-            f"CREATE TABLE {side} AS SELECT * FROM read_parquet(?, hive_partitioning = false) AS t({names})",  # noqa: S608
-            path,
-        )
+        source = f"read_parquet(?, hive_partitioning = false) AS t({names})"
+        engine.rows(f"CREATE TABLE {side} AS SELECT * FROM {source}", path)
         types = tuple(row[1].replace('"NULL"', "NULL") for row in described)
-        return Loaded(side, tuple(row[0] for row in described), types, _count(engine, side))
+        rows = int(engine.row(f"SELECT count(*) FROM {side}")[0])
     except EngineError as error:
-        raise Unreadable(_why(str(error))) from None
+        raise _unreadable(error) from None
+    return Loaded(side, tuple(row[0] for row in described), types, rows)
 
 
-def _count(engine: Engine, side: Side) -> int:
-    return int(engine.row(f"SELECT count(*) FROM {side}")[0])  # noqa: S608
+def count_parquet(engine: Engine, path: str) -> int:
+    """The rows of a Parquet file, as it says itself. Raises Unreadable."""
+    try:
+        return int(engine.row("SELECT sum(num_rows) FROM parquet_file_metadata(?)", path)[0])
+    except EngineError as error:
+        raise _unreadable(error) from None
 
 
-def _why(message: str) -> str:
-    """The reason in a message of DuckDB's."""
+def _unreadable(error: EngineError) -> Unreadable:
+    """What a message of DuckDB's means."""
+    message = str(error)
     width, quote = _WIDTH.search(message), _QUOTE.search(message)
     if width:
         values = "1 value" if width[3] == "1" else f"{width[3]} values"
-        return f"has {values} on line {width[1]} where {width[2]} were expected"
+        return Unreadable(f"has {values} on line {width[1]} where {width[2]} were expected", lines=True)
     if quote:
-        return f"has a quote on line {quote[1]} that is not closed, or text behind one"
-    if "state machine reached an invalid state" in message:
-        return "mixes line ends or quotes in a way that cannot be cut into rows"
-    return f"cannot be read: {message.splitlines()[0]}"
+        return Unreadable(f"has a quote on line {quote[1]} that is not closed, or text behind it", lines=True)
+    if "CSV Error" in message or "state machine" in message:
+        return Unreadable("mixes line ends or quotes in a way that cannot be cut into rows", lines=True)
+    return Unreadable(f"cannot be read: {message.splitlines()[0]}")

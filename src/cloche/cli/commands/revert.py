@@ -43,4 +43,6 @@ def command(run: str, only: str, dry_run: bool, as_json: bool) -> None:
     what = [plural(len(plan.files), "file")] if plan.files else []
     what += [plural(len(plan.packages), "package")] if plan.packages else []
     say(f"went back to run {plan.target[:8]}: {', '.join(what)} changed")
+    if plan.creates:
+        say(f"made {plan.creates}: activate it before you run anything")
     say("`cloche undo` takes it back; `cloche run` runs it again")

@@ -25,6 +25,8 @@ def print_plan(out: Console, plan: Plan) -> None:
         out.print(line)
     if len(plan.files) > FILES_SHOWN:
         out.print(Text(f"  … and {plural(len(plan.files) - FILES_SHOWN, 'file')} more (--json lists all)", style="dim"))
+    if plan.creates:
+        out.print(Text.assemble("  environment ", ("create", "green"), f"   {plan.creates}"))
     for package in plan.packages:
         before = package.before.version if package.before else "nothing"
         after = package.after.version if package.after else "nothing"
