@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import random
 import shutil
@@ -245,6 +246,33 @@ def test_any_flipped_byte_of_a_pack_is_found_and_never_returned(tmp_path: Path, 
         assert fresh.verify() != []
     except NewerVersion:
         assert raw[:13] != b"cloche-pack-1"
+
+
+def test_a_damaged_recipe_is_found_before_anything_is_handed_out(store: Store) -> None:
+    """One whose chunks all exist would otherwise be noticed only at the end."""
+    digest, other = put(store, noise(100_000), noise(5000, 1))
+    pack = packs(store)[0]
+    raw = pack.read_bytes()
+    recipe = raw.index(b"br" + bytes.fromhex(digest)) + 42
+    row = recipe + 37
+    pack.write_bytes(raw[:row] + bytes.fromhex(other) + struct.pack("<I", 5000) + raw[row + 36 :])
+    with pytest.raises(Damaged, match="list of chunks"):
+        next(Store(Path(store.folder)).stream(digest))
+
+
+def test_a_disk_without_locks_is_served_and_nothing_is_swept_there(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(fd: int, how: int) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    tmp = Path(store.folder, "tmp")
+    tmp.mkdir(parents=True)
+    (tmp / "perhaps-alive.0.pack").write_bytes(b"half a pack")
+    digest = put(store, b"content")[0]
+    assert store.read(digest) == b"content"
+    assert "perhaps-alive.0.pack" in leftovers(store)
 
 
 @QUICK
