@@ -1,0 +1,125 @@
+"""A folder to type commands in: an empty home, a Git that knows nobody's settings, and the real command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Its output, decoded."""
+        return json.loads(self.out)
+
+
+@dataclass
+class Shell:
+    """A folder to type commands in."""
+
+    folder: Path
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def __call__(self, *words: str | bytes, status: int | None = 0, **variables: str) -> Done:
+        """Run a program and check how it ends; `cloche` is the one under test."""
+        program = str(BIN / "cloche") if words[0] == "cloche" else words[0]
+        done = subprocess.run(
+            [program, *words[1:]],
+            cwd=self.folder,
+            env={**self.variables, **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=120,
+        )
+        out, err = done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+        if status is not None:
+            assert done.returncode == status, f"{words}\n{out}\n{err}"
+        assert "Traceback (most recent call last)" not in err or words[0] != "cloche", err
+        return Done(done.returncode, out, err)
+
+    def cloche(self, *words: str | bytes, status: int | None = 0, **variables: str) -> Done:
+        """Run a `cloche` command."""
+        return self("cloche", *words, status=status, **variables)
+
+    def facts(self, *words: str) -> Any:
+        """What a `cloche` command prints with --json."""
+        return self.cloche(*words, "--json").json
+
+    def run(
+        self, *options: str, command: Sequence[str | bytes] = ("python", "train.py"), status: int | None = 0
+    ) -> Any:
+        """Run a command under Cloche, by default the training script; its record. `command=()` is the pipeline."""
+        done = self.cloche("run", "--json", *options, *(["--", *command] if command else []), status=status)
+        return json.loads(done.out[("\n" + done.out).rindex("\n{\n") :])
+
+    def write(self, path: str, text: str | bytes) -> Path:
+        """Write a file below the folder."""
+        file = self.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(text.encode() if isinstance(text, str) else text)
+        return file
+
+    def read(self, path: str) -> str:
+        """Read a file below the folder."""
+        return (self.folder / path).read_text("utf-8")
+
+    def data(self, path: str) -> bytes:
+        """The bytes of a file below the folder."""
+        return (self.folder / path).read_bytes()
+
+    def files(self) -> dict[str, bytes]:
+        """Every file of the folder with its bytes, links as their targets, without Git's and Cloche's own."""
+        return {
+            name: os.fsencode(os.readlink(path)) if path.is_symlink() else path.read_bytes()
+            for path in sorted(self.folder.rglob("*"))
+            if (path.is_symlink() or path.is_file())
+            and not {".git", ".cloche"} & set((name := path.relative_to(self.folder).as_posix()).split("/"))
+        }
+
+    def commit(self, message: str = "a step") -> str:
+        """Commit everything to Git; the commit's hash."""
+        self("git", "add", "-A")
+        self("git", "commit", "--quiet", "--allow-empty", "-m", message)
+        return self("git", "rev-parse", "HEAD").out.strip()
+
+
+def variables(home: Path) -> dict[str, str]:
+    """What a command sees: a PATH that starts with this interpreter, and nothing of the developer's."""
+    kept = {name: os.environ[name] for name in ("LANG", "TMPDIR", "SYSTEMROOT", "TEMP") if name in os.environ}
+    git = {
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_AUTHOR_NAME": "Ada",
+        "GIT_AUTHOR_EMAIL": "ada@example.org",
+        "GIT_COMMITTER_NAME": "Ada",
+        "GIT_COMMITTER_EMAIL": "ada@example.org",
+    }
+    return kept | git | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "HOME": str(home)}
+
+
+TRAIN = """\
+import csv, json, tomllib
+
+params = tomllib.load(open("params.toml", "rb"))
+rows = list(csv.DictReader(open("data/points.csv")))
+total = sum(float(row["x"]) for row in rows) * params["train"]["factor"]
+json.dump({"total": total, "rows": len(rows)}, open("metrics.json", "w"))
+open("model.bin", "wb").write(repr(total).encode())
+print("total", total)
+"""
