@@ -65,8 +65,8 @@ def steps(block: str) -> Iterator[Step]:
 def play(step: Step, folder: Path) -> str:
     """Run one command in the folder where the last one ended; what it prints. Raises SystemExit where it fails."""
     state = folder / "cwd"
-    here = state.read_text() if state.exists() else str(folder / "session")
-    script = f'cd "{here}"\n{step.command}\ncode=$?\npwd > "{state}"\nexit $code\n'
+    here = state.read_text().strip() if state.exists() else str(folder / "session")
+    script = f'cd "{here}" || exit 97\n{step.command}\ncode=$?\npwd > "{state}"\nexit $code\n'
     done = subprocess.run(
         ["bash", "-c", script],
         stdout=subprocess.PIPE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -9,6 +10,8 @@ import sys
 def main() -> None:
     """The console script."""
     _isolate()
+    # Large projects make millions of small objects and hardly a cycle: collecting often costs a third of the time.
+    gc.set_threshold(100_000, 50, 50)
     if sys.argv[1:] == ["--version"]:
         from cloche.version import __version__
 

@@ -7,13 +7,15 @@ from pathlib import Path
 
 from cloche.environments.backup import Backup
 from cloche.environments.installer import Installer
-from cloche.environments.planning import plan_packages as plan_packages
+from cloche.environments.planning import plan_packages
 from cloche.environments.prefix import prefix_of
 from cloche.environments.sources import in_words, requirement
 from cloche.errors import PackageError
 from cloche.model.changes import PackageChange
 from cloche.model.environment import Distribution, Environment
 from cloche.model.paths import decode_path
+
+__all__ = ["apply_packages", "plan_packages"]
 
 
 def apply_packages(
@@ -84,7 +86,8 @@ def _wrong(changes: Sequence[PackageChange], here: dict[str, Distribution]) -> I
         elif found is None:
             yield f"{in_words(change.after)} is missing"
         elif not _fits(found, change.after):
-            yield f"{in_words(found)} is there instead of {in_words(change.after)}"
+            now, there = in_words(found), in_words(change.after)
+            yield f"{now} has other content" if now == there else f"{now} is there instead of {there}"
 
 
 def _fits(found: Distribution, wanted: Distribution) -> bool:

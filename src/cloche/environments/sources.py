@@ -16,6 +16,8 @@ def requirement(package: Distribution, root: Path) -> tuple[str, ...]:
         return "--editable", local_path(package, root)
     if package.source == "local":
         return (f"{package.name} @ {Path(local_path(package, root)).as_uri()}",)
+    if package.location.startswith("git+file:"):
+        return (package.location,)  # older pips take no such URL after a name
     if package.source in ("git", "url"):
         return (f"{package.name} @ {package.location}",)
     return (f"{package.name}=={package.version}",)

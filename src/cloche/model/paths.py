@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 
 from cloche.errors import InputError
 
@@ -74,6 +75,6 @@ def _is_safe(path: str) -> bool:
         canonical = encode_path(name) == path
     except UnicodeError:
         return False
-    if os.name == "nt" and ("\\" in name or ":" in name):
+    if sys.platform == "win32" and ("\\" in name or ":" in name):
         return False
     return canonical and "\0" not in name and not any(part in ("", ".", "..") for part in path.split("/"))

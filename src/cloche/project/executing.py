@@ -10,7 +10,7 @@ from cloche.capture.bootstrap import bootstrap_variables
 from cloche.capture.spool import Spool, Spooled
 from cloche.execution import Execution, execute
 from cloche.model.paths import decode_path
-from cloche.model.run import Output, Place, Resources, StageRun, Status
+from cloche.model.run import ID_SHOWN, Output, Place, Resources, StageRun, Status
 from cloche.model.settings import Stage
 from cloche.project.going import Going, settle
 from cloche.project.stages import Key, find_earlier, key_of, observed_reads, put_outputs, pythons_of
@@ -47,7 +47,7 @@ def run_pipeline(run: Going, stages: Mapping[str, Stage], force: bool, say: Say)
         earlier = None if force else find_earlier(run, key)
         if earlier is not None:
             done.append(_reuse(run, name, stage, *earlier))
-            say(f"stage {name}: unchanged, taken from run {earlier[0][:8]}")
+            say(f"stage {name}: unchanged, taken from run {done[-1].reused[:ID_SHOWN]}")
             continue
         say(f"stage {name}: {stage.run}")
         last, spooled = _execute(run, stage.run, name, "")

@@ -53,6 +53,9 @@ def perform(
         project.catalog.finish_operation(operation.number)
         if undoes:
             project.catalog.mark_undone(undoes, operation.number)
+            again = project.catalog.operation(undoes).undoes
+            if again:  # undoing an undo: what that one reversed holds again
+                project.catalog.mark_undone(again, 0)
     return operation
 
 

@@ -65,7 +65,7 @@ def compare_tables(before: Path | None, after: Path | None, name: str, key: Sequ
             if len(files) == 2 and max(map(_size, files)) <= MAX_BYTES:
                 return _compare(engine, files[0], files[1], key)
             note = f"larger than {MAX_BYTES / 1e9:g} GB, so rows were only counted" if len(files) == 2 else ""
-            return _counted(engine, files, note)
+            return _counted(engine, name, files, note)
     except OSError as error:
         return TableChange(name, 0, 0, 0, 0, note=f"the table {reason(error)}")
     except EngineError as error:
@@ -104,7 +104,7 @@ def _first_line(error: EngineError) -> str:
     return str(error).splitlines()[0]
 
 
-def _counted(engine: Engine, files: Sequence[_File], note: str) -> TableChange:
+def _counted(engine: Engine, name: str, files: Sequence[_File], note: str) -> TableChange:
     """The counts of rows alone. A table that is there on one side only was added or removed with all its rows."""
     rows = {"before": 0, "after": 0}
     notes = [note]
@@ -113,7 +113,7 @@ def _counted(engine: Engine, files: Sequence[_File], note: str) -> TableChange:
             rows[one.side] = _count(engine, one)
         except Unreadable as problem:
             notes.append(f"{one.side} {problem}")
-    change = TableChange(files[0].name, rows["before"], rows["after"], 0, 0, note="; ".join(filter(None, notes)))
+    change = TableChange(name, rows["before"], rows["after"], 0, 0, note="; ".join(filter(None, notes)))
     if len(files) == 1:
         change = with_fields(change, rows_added=rows["after"], rows_removed=rows["before"])
     return change
@@ -136,7 +136,7 @@ def _compare(engine: Engine, before: _File, after: _File, key: Sequence[str]) ->
         tables = _load(engine, before, after)
     except Unreadable as problem:
         if not problem.lines:
-            return _counted(engine, (before, after), f"{problem}; rows were not compared")
+            return _counted(engine, before.name, (before, after), f"{problem}; rows were not compared")
         return _line_by_line(engine, before, after, problem)
     change = _compare_loaded(engine, *tables, before.name, key)
     if not _differs(change) and not filecmp.cmp(before.file, after.file, shallow=False):
@@ -177,7 +177,7 @@ def _line_by_line(engine: Engine, before: _File, after: _File, problem: Unreadab
         added, removed = compare_lines(before.file, after.file)
         lines = count_lines(before.file), count_lines(after.file)
     except Unreadable as other:
-        return _counted(engine, (before, after), f"{problem}, and a file {other}; rows were not compared")
+        return _counted(engine, before.name, (before, after), f"{problem}, and a file {other}; rows were not compared")
     return TableChange(before.name, *lines, added, removed, note=f"{problem}, so lines were compared in place of rows")
 
 

@@ -139,7 +139,7 @@ def _is_header(first: tuple[str, ...], rest: list[list[str]]) -> bool:
     if not any(first):
         return False
     counted = [value for at, value in enumerate(first) if value or at]
-    if len(counted) > 1 and counted == [str(number) for number in range(len(counted))]:
+    if len(first) > 1 and counted == [str(number) for number in range(len(counted))]:
         return True
     return not any(map(_NUMBER.fullmatch, first)) or _above_numbers(first, rest)
 

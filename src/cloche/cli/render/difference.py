@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.console import Console, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cloche.cli.render.words import change, metric, plural, seconds, size, value
+from cloche.cli.render.words import change, memory, metric, plural, seconds, size, value
 from cloche.model.changes import (
     DataChange,
     Difference,
@@ -67,7 +66,7 @@ def _sections(found: Difference, a: str, b: str) -> Iterator[tuple[str, list[Ren
         table = _table("", a, b)
         table.add_row("wall time", seconds(before.wall), seconds(after.wall))
         table.add_row("CPU time", seconds(before.cpu), seconds(after.cpu))
-        table.add_row("peak memory", size(before.peak_memory), size(after.peak_memory))
+        table.add_row("peak memory", memory(before.peak_memory), memory(after.peak_memory))
         yield "resources", [table]
 
 
@@ -97,14 +96,16 @@ def value_table(values: Sequence[ValueChange], a: str, b: str) -> Table:
     return table
 
 
-def environment_table(found: EnvironmentChange, a: str, b: str) -> Table:
-    """Packages and other facts side by side."""
+def environment_table(found: EnvironmentChange, a: str, b: str, most: int = 1000) -> Table:
+    """Packages, at most so many, and other facts side by side."""
     table = _table("", a, b, "")
     for name, (before, after) in found.facts.items():
         table.add_row(name, before, after, "")
-    for package in found.packages:
+    for package in found.packages[:most]:
         cells = [_version(one) for one in (package.before, package.after)]
         table.add_row(package.name, *cells, package.direction)
+    if len(found.packages) > most:
+        table.add_row(f"… and {len(found.packages) - most:,} more packages", "", "", "")
     return table
 
 
@@ -124,21 +125,21 @@ def data_lines(found: DataChange) -> list[RenderableType]:
         if any(one.act == act for one in found.files)
     )
     lines: list[RenderableType] = [Text.assemble((f"{mark} {found.path}", style), f"  {counts}; {sizes}")]
-    lines += [Padding(line, (0, 0, 0, 4)) for line in path_lines(found.files)]
+    lines += path_lines(found.files, indent=4)
     lines += [Text("    " + line) for table in found.tables for line in table_lines(table)]
     return lines
 
 
-def path_lines(changes: Sequence[PathChange]) -> list[RenderableType]:
+def path_lines(changes: Sequence[PathChange], indent: int = 0) -> list[RenderableType]:
     """One line a path, the first few."""
     lines: list[RenderableType] = []
     for one in changes[:FILES_SHOWN]:
         mark, style = MARK[one.act]
         entry = one.after or one.before
         detail = f"  {size(entry.size)}" if entry is not None else ""
-        lines.append(Text.assemble((f"{mark} {one.path}", style), (detail, "dim")))
+        lines.append(Text.assemble(" " * indent, (f"{mark} {one.path}", style), (detail, "dim")))
     if len(changes) > FILES_SHOWN:
-        lines.append(Text(f"  … and {len(changes) - FILES_SHOWN} more (--json lists all)", style="dim"))
+        lines.append(Text(f"{' ' * indent}… and {len(changes) - FILES_SHOWN:,} more (--json lists all)", style="dim"))
     return lines
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cloche.cli.render.log import STYLES
-from cloche.cli.render.words import command, metric, moment, plural, seconds, size, value
+from cloche.cli.render.words import command, memory, metric, moment, plural, seconds, size, value
 from cloche.model.run import Run
 from cloche.ops.show import Shown
 
@@ -70,7 +70,7 @@ def _circumstances(shown: Shown) -> Iterator[tuple[str, str]]:
     machine = run.machine
     yield "machine", f"{machine.cpus} × {machine.cpu or 'unknown processor'}, {size(machine.memory)}, {machine.system}"
     used = run.resources
-    yield "resources", f"CPU {seconds(used.cpu)}, peak memory {size(used.peak_memory)}"
+    yield "resources", f"CPU {seconds(used.cpu)}, peak memory {memory(used.peak_memory)}"
     for file in run.snapshot.code.left_out:
         yield "left out", f"{file.path} ({file.reason})"
 

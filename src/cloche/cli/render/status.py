@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from cloche.cli.render.difference import environment_table, path_lines, value_table
 from cloche.cli.render.words import plural, size
 from cloche.model.run import ID_SHOWN
 from cloche.ops.status import DataState, Status
+
+PACKAGES_SHOWN = 12
 
 
 def print_status(out: Console, found: Status) -> None:
@@ -30,7 +31,7 @@ def print_status(out: Console, found: Status) -> None:
         out.print(value_table(found.config, base, "now"))
     if found.environment.packages or found.environment.facts:
         _title(out, "environment")
-        out.print(environment_table(found.environment, base, "now"))
+        out.print(environment_table(found.environment, base, "now", PACKAGES_SHOWN))
     _data(out, found)
     if found.code:
         _title(out, "code")
@@ -51,8 +52,8 @@ def _data(out: Console, found: Status) -> None:
     _title(out, "data")
     for item in shown:
         out.print(_data_line(item))
-        for line in path_lines(item.since):
-            out.print(Padding(line, (0, 0, 0, 4)))
+        for line in path_lines(item.since, indent=4):
+            out.print(line)
     for path in found.forgotten:
         out.print(Text(f"- {path}  no longer tracked", style="red"))
 
@@ -84,4 +85,4 @@ def _next(out: Console, found: Status) -> None:
     elif any(item.lock == "changed" for item in found.data):
         out.print(Text("\nhint: `cloche add` records the new data, for Git too", style="dim"))
     if found.base and not found.clean:
-        out.print(Text("hint: `cloche diff` shows the changes, `cloche revert @` takes them back", style="dim"))
+        out.print(Text("\nhint: `cloche diff` shows the changes, `cloche revert @` takes them back", style="dim"))

@@ -27,6 +27,11 @@ def size(count: int) -> str:
     raise AssertionError
 
 
+def memory(count: int) -> str:
+    """A peak of memory; a process that ended at once was not measured."""
+    return size(count) if count else "not measured"
+
+
 def seconds(number: float) -> str:
     """A duration.
 
