@@ -78,7 +78,7 @@ def _same(first: Side, second: Side) -> tuple[Part, ...]:
     equal: dict[Part, bool] = {
         "code": before.code.tree == after.code.tree,
         "data": before.data.digest == after.data.digest,
-        "config": before.config.values == after.config.values,
+        "config": not diff_values(before.config.values, after.config.values),
         "environment": before.environment == after.environment,
     }
     return tuple(part for part in PARTS if equal[part])

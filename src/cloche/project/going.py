@@ -107,7 +107,7 @@ def settle(run: Going, writes: Sequence[str] = ()) -> dict[str, Output]:
 
 
 def _expected(project: Project, writes: Sequence[str]) -> Callable[[str], bool]:
-    metric = matcher(project.settings.metric_patterns)
+    metric = matcher(project.settings.metric_patterns, anchored=True)
     return lambda path: metric(path) or any(inside(path, root) for root in writes)
 
 
@@ -136,7 +136,7 @@ def _report_inputs(run: Going, inputs: Mapping[str, FileStat], gone: list[str]) 
 
 def _group(project: Project, entries: Mapping[str, Entry], writes: Sequence[str]) -> dict[str, Output]:
     """One output for each declared path, and one for each other file."""
-    metric = matcher(project.settings.metric_patterns)
+    metric = matcher(project.settings.metric_patterns, anchored=True)
     outputs: dict[str, Output] = {}
     for root in writes:
         below = {path: entry for path, entry in entries.items() if inside(path, root)}

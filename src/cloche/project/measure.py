@@ -16,7 +16,7 @@ MOST = 2**1023  # the largest power of two that a float holds
 
 def metric_paths(run: Going, paths: Mapping[str, object]) -> list[str]:
     """Which of these paths are metric files by the settings."""
-    matches = matcher(run.project.settings.metric_patterns)
+    matches = matcher(run.project.settings.metric_patterns, anchored=True)
     return sorted(path for path in paths if matches(path))
 
 
