@@ -207,3 +207,16 @@ def test_importing_is_light() -> None:
     text = f"import sys, cloche.execution; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-I", "-c", text], capture_output=True, check=True)
     assert done.stdout == b"[]\n"
+
+
+def test_it_starts_in_its_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "a b"
+    folder.mkdir()
+    variables = {"PATH": os.environ["PATH"], "PWD": str(tmp_path)}
+    execute(
+        [sys.executable, "-c", "import os; print(os.getcwd(), os.environ['PWD'])"],
+        folder=folder,
+        variables=variables,
+        log=tmp_path / "log",
+    )
+    assert (tmp_path / "log").read_text() == f"{folder} {folder}\n"

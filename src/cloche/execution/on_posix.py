@@ -39,12 +39,12 @@ def run_program(
 ) -> Execution:
     """Run `program` to its end (see `cloche.execution.execute`)."""
     with contextlib.ExitStack() as stack:
-        run = Run(stack, log)
-        process = run.start(program, folder, variables)
-        return run.stay(process, on_start)
+        supervision = Supervision(stack, log)
+        process = supervision.start(program, folder, variables)
+        return supervision.stay(process, on_start)
 
 
-class Run:
+class Supervision:
     """One program that runs. All that it holds is closed by the stack."""
 
     def __init__(self, stack: contextlib.ExitStack, log: Path) -> None:
