@@ -25,20 +25,21 @@ def flatten(table: Mapping[str, object], prefix: str = "") -> dict[str, Value]:
     {'train.lr': 0.1, 'train.layers': [8, 4]}
     """
     try:
-        return dict(_leaves(table, prefix))
+        return {key: plain(value) for key, value in leaves(table, prefix)}
     except RecursionError:
         raise SettingsError(
             "the parameters are nested too deep", hint="look for a table or list that holds itself"
         ) from None
 
 
-def _leaves(table: Mapping[str, object], prefix: str) -> Iterator[tuple[str, Value]]:
+def leaves(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """The leaves of nested tables by dotted key, as they are. Raises RecursionError for tables without end."""
     for key, value in table.items():
         name = _text(f"{prefix}{key}")
         if isinstance(value, Mapping):
-            yield from _leaves(value, f"{name}.")
+            yield from leaves(value, f"{name}.")
         else:
-            yield name, plain(value)
+            yield name, value
 
 
 def plain(value: object) -> Value:

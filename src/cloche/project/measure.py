@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from cloche.model.paths import decode_path
 from cloche.model.patterns import matcher
 from cloche.model.run import Place
-from cloche.model.values import flatten
+from cloche.model.values import leaves
 from cloche.project.going import Going
 
 MOST = 2**1023  # the largest power of two that a float holds
@@ -36,10 +36,11 @@ def _numbers(run: Going, path: str) -> dict[str, float]:
     try:
         text = (run.project.root / decode_path(path)).read_text("utf-8")
         table = json.loads(text)
+        values = dict(leaves(table)) if isinstance(table, dict) else None
     except (OSError, ValueError, RecursionError) as error:
         run.notice("metrics-unreadable", f"{path} holds no metrics: {error}", place=Place(file=path))
         return {}
-    if not isinstance(table, dict):
+    if values is None:
         run.notice(
             "metrics-unreadable",
             f"{path} holds no metrics: its top level is no table",
@@ -49,6 +50,6 @@ def _numbers(run: Going, path: str) -> dict[str, float]:
         return {}
     return {
         key: float(value)
-        for key, value in flatten(table).items()
+        for key, value in values.items()
         if isinstance(value, float) or (isinstance(value, int) and abs(value) < MOST)
     }
