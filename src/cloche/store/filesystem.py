@@ -39,10 +39,9 @@ class FileSystem:
 
     def sync(self, fd: int) -> None:
         """Wait until what was written to `fd` would survive a power cut."""
-        full = getattr(fcntl, "F_FULLFSYNC", None) if sys.platform != "win32" else None
-        if full is not None:  # macOS: fsync alone leaves the bytes in the drive's own cache
+        if sys.platform == "darwin":  # fsync alone leaves the bytes in the drive's own cache
             with contextlib.suppress(OSError):
-                fcntl.fcntl(fd, full)
+                fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
                 return
         os.fsync(fd)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -104,6 +105,8 @@ def _named_plainly(file: Path, alias: Path) -> str:
 
 def _memory() -> int:
     """Half of the machine's memory, 4 GB at most; beyond it DuckDB spills to the disk."""
+    if sys.platform == "win32":
+        return 2 * _GIGABYTE
     try:
         return min(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2, 4 * _GIGABYTE)
     except (AttributeError, ValueError, OSError):
