@@ -169,7 +169,7 @@ def test_two_runs_at_once_are_both_on_record(plain: Shell) -> None:
         "import os, sys, time\nmine, other = sys.argv[1:]\nopen(mine, 'w').close()\n"
         "while not os.path.exists(other): time.sleep(.02)\n",
     )
-    words = [BIN / "cloche", "run", "-q", "--", "python", "meet.py"]
+    words = [str(BIN / "cloche"), "run", "-q", "--", "python", "meet.py"]
     both = [
         subprocess.Popen([*words, mine, other], cwd=plain.folder, env=plain.variables)
         for mine, other in (("one", "two"), ("two", "one"))
