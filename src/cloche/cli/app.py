@@ -89,9 +89,9 @@ def call(arguments: list[str]) -> int:
     except ClocheError as error:
         return _fail(error.message, error.hint, error.exit_status)
     except click.UsageError as error:
-        place = f" (see `{error.ctx.command_path} --help`)" if error.ctx is not None else ""
         message, _, hint = error.format_message().partition("\nhint: ")
-        return _fail(message + ("" if hint else place), hint, error.exit_code)
+        place = f"see `{error.ctx.command_path} --help`" if error.ctx is not None else ""
+        return _fail(message, hint or place, error.exit_code)
     except click.ClickException as error:
         return _fail(error.format_message(), "", error.exit_code)
     except (KeyboardInterrupt, click.Abort):

@@ -24,7 +24,7 @@ def project() -> Project:
     """The project that the current folder lies in."""
     from cloche.project.project import Project
 
-    return Project.find(Path.cwd())
+    return Project.find(Path())
 
 
 def complete_run(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -22,6 +22,11 @@ def print_json(value: object) -> None:
     sys.stdout.write(data.decode("utf-8") + "\n")
 
 
+def print_json_line(value: object) -> None:
+    """Print a struct as JSON on a line of its own, after whatever a command printed."""
+    sys.stdout.write(msgspec.json.encode(value, order="deterministic").decode("utf-8") + "\n")
+
+
 def say(line: str) -> None:
     """One line about what is going on, to stderr."""
     sys.stderr.write(f"cloche: {line}\n")

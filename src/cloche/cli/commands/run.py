@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cloche.cli.options import json_option, project
-from cloche.cli.output import print_json, progress, say
+from cloche.cli.options import project
+from cloche.cli.output import print_json_line, progress, say
 
 if TYPE_CHECKING:
     from cloche.model.run import Run
@@ -25,7 +25,7 @@ FAILED = 1
 @click.option("-m", "--message", default="", help="A line about this run.")
 @click.option("-e", "--experiment", default="", help="The group that this run belongs to.")
 @click.option("-q", "--quiet", is_flag=True, help="Nothing of cloche's own on stderr.")
-@json_option
+@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON, as the last line.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -71,7 +71,7 @@ def command(
     with progress("recording inputs") as told:
         record = run(here, request, say=tell, progress=told)
     if as_json:
-        print_json(record)
+        print_json_line(record)
     if not quiet:
         _summary(record)
     _end(record)
