@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cloche.capture.config import apply_overrides, read_config
-from cloche.errors import Busy, InputError, NotFound, UsageError
+from cloche.errors import Busy, ClocheError, InputError, NotFound, UsageError
 from cloche.execution import hold_signals
 from cloche.execution.command import find_program
 from cloche.model.paths import decode_path, inside
@@ -17,7 +17,7 @@ from cloche.model.settings import Stage
 from cloche.model.suggestions import closest
 from cloche.model.values import Value
 from cloche.project.executing import run_command, run_pipeline
-from cloche.project.finish import finish
+from cloche.project.finish import abandon, finish
 from cloche.project.going import Going, going, is_alive, new_id
 from cloche.project.journal import perform, text_change
 from cloche.project.project import Project
@@ -68,12 +68,16 @@ def run(project: Project, request: Request, *, say: Say = print, progress: Progr
         machine=taken.machine,
     )
     with hold_signals(), going(project, taken, record) as now:
-        _report_company(now)
-        if request.command:
-            outcome = run_command(now, request.command, request.folder)
-        else:
-            outcome = run_pipeline(now, chosen, request.force, say)
-        return finish(now, outcome)
+        try:
+            _report_company(now)
+            if request.command:
+                outcome = run_command(now, request.command, request.folder)
+            else:
+                outcome = run_pipeline(now, chosen, request.force, say)
+            return finish(now, outcome)
+        except ClocheError as error:
+            abandon(now, error)
+            raise
 
 
 def _printable(word: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from cloche.capture.spool import Spooled
+from cloche.errors import ClocheError
 from cloche.model.environment import Environment, Machine
 from cloche.model.operation import FactEffect
 from cloche.model.paths import encode_path
@@ -46,6 +48,14 @@ def finish(run: Going, outcome: Outcome) -> Run:
     )
     close(run.project, record, environment, merged_series(outcome.spooled))
     return record
+
+
+def abandon(run: Going, error: ClocheError) -> None:
+    """Close the record of a run that could not be recorded to its end, with the reason. Does what can be done."""
+    run.notice("recording-failed", f"the recording stopped: {error.message}", hint=error.hint, error=True)
+    record = replaced(run.run, status="failed", ended=run.project.clock(), findings=tuple(run.findings))
+    with contextlib.suppress(ClocheError):
+        close(run.project, replaced(record, log=store_log(run.project, run.log)), None, {})
 
 
 def close(project: Project, record: Run, environment: Environment | None, series: Mapping[str, Series]) -> None:
