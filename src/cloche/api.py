@@ -155,6 +155,6 @@ class OpenProject:
         """Take runs out of the log. See `cloche remove`."""
         return remove.remove(self._project, runs, with_tags=with_tags, dry_run=dry_run)
 
-    def doctor(self) -> list[doctor.Check]:
+    def doctor(self, *, quick: bool = False) -> list[doctor.Check]:
         """Is everything in order? See `cloche doctor`."""
-        return doctor.doctor(self._project)
+        return doctor.doctor(self._project, quick=quick)

@@ -30,9 +30,13 @@ class Check(msgspec.Struct, frozen=True):
     hint: str = ""
 
 
-def doctor(project: Project) -> list[Check]:
-    """Look at everything Cloche depends on. Closes the records of killed runs; changes nothing else."""
-    return [one for check in CHECKS for one in _guarded(check, project)]
+def doctor(project: Project, *, quick: bool = False) -> list[Check]:
+    """Look at everything Cloche depends on. Closes the records of killed runs; changes nothing else.
+
+    quick: do not read every stored byte.
+    """
+    checks = [check for check in CHECKS if not (quick and check is _store)]
+    return [one for check in checks for one in _guarded(check, project)]
 
 
 def _guarded(check: Callable[[Project], Iterator[Check]], project: Project) -> list[Check]:

@@ -9,8 +9,9 @@ from cloche.cli.output import console, print_json
 
 
 @click.command()
+@click.option("--quick", is_flag=True, help="Do not read every stored byte.")
 @json_option
-def command(as_json: bool) -> None:
+def command(quick: bool, as_json: bool) -> None:
     """Is everything in order? Looks at settings, Git, catalog, every stored byte, Python, uv and the disk.
 
     Exits with 1 when something is broken.
@@ -18,10 +19,11 @@ def command(as_json: bool) -> None:
     \b
     Example:
       cloche doctor
+      cloche doctor --quick
     """
     from cloche.ops.doctor import doctor
 
-    found = doctor(project())
+    found = doctor(project(), quick=quick)
     if as_json:
         print_json(found)
     else:
