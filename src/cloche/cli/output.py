@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions, ConsoleRenderable
+    from rich.segment import Segment
 
 WIDE = 200
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def print_json(value: object) -> None:
@@ -29,7 +33,7 @@ def print_json_line(value: object) -> None:
 
 def say(line: str) -> None:
     """One line about what is going on, to stderr."""
-    sys.stderr.write(f"cloche: {line}\n")
+    sys.stderr.write(f"cloche: {printable(line)}\n")
     sys.stderr.flush()
 
 
@@ -37,7 +41,12 @@ def complain(message: str, hint: str = "") -> None:
     """An error and what to do about it, to stderr."""
     colour = use_colour(sys.stderr)
     head, tail = ("\x1b[31mcloche:\x1b[0m", "\x1b[36mhint:\x1b[0m") if colour else ("cloche:", "hint:")
-    sys.stderr.write(f"{head} {message}\n" + (f"{tail} {hint}\n" if hint else ""))
+    sys.stderr.write(f"{head} {printable(message)}\n" + (f"{tail} {printable(hint)}\n" if hint else ""))
+
+
+def printable(text: str) -> str:
+    """`text` with every control character but tabs and line ends written out: no name can command a terminal."""
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
 def use_colour(stream: object) -> bool:
@@ -51,13 +60,43 @@ def use_colour(stream: object) -> bool:
 
 
 def console() -> Console:
-    """Where tables are printed. Not a terminal: no colour, and wide enough that nothing is cut."""
-    from rich.console import Console
+    """Where tables are printed. Not a terminal: no colour, and wide enough that nothing is cut.
 
-    if sys.stdout.isatty():
-        return Console(no_color=not use_colour(sys.stdout), highlight=False)
+    What is printed is text as it stands: brackets are no markup, and control characters are written out.
+    """
+    from rich.console import Console, RenderHook
+
     colour = use_colour(sys.stdout)
-    return Console(width=WIDE, force_terminal=colour, no_color=not colour, highlight=False, soft_wrap=True)
+    if sys.stdout.isatty():
+        out = Console(no_color=not colour, highlight=False, markup=False, emoji=False)
+    else:
+        out = Console(
+            width=WIDE,
+            force_terminal=colour,
+            no_color=not colour,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            soft_wrap=True,
+        )
+
+    class Printable(RenderHook):
+        """Has everything that the console prints go through `printable`."""
+
+        def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+            return [_Cleaned(one) for one in renderables]
+
+    out.push_render_hook(Printable())
+    return out
+
+
+@dataclass
+class _Cleaned:
+    inner: ConsoleRenderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterable[Segment]:
+        for segment in console.render(self.inner, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
 
 
 @contextmanager

@@ -20,7 +20,8 @@ OUTPUTS_SHOWN = 20
 def print_run(out: Console, shown: Shown) -> None:
     """Print the record of a run, section by section."""
     run = shown.run
-    out.print(Text.assemble(("run ", "bold"), (run.id, "bold"), "  ", (run.status, STYLES[run.status])))
+    removed = ("  (removed)", "dim") if shown.removed else ""
+    out.print(Text.assemble(("run ", "bold"), (run.id, "bold"), "  ", (run.status, STYLES[run.status]), removed))
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")

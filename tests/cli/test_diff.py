@@ -1,0 +1,234 @@
+"""`cloche diff`: what differs between two versions, in every input and in what came out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shell import Shell
+
+
+def test_equal_runs_differ_in_nothing(model: Shell) -> None:
+    model.run()
+    model.run()
+    found = model.facts("diff", "@~1", "@")
+    assert found["same"] == ["code", "data", "config", "environment"]
+    assert all(one["before"] == one["after"] for one in found["metrics"])
+    assert (found["outputs"], found["command"]) == ([], None)
+    assert "same: code, data, config, environment" in model.cloche("diff", "@~1", "@", "--exit-code").out
+
+
+def test_config_side_by_side(model: Shell) -> None:
+    model.run()
+    model.run("-P", "train.factor=3", "-P", "train.name=2")
+    found = model.facts("diff", "@~1", "@")
+    assert [(one["key"], one["before"], one["after"]) for one in found["config"]] == [
+        ("train.factor", 2, 3),
+        ("train.name", "linear", 2),
+    ]
+    assert found["same"] == ["code", "data", "environment"]
+    shown = model.cloche("diff", "@~1", "@", "--exit-code", status=1).out
+    assert '"linear"' in shown
+    total = next(one for one in found["metrics"] if one["key"] == "total")
+    assert (total["before"], total["after"]) == (16, 24)
+    assert "+8" in shown
+
+
+def test_code_as_a_unified_diff(model: Shell) -> None:
+    model.write("old.py", "gone\n")
+    model.run()
+    model.write("train.py", model.read("train.py").replace("total = sum", "total = 2 * sum"))
+    model.write("new.py", "print('new')\n")
+    (model.folder / "old.py").unlink()
+    model.write("picture.png", b"\x89PNG\x00\x01")
+    found = {one["path"]: one for one in model.facts("diff")["code"]}
+    assert {path: one["act"] for path, one in found.items()} == {
+        "new.py": "added",
+        "old.py": "removed",
+        "picture.png": "added",
+        "train.py": "changed",
+    }
+    assert (found["train.py"]["added"], found["train.py"]["removed"]) == (1, 1)
+    assert "\n-total = sum(" in found["train.py"]["text"]
+    assert "\n+total = 2 * sum(" in found["train.py"]["text"]
+    assert (found["picture.png"]["binary"], found["picture.png"]["text"]) == (True, "")
+    shown = model.cloche("diff").out
+    assert "+total = 2 * sum(" in shown
+    assert "(binary)" in shown
+
+
+def test_the_code_diff_is_a_patch(model: Shell) -> None:
+    model.run()
+    old = model.read("train.py")
+    model.write("train.py", old.replace("rows", "lines") + "no newline at the end")
+    model.write("sub/with space.py", "1\n2\n")
+    new = model.files()
+    patch = "".join(one["text"] for one in model.facts("diff")["code"])
+    model.cloche("revert", "@", "--only", "code")
+    model.write("../the.patch", patch)
+    model("git", "apply", "../the.patch")
+    assert model.files() == new
+
+
+def test_rows_and_columns_of_a_csv(model: Shell) -> None:
+    model.run()
+    model.write("data/points.csv", "id,x,weight\n1,1.5,1\n2,9,1\n4,4,1\n5,5,1\n")
+    model.write("data/notes.txt", "more\n")
+    (change,) = model.facts("diff")["data"]
+    assert (change["path"], change["act"], len(change["files"])) == ("data", "changed", 2)
+    (table,) = change["tables"]
+    assert (table["path"], table["rows_before"], table["rows_after"]) == ("data/points.csv", 3, 4)
+    assert (table["rows_added"], table["rows_removed"], table["rows_changed"]) == (2, 1, 1)
+    assert (table["key"], table["columns_added"]) == (["id"], ["weight"])
+    shown = model.cloche("diff").out
+    assert "3 → 4 rows" in shown
+    assert "+weight" in shown
+
+
+def test_rows_by_a_key_of_ones_own(model: Shell) -> None:
+    model.write("data/points.csv", "a,b,x\n1,1,5\n1,2,6\n")
+    model.run()
+    model.write("data/points.csv", "a,b,x\n1,2,7\n1,1,5\n2,1,8\n")
+    (table,) = model.facts("diff", "@", ".", "--key", "a,b")["data"][0]["tables"]
+    assert (table["rows_added"], table["rows_removed"], table["rows_changed"]) == (1, 0, 1)
+    assert model.facts("diff", "@", ".", "--no-rows")["data"][0]["tables"] == []
+
+
+def test_rows_and_columns_of_parquet(project: Shell) -> None:
+    pytest.importorskip("pyarrow")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def put(**columns: Any) -> None:
+        (project.folder / "data").mkdir(exist_ok=True)
+        pq.write_table(pa.table(columns), project.folder / "data" / "t.parquet")
+
+    put(id=[1, 2, 3], x=[0.5, 1.5, 2.5], old=["a", "b", "c"])
+    project.cloche("add", "data")
+    project.run(command=["true"])
+    put(id=[2, 3, 4, 5], x=[1, 9, 4, 5], new=[True, True, True, False])
+    (table,) = project.facts("diff")["data"][0]["tables"]
+    assert (table["rows_before"], table["rows_after"]) == (3, 4)
+    assert (table["rows_added"], table["rows_removed"], table["rows_changed"]) == (2, 1, 2)
+    assert (table["columns_added"], table["columns_removed"]) == (["new"], ["old"])
+    assert list(table["columns_retyped"]) == ["x"]
+
+
+def test_data_that_came_or_went(model: Shell) -> None:
+    model.run()
+    model.write("extra.csv", "id\n1\n")
+    model.cloche("add", "extra.csv")
+    model.cloche("untrack", "data")
+    changes = {one["path"]: one for one in model.facts("diff")["data"]}
+    assert {path: one["act"] for path, one in changes.items()} == {"data": "removed", "extra.csv": "added"}
+    assert (changes["extra.csv"]["size_before"], changes["extra.csv"]["size_after"]) == (0, 5)
+
+
+def test_packages_and_interpreters(venv: Shell, tmp_path: Path) -> None:
+    site = Path(venv("python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").out.strip())
+
+    def put(name: str, version: str) -> None:
+        info = site / f"{name}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+
+    def drop(name: str) -> None:
+        for info in site.glob(f"{name}-*.dist-info"):
+            subprocess.run(["rm", "-r", info], check=True)
+
+    for name in ("goes", "grows", "shrinks", "stays"):
+        put(name, "1.10")
+    venv.run(command=["python", "-c", "pass"])
+    for name in ("goes", "grows", "shrinks"):
+        drop(name)
+    put("grows", "1.11")
+    put("shrinks", "1.9")
+    put("comes", "1")
+    changes = venv.facts("diff")["environment"]["packages"]
+    assert {one["name"]: one["direction"] for one in changes} == {
+        "comes": "added",
+        "goes": "removed",
+        "grows": "upgraded",
+        "shrinks": "downgraded",
+    }
+    shown = venv.cloche("diff", "@", ".", "--only", "environment").out
+    assert "1.11" in shown
+    assert "downgraded" in shown
+
+
+def test_metrics_outputs_resources_and_command(model: Shell) -> None:
+    model.run()
+    model.write("data/points.csv", "id,x\n1,1\n")
+    model.write("again.py", model.read("train.py"))
+    model.run(command=["python", "again.py"])
+    found = model.facts("diff", "@~1", "@")
+    assert found["command"] == ["python train.py", "python again.py"]
+    assert sorted(one["path"] for one in found["outputs"]) == ["metrics.json", "model.bin"]
+    assert len(found["resources"]) == 2
+    shown = model.cloche("diff", "@~1", "@").out
+    for words in ("metrics", "outputs", "resources", "peak memory", "python again.py"):
+        assert words in shown
+
+
+def test_only_some_inputs_and_only_some_paths(model: Shell) -> None:
+    model.run()
+    model.write("train.py", "1\n")
+    model.write("sub/other.py", "1\n")
+    model.write("params.toml", "seed = 1\n")
+    model.write("data/points.csv", "id,x\n")
+    only = model.facts("diff", "@", ".", "--only", "config,data")
+    assert only["code"] == []
+    assert only["config"]
+    assert only["data"]
+    below = model.facts("diff", "@", ".", "sub", "data/points.csv")
+    assert [one["path"] for one in below["code"]] == ["sub/other.py"]
+    assert [one["path"] for one in below["data"]] == ["data"]
+    done = model.cloche("diff", "--only", "cod", status=2)
+    assert "did you mean `code`?" in done.err
+
+
+def test_either_side_can_be_the_work_tree(model: Shell) -> None:
+    model.run()
+    model.write("new.py", "1\n")
+    assert model.facts("diff", "@", ".")["code"][0]["act"] == "added"
+    assert model.facts("diff", ".", "@")["code"][0]["act"] == "removed"
+    assert model.facts("diff", ".", ".")["same"] == ["code", "data", "config", "environment"]
+
+
+def test_it_stores_nothing_and_changes_nothing(model: Shell) -> None:
+    model.run()
+    model.write("new.py", "1\n")
+    model.write("data/points.csv", "id,x\n")
+
+    def everything() -> object:
+        inner = (model.folder / ".cloche" / name for name in ("store", "tmp", "runs"))
+        return model.files(), [sorted(folder.rglob("*")) for folder in inner]
+
+    before = everything()
+    model.cloche("diff")
+    assert everything() == before
+
+
+def test_links_and_bits_of_code(model: Shell) -> None:
+    model.write("tool.sh", "true\n")
+    model.run()
+    os.chmod(model.folder / "tool.sh", 0o755)
+    os.symlink("tool.sh", model.folder / "link.sh")
+    assert {one["path"]: one["act"] for one in model.facts("diff")["code"]} == {
+        "link.sh": "added",
+        "tool.sh": "changed",
+    }
+
+
+def test_a_pipe_gets_no_colour_and_no_cut_lines(model: Shell) -> None:
+    model.run()
+    model.write("train.py", "x = '" + "long " * 100 + "'\n")
+    shown = model.cloche("diff").out
+    assert "\x1b" not in shown
+    assert "+x = '" + "long " * 100 + "'" in shown
+    assert sys.executable not in shown
