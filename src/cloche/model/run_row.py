@@ -13,7 +13,7 @@ class RunRow(msgspec.Struct, frozen=True):
     """One run as a list shows it, with what has been said about it since.
 
     created, ended: seconds since 1970; ended is 0 while it runs. command: as typed, empty for a pipeline. code, data,
-    config, environment: digests of the four inputs. dirty: whether the code differed from `commit`. params: config
+    config, environment: digests of the four inputs. dirty: whether they differed from `commit`. params: config
     values by dotted key. tags: sorted. notes, outputs, findings: how many. wall: seconds. removed: hidden from lists
     unless asked for.
     """

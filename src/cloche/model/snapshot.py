@@ -19,8 +19,8 @@ class LeftOut(msgspec.Struct, frozen=True):
 class Code(msgspec.Struct, frozen=True):
     """The files that Git would track, uncommitted ones included, without config files, data and outputs.
 
-    tree: digest of the tree. commit, branch: where Git stood, empty without Git. dirty: whether the files differed
-    from that commit.
+    tree: digest of the tree. commit, branch: where Git stood, empty without Git. dirty: whether the code,
+    the config or `cloche.lock` differed from that commit.
     """
 
     tree: Digest

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from cloche.analysis.environments import diff_distributions, diff_environments
 from cloche.environments import create_environment, plan_packages
@@ -17,12 +18,13 @@ from cloche.model.paths import decode_path, encode_path
 from cloche.model.plan import Belongs, Plan, PlannedFile
 from cloche.model.run import Run
 from cloche.model.tree import Entry
-from cloche.project.journal import perform, present, text_change
+from cloche.project.journal import in_the_way, perform, text_change
 from cloche.project.project import LOCK_FILE, Project
 from cloche.project.recovery import recover
 from cloche.project.revisions import find_run
 from cloche.project.sides import Side, data_files, run_side, work_side
 from cloche.project.stages import output_changes
+from cloche.store.survey import above
 
 ENVIRONMENT = ".venv"
 
@@ -63,9 +65,12 @@ def _files(
     project: Project, now: Side, then: Side, parts: Sequence[Part], with_outputs: bool
 ) -> tuple[PlannedFile, ...]:
     planned: dict[str, tuple[PathChange, Belongs]] = {}
+    belonged = _belonging(then)
 
     def put(changes: Sequence[PathChange], part: Belongs) -> None:
-        planned.update({change.path: (change, part) for change in changes})
+        """A path that was another part's then is not this part's to delete."""
+        mine = (change for change in changes if change.after is not None or belonged(change.path) in (part, ""))
+        planned.update({change.path: (change, part) for change in mine})
 
     if with_outputs and then.run is not None:
         for output in then.run.outputs:
@@ -83,10 +88,25 @@ def _files(
     )
 
 
+def _belonging(then: Side) -> Callable[[str], Belongs | Literal[""]]:
+    """Tells what a path was part of when the run ended; empty where it was not there."""
+    config = {one.path for one in then.snapshot.config.files}
+    outputs = {one.path for one in then.run.outputs} if then.run is not None else set[str]()
+
+    def part_of(path: str) -> Belongs | Literal[""]:
+        places = {path, *above(path)}
+        if path in config:
+            return "config"
+        if not places.isdisjoint(then.data):
+            return "data"
+        return "code" if path in then.code else "" if places.isdisjoint(outputs) else "outputs"
+
+    return part_of
+
+
 def _towards(project: Project, now: Mapping[str, Entry], wanted: Mapping[str, Entry]) -> list[PathChange]:
     """Changes from what is there to what is wanted. A file in the way counts, whatever it belongs to."""
-    in_the_way = present(project, [path for path in wanted if path not in now])
-    here = {**in_the_way, **now}
+    here = {**in_the_way(project, [path for path in wanted if path not in now]), **now}
     return [PathChange(path, here.get(path), wanted.get(path)) for path in here.keys() | wanted.keys()]
 
 

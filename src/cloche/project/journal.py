@@ -20,6 +20,7 @@ from cloche.project.interpreters import see_python
 from cloche.project.project import Project
 from cloche.store.capture import record_files
 from cloche.store.checkout import apply_files, expand
+from cloche.store.survey import above
 from cloche.store.walk import FileStat, stat_of, walk
 
 
@@ -92,6 +93,23 @@ def present(project: Project, paths: Iterable[str], *, keep: bool = False) -> di
             continue
         stats |= walk(project.root, path).files if stat.kind == "d" else {path: stat}
     return record_files(project.root, stats, project.store, project.cache, keep=keep)
+
+
+def in_the_way(project: Project, paths: Iterable[str]) -> dict[str, Entry]:
+    """What lies at these paths now, and files and links that stand where a folder above one of them has to be."""
+    stats: dict[str, FileStat | None] = {}
+    found: dict[str, None] = {}
+    for path in paths:
+        for folder in reversed(list(above(path))):
+            if folder not in stats:
+                stats[folder] = stat_of(project.root, folder)
+            stat = stats[folder]
+            if stat is None or stat.kind != "d":
+                found[folder] = None
+                break
+        else:
+            found[path] = None
+    return present(project, found)
 
 
 def keep_present(project: Project, paths: Iterable[str]) -> None:

@@ -12,9 +12,10 @@ from cloche.model.snapshot import Code, Config, ConfigFile, Data, Snapshot, Trac
 from cloche.model.tree import Entry, build_tree
 from cloche.model.values import Value
 from cloche.project.interpreters import see
-from cloche.project.project import Project
+from cloche.project.project import LOCK_FILE, Project
 from cloche.project.view import View, look
 from cloche.store.capture import record_files
+from cloche.store.walk import stat_of
 
 Progress = Callable[[int, int], None]
 
@@ -81,16 +82,22 @@ def _code(project: Project, view: View, entries: Mapping[str, Entry], keep: bool
     built = build_tree({path: entries[path] for path in view.code})
     if keep:
         _store_trees(project, built.trees)
-    dirty = bool(view.commit) and project.git is not None and project.git.dirty()
     return Code(
         tree=built.entry.digest,
         files=built.entry.count,
         size=built.entry.size,
         commit=view.commit,
         branch=view.branch,
-        dirty=dirty,
+        dirty=bool(view.commit) and _is_dirty(project, view),
         left_out=view.left_out,
     )
+
+
+def _is_dirty(project: Project, view: View) -> bool:
+    """Whether an input differs from the commit, so that Git alone could not give this version back."""
+    inputs = view.code.keys() | view.config.keys() | {LOCK_FILE}
+    changed = project.git.changed() if project.git is not None else ()
+    return any(path in inputs or stat_of(project.root, path) is None for path in changed)
 
 
 def _tracked(

@@ -17,7 +17,7 @@ from cloche.model.tree import Entry
 from cloche.model.values import covers
 from cloche.project.going import Going
 from cloche.project.interpreters import see, see_process, see_python
-from cloche.project.journal import perform, present
+from cloche.project.journal import in_the_way, perform, present
 from cloche.project.snapshots import entry_at
 from cloche.store.checkout import expand
 
@@ -96,7 +96,7 @@ def put_outputs(run: Going, name: str, outputs: tuple[Output, ...]) -> None:
 
 def output_changes(project, output: Output) -> list[PathChange]:  # type: ignore[no-untyped-def]
     """The changes that make a path of the work tree what an output was."""
-    now = present(project, [output.path])
+    now = in_the_way(project, [output.path])
     entry = Entry(output.path.rpartition("/")[2], output.kind, output.digest, output.size, output.count)
     wanted = expand(project.store, entry, output.path)
     return [PathChange(path, now.get(path), wanted.get(path)) for path in sorted(now.keys() | wanted.keys())]
