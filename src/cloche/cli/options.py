@@ -42,6 +42,16 @@ def complete_run(_ctx: click.Context, _param: click.Parameter, incomplete: str) 
     return [item for item in names if str(item.value).startswith(incomplete)]
 
 
+def complete_tag(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Tags that begin with what was typed."""
+    from cloche.errors import ClocheError
+
+    try:
+        return [CompletionItem(tag) for tag in project().catalog.facts("tag") if tag.startswith(incomplete)]
+    except ClocheError:
+        return []
+
+
 def run_argument(name: str = "run", **options: Any) -> Decorator:
     """An argument that names a run."""
     return click.argument(name, metavar=options.pop("metavar", "RUN"), shell_complete=complete_run, **options)

@@ -7,7 +7,7 @@ import sys
 import click
 
 from cloche.cli.options import complete_run, json_option, project
-from cloche.cli.output import print_json, say
+from cloche.cli.output import print_json, printable, say
 
 
 @click.command()
@@ -43,5 +43,5 @@ def command(text: str, run: str, delete: int | None, as_json: bool) -> None:
         if as_json:
             print_json(found)
         else:
-            rows = (f"{one.number:4}  {one.run[:8]}  {moment(one.created)}  {one.text}\n" for one in found)
+            rows = (f"{one.number:4}  {one.run[:8]}  {moment(one.created)}  {printable(one.text)}\n" for one in found)
             sys.stdout.writelines(rows)

@@ -6,12 +6,12 @@ import sys
 
 import click
 
-from cloche.cli.options import complete_run, json_option, project
+from cloche.cli.options import complete_run, complete_tag, json_option, project
 from cloche.cli.output import print_json, say
 
 
 @click.command()
-@click.argument("name", default="")
+@click.argument("name", default="", shell_complete=complete_tag)
 @click.argument("run", default="@", metavar="[RUN]", shell_complete=complete_run)
 @click.option("--move", is_flag=True, help="Move a tag that names another run.")
 @click.option("--delete", is_flag=True, help="Delete the tag; the run stays.")
