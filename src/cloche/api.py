@@ -41,12 +41,18 @@ class OpenProject:
     """
 
     def __init__(self, project: Project) -> None:
-        self._project = project
+        self._opened = project
 
     @property
     def root(self) -> Path:
         """The folder that holds `cloche.toml`."""
-        return self._project.root
+        return self._opened.root
+
+    @property
+    def _project(self) -> Project:
+        """The project as it is now: it may stay open for long while others change it."""
+        self._opened.refresh()
+        return self._opened
 
     def add(self, *paths: str, dry_run: bool = False) -> add.Added:
         """Track data paths, or record their new content. See `cloche add`."""

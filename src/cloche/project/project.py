@@ -50,13 +50,19 @@ class Project:
         root = root_of(start)
         if root is None:
             raise NotAProject(
-                f"{start} is not in a Cloche project (no {FILE_NAME} here or in a folder above)",
+                f"{real(start)} is not in a Cloche project (no {FILE_NAME} here or in a folder above)",
                 hint="type `cloche init` in the folder that should become one",
             )
         project = cls(root)
         project.prepare()
         project.settle()
         return project
+
+    def refresh(self) -> None:
+        """Forget what was read of files that others write. For a caller that keeps a project open between verbs."""
+        for name in ("settings", "git"):
+            self.__dict__.pop(name, None)
+        self.settle()
 
     @cached_property
     def folder(self) -> Path:
@@ -169,5 +175,15 @@ class Project:
 
 def root_of(start: Path) -> Path | None:
     """The nearest folder at or above `start` that holds `cloche.toml`."""
-    here = Path(os.path.realpath(start))
+    here = real(start)
     return next((folder for folder in (here, *here.parents) if (folder / FILE_NAME).is_file()), None)
+
+
+def real(folder: Path) -> Path:
+    """The absolute path of a folder, links followed. Raises InputError where the current folder was deleted."""
+    try:
+        return Path(os.path.realpath(folder))
+    except FileNotFoundError as error:
+        raise InputError(
+            "the folder that you are in does not exist any more", hint="go to another one: `cd`"
+        ) from error
