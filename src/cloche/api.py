@@ -37,7 +37,8 @@ class OpenProject:
     """A project and its verbs.
 
     Runs are named as on the command line: the beginning of an id, `@`, `@~2`, a tag, or a Git revision. Paths are
-    relative to the root of the project. Every method raises cloche.ClocheError with a message and a hint.
+    relative to the root of the project. Every method raises cloche.ClocheError with a message and a hint. An open
+    project belongs to the thread that opened it; another thread opens its own.
     """
 
     def __init__(self, project: Project) -> None:

@@ -9,6 +9,7 @@ import sys
 
 def main() -> None:
     """The console script."""
+    _forget_coercion()
     _isolate()
     # Large projects make millions of small objects and hardly a cycle: collecting often costs a third of the time.
     gc.set_threshold(100_000, 50, 50)
@@ -20,6 +21,19 @@ def main() -> None:
     from cloche.cli.app import run
 
     run()
+
+
+def _forget_coercion() -> None:
+    """Take back the LC_CTYPE that Python sets for itself in the C locale (PEP 538): the user's program never had it."""
+    if "LC_CTYPE" not in os.environ or sys.platform != "linux":
+        return
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            given = file.read().split(b"\0")
+    except OSError:
+        return
+    if not any(one.startswith(b"LC_CTYPE=") for one in given):
+        del os.environ["LC_CTYPE"]
 
 
 def _isolate() -> None:

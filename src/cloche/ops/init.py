@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
@@ -11,7 +10,7 @@ from cloche.errors import Conflict, InputError
 from cloche.model.settings import FILE_NAME
 from cloche.model.settings_text import template
 from cloche.project.journal import perform, text_change
-from cloche.project.project import Project, root_of
+from cloche.project.project import Project, real, root_of
 
 
 class Initialised(msgspec.Struct, frozen=True):
@@ -27,7 +26,7 @@ def init(folder: Path, *, nested: bool = False) -> Initialised:
 
     Again in the same folder it changes nothing. Raises Conflict inside another project unless `nested`.
     """
-    root = Path(os.path.realpath(folder))
+    root = real(folder)
     if not root.is_dir():
         raise InputError(f"{folder} is not a folder", hint=f"create it first: mkdir {folder}")
     outer = root_of(root)

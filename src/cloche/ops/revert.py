@@ -4,39 +4,24 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
-from cloche.analysis.environments import diff_distributions, diff_environments
-from cloche.environments import create_environment, plan_packages
-from cloche.environments.prefix import prefix_of, python_in
+from cloche.environments import create_environment
 from cloche.errors import ClocheError, Conflict, InputError
-from cloche.model.changes import PARTS, PackageChange, Part, PathChange
+from cloche.model.changes import PARTS, Part, PathChange
 from cloche.model.lock import render_lock
 from cloche.model.operation import Effect, PackagesEffect
-from cloche.model.paths import decode_path, encode_path
 from cloche.model.plan import Belongs, Plan, PlannedFile
 from cloche.model.run import Run
 from cloche.model.tree import Entry
 from cloche.project.journal import in_the_way, perform, text_change
+from cloche.project.packages import Packages, plan_environment
 from cloche.project.project import LOCK_FILE, Project
 from cloche.project.recovery import recover
 from cloche.project.revisions import find_run
 from cloche.project.sides import Side, data_files, run_side, work_side
 from cloche.project.stages import output_changes
 from cloche.store.survey import above
-
-ENVIRONMENT = ".venv"
-
-
-@dataclass(frozen=True)
-class Packages:
-    """What would change in an interpreter. creates: the environment that would be made for it, empty for none."""
-
-    python: str = ""
-    changes: tuple[PackageChange, ...] = ()
-    problems: tuple[str, ...] = ()
-    creates: str = ""
 
 
 def revert(project: Project, revision: str, *, only: Sequence[Part] = (), dry_run: bool = False) -> Plan:
@@ -129,17 +114,8 @@ def _data(project: Project, now: Side, then: Side) -> list[PathChange]:
 
 
 def _packages(project: Project, now: Side, then: Side) -> Packages:
-    """What to install where. An interpreter that is no virtual environment is left alone: `.venv` is made instead."""
-    change = diff_environments(now.environment, then.environment)
     python = now.taken.machine.python if now.taken is not None else ""
-    if not change.packages and not change.facts.keys() & {"implementation", "python"}:
-        return Packages(python)
-    folder = project.root / ENVIRONMENT
-    if (python and prefix_of(decode_path(python))) or folder.exists() or then.environment.interpreter is None:
-        changes, problems = plan_packages(python, now.environment, then.environment, project.root)
-        return Packages(python, changes, problems)
-    changes = diff_distributions((), then.environment.distributions)
-    return Packages(encode_path(str(python_in(folder))), changes, (), ENVIRONMENT)
+    return plan_environment(project, python, now.environment, then.environment)
 
 
 def _refuse_unreadable(now: Side) -> None:

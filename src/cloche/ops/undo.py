@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -42,18 +42,27 @@ def undo(project: Project, number: int | None = None, *, force: bool = False, dr
 
 
 def _pick(project: Project, number: int | None) -> Operation:
+    listed = {operation.number: operation for operation in project.catalog.operations()}
     if number is not None:
         operation = project.catalog.operation(number)
-        if operation.undone:
+        if _is_undone(operation, listed):
             raise Conflict(
                 f"operation {number} was undone already, by operation {operation.undone}",
                 hint=f"type `cloche undo {operation.undone}` to do it again",
             )
         return operation
-    for operation in project.catalog.operations():
-        if not operation.undone and not operation.undoes:
+    for operation in listed.values():
+        if not operation.undoes and not _is_undone(operation, listed):
             return operation
     raise NotFound("there is nothing to undo", hint="type `cloche history` to see the operations")
+
+
+def _is_undone(operation: Operation, listed: Mapping[int, Operation]) -> bool:
+    """Whether an operation was undone, and its undoing was not undone in turn."""
+    undone = False
+    while operation.undone:
+        undone, operation = not undone, listed[operation.undone]
+    return undone
 
 
 def _files(project: Project, operation: Operation, force: bool) -> tuple[PathChange, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.console import Console
 from rich.text import Text
 
@@ -80,9 +82,15 @@ def _warn(out: Console, found: Status) -> None:
 
 
 def _next(out: Console, found: Status) -> None:
+    hints = list(_hints(found))
+    if hints:
+        out.print(Text("\n" + "\n".join(f"hint: {hint}" for hint in hints), style="dim"))
+
+
+def _hints(found: Status) -> Iterator[str]:
     if any(item.lock == "missing" for item in found.data):
-        out.print(Text("\nhint: `cloche revert @ --only data` brings missing data back", style="dim"))
+        yield "`cloche revert @ --only data` brings missing data back"
     elif any(item.lock == "changed" for item in found.data):
-        out.print(Text("\nhint: `cloche add` records the new data, for Git too", style="dim"))
+        yield "`cloche add` records the new data, for Git too"
     if found.base and not found.clean:
-        out.print(Text("\nhint: `cloche diff` shows the changes, `cloche revert @` takes them back", style="dim"))
+        yield "`cloche diff` shows the changes, `cloche revert @` takes them back"
