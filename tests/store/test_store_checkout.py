@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from store_faults import Faults
 
@@ -138,6 +138,8 @@ SPECS: st.SearchStrategy[Spec] = st.dictionaries(PATHS, LEAF, max_size=6).filter
 
 @settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(one=SPECS, two=SPECS)
+@example(one={"b/a": None}, two={"b": "a", "a/a": None})
+@example(one={"b/a/a": None}, two={"b": "a", "a/a": None})
 def test_any_two_states_are_reached_from_each_other(
     tmp_path_factory: pytest.TempPathFactory, one: Spec, two: Spec
 ) -> None:

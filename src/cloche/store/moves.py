@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat as modes
 from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,7 +46,7 @@ def order(root: Path, survey: Survey, *, beside: bool = False) -> Moves:
     for path in survey.blocking - emptied.keys():
         raise Conflict(f"{path} holds files that are not recorded", hint="move them away, or record them first")
     made = _made(root, survey)
-    staging = _Staging(root, emptied, beside=beside)
+    staging = _Staging(root, emptied, survey.removed, beside=beside)
     first = _before_placing(survey, made)
     first_folders = {path for path in emptied if not survey.blocking.isdisjoint((path, *above(path)))}
     steps = [
@@ -78,7 +79,12 @@ def _made(root: Path, survey: Survey) -> list[str]:
     needed = set(survey.folders)
     for path in (*survey.folders, *(placed.path for placed in survey.placed)):
         needed.update(above(path))
-    return sorted(path for path in needed if path in survey.removed or not _is_folder(os_path(root, path)))
+    return sorted(path for path in needed if not _stays(root, path, survey.removed))
+
+
+def _stays(root: Path, folder: str, removed: AbstractSet[str]) -> bool:
+    """Whether a folder is there and will be. One that is seen through a link which goes is not."""
+    return removed.isdisjoint((folder, *above(folder))) and _is_folder(os_path(root, folder))
 
 
 def _before_placing(survey: Survey, made: Collection[str]) -> set[str]:
@@ -115,8 +121,9 @@ class _Staging:
     """Where new content waits and old content is kept: in the project's own folder, or beside the target where that is
     on another disk (a name can only be moved within one)."""
 
-    def __init__(self, root: Path, emptied: Collection[str], *, beside: bool) -> None:
+    def __init__(self, root: Path, emptied: Collection[str], removed: AbstractSet[str], *, beside: bool) -> None:
         self._root = root
+        self._removed = removed
         self._emptied = emptied
         self._beside = beside
         self._own = os_path(root, FOLDER)
@@ -150,7 +157,7 @@ class _Staging:
         known = self._homes.get(folder)
         if known is None:
             path = os_path(self._root, folder)
-            if folder and (folder in self._emptied or not _is_folder(path)):
+            if folder and (folder in self._emptied or not _stays(self._root, folder, self._removed)):
                 known = self._home(folder.rpartition("/")[0])
             else:
                 known = folder, os.stat(path).st_dev
