@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from shell import TRAIN, Shell, variables
 
@@ -52,3 +54,8 @@ def model(project: Shell) -> Shell:
     project.cloche("add", "data")
     project.commit("a first model")
     return project
+
+
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):  # what is found here must be found on the developer's machine as well
+    settings.load_profile("ci")
