@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-import joblib
+import joblib  # type: ignore[import-untyped]
 from sklearn.datasets import load_wine
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.model_selection import train_test_split
