@@ -203,7 +203,12 @@ def _key_paths(table: Mapping[Any, Any], above: KeyPath = ()) -> Iterator[tuple[
         if isinstance(value, Mapping):
             yield from _key_paths(value, path)
         else:
-            yield ".".join(str(part) for part in path), path
+            yield ".".join(_part(part) for part in path), path
+
+
+def _part(key: object) -> str:
+    """A key as `flatten` writes it: halves of surrogate pairs are written out."""
+    return str(key).encode("utf-8", "backslashreplace").decode()
 
 
 def _check_values(path: str, table: Table) -> None:

@@ -72,8 +72,8 @@ def edit(text: str, path: tuple[Any, ...], value: Value) -> str:
         if found is None and last:
             return _inserted(text, node, key, value)
         if last and found is not None:
-            return _replaced(text, found, node, value)
-        node = found
+            return _replaced(text, *found, node, value)
+        node = found[1] if found else None
     raise KeyError(path)
 
 
@@ -122,10 +122,11 @@ def _last(node: Node) -> int:
     return node.children[-1].end if node.children else node.end
 
 
-def _child(node: Node, wanted: object) -> Node | None:
+def _child(node: Node, wanted: object) -> tuple[Node, Node] | None:
+    """The key and the value of an entry of a map."""
     for key, value in zip(node.children[::2], node.children[1::2], strict=True):
         if key.kind == "scalar" and _is_key(key.text, wanted):
-            return value
+            return key, value
     return None
 
 
@@ -135,14 +136,17 @@ def _is_key(text: str, wanted: object) -> bool:
     return text == wanted or (not isinstance(wanted, str) and text.lower() == str(wanted).lower())
 
 
-def _replaced(text: str, node: Node, table: Node, value: Value) -> str:
+def _replaced(text: str, key: Node, node: Node, table: Node, value: Value) -> str:
     new = emit(value)
+    if node.kind == "scalar" and node.start == node.end:
+        # Nothing stands there yet: it goes right behind the colon, if there is one.
+        colon = text.startswith(":", key.end)
+        at = key.end + 1 if colon else key.end
+        return f"{text[:at]}{'' if colon else ':'} {new}{text[at:]}"
     if node.kind in ("map", "seq") and not node.flow and node.column <= table.column:
         new = "  " + new
     if node.anchor and node.kind != "alias":
         new = f"&{node.anchor} {new}"
-    if node.start == node.end and text[node.start - 1 : node.start] not in (" ", "\n"):
-        new = " " + new
     if node.block and text[node.start : node.end].endswith("\n"):
         new += "\n"
     return text[: node.start] + new + text[node.end :]

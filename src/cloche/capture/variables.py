@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import NamedTuple
 
 from cloche.capture.secrets import secret_name, secret_value
@@ -79,8 +81,13 @@ def recorded_variables(environ: Mapping[str, str], extra: Iterable[str] = ()) ->
     return Variables(values, tuple(refused))
 
 
-def _fits(name: str, patterns: Iterable[str]) -> bool:
-    return any(name == pattern or fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+@cache
+def _shape(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns) or r"(?!)")
+
+
+def _fits(name: str, patterns: tuple[str, ...]) -> bool:
+    return _shape(patterns).match(name) is not None
 
 
 def _printable(value: str) -> str:

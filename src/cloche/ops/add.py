@@ -17,7 +17,7 @@ from cloche.model.snapshot import Tracked
 from cloche.project.ignore import with_ignored
 from cloche.project.journal import perform, present, read_bytes, text_change
 from cloche.project.project import LOCK_FILE, Project
-from cloche.project.snapshots import entry_at
+from cloche.project.trees import entry_at
 from cloche.store.capture import record_files
 from cloche.store.walk import FileStat, stat_of, walk
 
@@ -71,7 +71,7 @@ def add(
 def _record(project: Project, path: str, keep: bool, progress: Progress | None) -> Tracked:
     files = data_files(project, path)
     entries = record_files(project.root, files, project.store, project.cache, keep=keep, progress=progress)
-    entry = entry_at(path, entries, project if keep else None)
+    entry = entry_at(project, path, entries, keep=keep)
     return Tracked(path, entry.kind, entry.digest, entry.size, entry.count)
 
 

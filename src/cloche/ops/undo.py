@@ -9,7 +9,9 @@ import msgspec
 from cloche.errors import Conflict, NotFound
 from cloche.model.changes import PathChange
 from cloche.model.operation import Effect, FactEffect, FilesEffect, Operation, PackagesEffect
-from cloche.project.journal import effect_changes, perform, present
+from cloche.model.paths import inside
+from cloche.model.tree import Entry
+from cloche.project.journal import effect_changes, in_the_way, perform, present
 from cloche.project.project import Project
 
 
@@ -80,13 +82,27 @@ def _files(project: Project, operation: Operation, force: bool) -> tuple[PathCha
         for change in made
         if now.get(change.path) != change.after and not (cut_off and now.get(change.path) == change.before)
     ]
+    others = _in_the_way(project, made)
+    differs += others
     if differs and not force:
         raise Conflict(
             f"changed since operation {operation.number}: {_some(differs)}",
             hint=f"type `cloche undo {operation.number} --force` to go back all the same (it can be undone, too)",
         )
-    changes = (PathChange(change.path, now.get(change.path), change.before) for change in made)
+    changes = [PathChange(change.path, now.get(change.path), change.before) for change in made]
+    changes += [PathChange(path, entry, None) for path, entry in others.items()]
     return tuple(change for change in changes if change.before != change.after)
+
+
+def _in_the_way(project: Project, made: Iterable[PathChange]) -> dict[str, Entry]:
+    """What came since and stands where files are to be brought back: a file for a folder, a folder for a file."""
+    back = {change.path: change.before for change in made if change.before is not None}
+    folders = [path for path, entry in back.items() if entry.kind == "d"]
+    there = in_the_way(project, [path for path in back if path not in folders])
+    above = in_the_way(project, folders)
+    there |= {path: entry for path, entry in above.items() if not any(inside(path, folder) for folder in folders)}
+    known = {change.path for change in made}
+    return {path: entry for path, entry in there.items() if path not in known}
 
 
 def _check_facts(project: Project, operation: Operation, effects: Iterable[Effect], force: bool) -> None:

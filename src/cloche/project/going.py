@@ -19,7 +19,8 @@ from cloche.model.run import Finding, Output, Place, Run, run_id
 from cloche.model.tree import Entry
 from cloche.project.holding import held
 from cloche.project.project import Project
-from cloche.project.snapshots import Taken, entry_at
+from cloche.project.snapshots import Taken
+from cloche.project.trees import entry_at
 from cloche.project.view import walk_project
 from cloche.store.capture import record_files
 from cloche.store.walk import FileStat
@@ -141,7 +142,7 @@ def _group(project: Project, entries: Mapping[str, Entry], writes: Sequence[str]
     for root in writes:
         below = {path: entry for path, entry in entries.items() if inside(path, root)}
         if below:
-            entry = entry_at(root, below, project)
+            entry = entry_at(project, root, below)
             outputs[root] = Output(root, entry.kind, entry.digest, entry.size, entry.count, declared=True)
     for path, entry in entries.items():
         if not any(inside(path, root) for root in writes):

@@ -7,7 +7,7 @@ the operation becomes `done`. Killed before (3): nothing happened. Killed after 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from cloche.analysis.environments import diff_distributions
 from cloche.environments import apply_packages
@@ -15,9 +15,10 @@ from cloche.errors import ClocheError
 from cloche.model.changes import PathChange
 from cloche.model.operation import Effect, FactEffect, FilesEffect, Operation, PackagesEffect
 from cloche.model.paths import decode_path
-from cloche.model.tree import EMPTY_DIGEST, Entry, Kind, build_tree
+from cloche.model.tree import EMPTY_DIGEST, Entry, Kind
 from cloche.project.interpreters import see_python
 from cloche.project.project import Project
+from cloche.project.trees import tree_of
 from cloche.store.capture import record_files
 from cloche.store.checkout import apply_files, expand
 from cloche.store.survey import above
@@ -137,17 +138,7 @@ def files_effect(project: Project, changes: Iterable[PathChange]) -> FilesEffect
     listed = tuple(changes)
     before = {change.path: change.before for change in listed if change.before is not None}
     after = {change.path: change.after for change in listed if change.after is not None}
-    return FilesEffect(store_tree(project, before), store_tree(project, after))
-
-
-def store_tree(project: Project, files: Mapping[str, Entry]) -> str:
-    """Store the trees of a flat listing; the digest of the topmost."""
-    built = build_tree(files)
-    if not project.store.has(built.entry.digest):
-        with project.store.writer() as writer:
-            for data in built.trees.values():
-                writer.add_tree(data)
-    return built.entry.digest
+    return FilesEffect(*(tree_of(project, files, keep=True).digest for files in (before, after)))
 
 
 def effect_changes(project: Project, effect: FilesEffect) -> tuple[PathChange, ...]:

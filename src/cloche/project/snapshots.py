@@ -9,10 +9,11 @@ from cloche.capture.config import read_config
 from cloche.errors import InputError
 from cloche.model.environment import Environment, Machine
 from cloche.model.snapshot import Code, Config, ConfigFile, Data, Snapshot, Tracked
-from cloche.model.tree import Entry, build_tree
+from cloche.model.tree import Entry
 from cloche.model.values import Value
 from cloche.project.interpreters import see
 from cloche.project.project import LOCK_FILE, Project
+from cloche.project.trees import entry_at, tree_of
 from cloche.project.view import View, look
 from cloche.store.capture import record_files
 from cloche.store.walk import stat_of
@@ -79,13 +80,11 @@ def refuse_missing(view: View) -> None:
 
 
 def _code(project: Project, view: View, entries: Mapping[str, Entry], keep: bool) -> Code:
-    built = build_tree({path: entries[path] for path in view.code})
-    if keep:
-        _store_trees(project, built.trees)
+    tree = tree_of(project, {path: entries[path] for path in view.code}, keep=keep)
     return Code(
-        tree=built.entry.digest,
-        files=built.entry.count,
-        size=built.entry.size,
+        tree=tree.digest,
+        files=tree.count,
+        size=tree.size,
         commit=view.commit,
         branch=view.branch,
         dirty=bool(view.commit) and _is_dirty(project, view),
@@ -103,29 +102,8 @@ def _is_dirty(project: Project, view: View) -> bool:
 def _tracked(
     project: Project, path: str, files: Mapping[str, object], entries: Mapping[str, Entry], keep: bool
 ) -> Tracked:
-    entry = entry_at(path, {name: entries[name] for name in files}, project if keep else None)
+    entry = entry_at(project, path, {name: entries[name] for name in files}, keep=keep)
     return Tracked(path, entry.kind, entry.digest, entry.size, entry.count)
-
-
-def entry_at(path: str, entries: Mapping[str, Entry], keep_in: Project | None = None) -> Entry:
-    """One entry for a path: the file itself, or the tree of everything below it. keep_in: store the trees there."""
-    name = path.rpartition("/")[2]
-    single = entries.get(path)
-    if single is not None and single.kind != "d":
-        return Entry(name, single.kind, single.digest, single.size)
-    below = {file[len(path) + 1 :]: entry for file, entry in entries.items() if file != path}
-    built = build_tree(below, name)
-    if keep_in is not None:
-        _store_trees(keep_in, built.trees)
-    return built.entry
-
-
-def _store_trees(project: Project, trees: Mapping[str, bytes]) -> None:
-    if all(project.store.has(digest) for digest in trees):
-        return
-    with project.store.writer() as writer:
-        for data in trees.values():
-            writer.add_tree(data)
 
 
 def _config(project: Project, view: View, entries: Mapping[str, Entry], overrides: Mapping[str, Value]) -> Config:

@@ -18,7 +18,7 @@ from cloche.model.values import covers
 from cloche.project.going import Going
 from cloche.project.interpreters import see, see_process, see_python
 from cloche.project.journal import in_the_way, perform, present
-from cloche.project.snapshots import entry_at
+from cloche.project.trees import entry_at
 from cloche.store.checkout import expand
 
 
@@ -58,7 +58,7 @@ def _digest(run: Going, name: str, path: str) -> Digest:
             f"stage {name} reads {path}, which does not exist",
             hint="create it, or name it in the `writes` of the stage that makes it",
         )
-    return entry_at(path, entries, run.project).digest
+    return entry_at(run.project, path, entries).digest
 
 
 def find_earlier(run: Going, key: Key) -> tuple[str, StageRun] | None:
