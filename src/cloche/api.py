@@ -44,6 +44,17 @@ class OpenProject:
     def __init__(self, project: Project) -> None:
         self._opened = project
 
+    def close(self) -> None:
+        """Close the files of the project. A later call opens them again; `with cloche.open(".") as project:` closes
+        at its end."""
+        self._opened.close()
+
+    def __enter__(self) -> OpenProject:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     @property
     def root(self) -> Path:
         """The folder that holds `cloche.toml`."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -170,3 +172,37 @@ def test_an_open_project_sees_what_happens_around_it(model: Shell, monkeypatch: 
     assert (after.snapshot.code.commit, after.snapshot.code.dirty) == (commit, True)
     theirs = model.run(command=["true"])
     assert project.show().run.id == theirs["id"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files as Linux does")
+def test_a_closed_project_holds_no_files_and_opens_again(plain: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", plain.variables["PATH"])
+
+    def opened() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    before = opened()
+    with cloche.open(plain.folder) as project:
+        plain.write("train.py", "1\n")
+        run = project.run(["true"])
+        plain.write("train.py", "2\n")
+        project.revert("@")
+        assert opened() > before
+    assert opened() == before
+    assert project.show().run.id == run.id
+    project.close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits of POSIX systems")
+def test_a_process_that_keeps_many_files_open_can_run_one(plain: Shell) -> None:
+    code = (
+        "import resource; hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n"
+        "if hard != resource.RLIM_INFINITY and hard < 2000: raise SystemExit(77)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (2000, hard))\n"
+        "files = [open('/dev/null') for _ in range(1100)]\n"
+        "import cloche; print(cloche.open('.').run(['echo', 'hello']).status)\n"
+    )
+    done = plain("python", "-c", code, status=None)
+    if done.status == 77:
+        pytest.skip("this system allows no more than 2,000 open files")
+    assert done.out == "hello\nfinished\n", done.err

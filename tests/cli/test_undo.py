@@ -79,6 +79,18 @@ def test_each_undo_goes_one_further_back(model: Shell) -> None:
     assert tags == [["one", "two"], ["one"], []]
 
 
+def test_what_was_done_again_can_be_undone_again(model: Shell) -> None:
+    model.run()
+    model.cloche("tag", "one")
+    model.cloche("tag", "two")
+    for _ in range(2):
+        done = model.facts("undo")
+        assert done["operation"]["summary"].endswith("as two")
+        assert [tag["name"] for tag in model.facts("tag")] == ["one"]
+        model.cloche("undo", str(done["number"]))
+        assert [tag["name"] for tag in model.facts("tag")] == ["one", "two"]
+
+
 def test_a_certain_operation_by_its_number(model: Shell) -> None:
     model.run()
     model.cloche("tag", "one")

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import stat
@@ -23,6 +24,16 @@ READ_SIZE = 1 << 16
 # still holds it is left to itself. What was written before the end is always read: it needs no waiting, and no pipe
 # holds more than this.
 SILENCE, LONGEST, PIPE_SIZE = 0.2, 1.0, 1 << 20
+
+
+def readable(files: Sequence[int], timeout: float) -> list[int]:
+    """Those of `files` that can be read, after at most so many seconds."""
+    if sys.platform == "darwin":  # its `poll` knows no terminals
+        return select.select(files, [], [], timeout)[0]
+    poll = select.poll()  # `select` refuses numbers above 1,023, which a process that keeps many files open has
+    for file in files:
+        poll.register(file, select.POLLIN)
+    return [file for file, _ in poll.poll(math.ceil(timeout * 1000))]
 
 
 class Channel:
@@ -106,7 +117,7 @@ class Channels:
         begin, waited, count = time.monotonic(), 0.0, 0
         while self._open and waited < LONGEST and (count <= PIPE_SIZE or time.monotonic() < begin + LONGEST):
             since = time.monotonic()
-            ready = select.select(self.sources, [], [], SILENCE)[0]
+            ready = readable(self.sources, SILENCE)
             waited += time.monotonic() - since
             if not ready:
                 break

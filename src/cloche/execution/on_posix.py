@@ -8,7 +8,6 @@ import contextlib
 import errno
 import os
 import resource
-import select
 import signal
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from pathlib import Path
 
 assert sys.platform != "win32"  # noqa: S101 tells the type checker
 
-from cloche.execution.channels import Channels
+from cloche.execution.channels import Channels, readable
 from cloche.execution.command import Program, not_started, through_shell
 from cloche.execution.ending import Execution, signal_name
 from cloche.execution.forwarding import Forwarding
@@ -161,7 +160,7 @@ class Supervision:
         if wakeup < 0:
             timeout = min(timeout, WITHOUT_SIGNALS)
         sources = self._channels.sources
-        ready = select.select([*sources, wakeup] if wakeup >= 0 else sources, [], [], timeout)[0]
+        ready = readable([*sources, wakeup] if wakeup >= 0 else sources, timeout)
         if wakeup in ready:
             self._signals.clear_wakeup()
         self._channels.pump(ready)

@@ -64,6 +64,13 @@ class Project:
             self.__dict__.pop(name, None)
         self.settle()
 
+    def close(self) -> None:
+        """Close what was opened. What is asked for later is opened again."""
+        for name in ("catalog", "store"):
+            opened = self.__dict__.pop(name, None)
+            if opened is not None:
+                opened.close()
+
     @cached_property
     def folder(self) -> Path:
         """`.cloche/`: store, catalog, caches. Ignored by Git."""
