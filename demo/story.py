@@ -95,15 +95,19 @@ class Place:
 
     def do(self, command: str, **variables: str) -> None:
         """Run a command unseen. Raises Unexpected where it fails."""
-        done = subprocess.run(
+        process = subprocess.Popen(
             self.words(command),
             cwd=self.folder,
             env=self.variables | variables,
-            check=False,
             stderr=subprocess.STDOUT,  # keeps both in order where they go to a file
         )
-        if done.returncode:
-            raise Unexpected(f"`{command}` ended with exit status {done.returncode}")
+        try:
+            status = process.wait()
+        except KeyboardInterrupt:
+            process.wait()  # it was interrupted too, and ends as it must
+            raise
+        if status:
+            raise Unexpected(f"`{command}` ended with exit status {status}")
 
     def ask(self, command: str, status: int = 0) -> str:
         """Run a command unseen; what it prints. Raises Unexpected unless it ends with `status`."""
