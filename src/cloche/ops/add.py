@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from cloche.model.settings import FILE_NAME
 from cloche.model.snapshot import Tracked
 from cloche.project.ignore import with_ignored
 from cloche.project.journal import perform, present, read_bytes, text_change
-from cloche.project.project import LOCK_FILE, Project
+from cloche.project.project import FOLDER, LOCK_FILE, Project
 from cloche.project.trees import entry_at
 from cloche.store.capture import record_files
 from cloche.store.walk import FileStat, stat_of, walk
@@ -82,7 +83,20 @@ def data_files(project: Project, path: str) -> dict[str, FileStat]:
         raise InputError(f"{path} does not exist", hint="check the spelling; paths are relative to this folder")
     if stat.kind != "d":
         return {path: stat}
-    walked = walk(project.root, path)
+    stores: list[str] = []
+
+    def is_store(folder: str, name: str) -> bool:
+        if name == FOLDER:
+            stores.append(folder)
+        return name == FOLDER
+
+    walked = walk(project.root, path, skip=is_store)
+    if stores:
+        inner = stores[0].rpartition("/")[0]
+        raise Conflict(
+            f"{inner} is a project of its own, and its store is no data",
+            hint=f"add the data there, with `cloche -C {shlex.quote(decode_path(inner))} add`, or a path beside it",
+        )
     if walked.unreadable:
         name, why = walked.unreadable[0]
         raise InputError(f"cannot read {name}: {why}", hint="make it readable, or add a smaller path")

@@ -20,6 +20,7 @@ from cloche.project.executing import run_command, run_pipeline
 from cloche.project.finish import abandon, finish
 from cloche.project.going import Going, going, is_alive, new_id
 from cloche.project.journal import perform, text_change
+from cloche.project.noticing import notice_company, notice_links_outside, notice_unrecorded
 from cloche.project.project import Project
 from cloche.project.recovery import recover
 from cloche.project.snapshots import Progress, Taken, take
@@ -69,7 +70,7 @@ def run(project: Project, request: Request, *, say: Say = print, progress: Progr
     )
     with hold_signals(), going(project, taken, record) as now:
         try:
-            _report_company(now)
+            _notice(now, request, chosen)
             if request.command:
                 outcome = run_command(now, request.command, request.folder)
             else:
@@ -127,6 +128,13 @@ def _refuse(project: Project, request: Request, chosen: Mapping[str, Stage]) -> 
                 )
 
 
+def _notice(run: Going, request: Request, chosen: Mapping[str, Stage]) -> None:
+    notice_company(run)
+    notice_links_outside(run)
+    for command in (request.command, *(stage.run for stage in chosen.values())):
+        notice_unrecorded(run, command, request.folder if request.command else "")
+
+
 def _override(project: Project, overrides: Mapping[str, Value]) -> None:
     """Write overrides into the parameter files, where the program reads them. `undo` takes them out again."""
     if not overrides:
@@ -142,14 +150,3 @@ def _override(project: Project, overrides: Mapping[str, Value]) -> None:
     changes = [text_change(project, path, text) for path, text in texts.items()]
     if any(change.before != change.after for change in changes):
         perform(project, "run -P", "set " + ", ".join(f"{key}={value}" for key, value in overrides.items()), changes)
-
-
-def _report_company(run: Going) -> None:
-    others = [other.short for other in run.project.catalog.running() if other.id != run.run.id]
-    others = [short for short in others if is_alive(run.project, run.project.catalog.ids(short)[0])]
-    if others:
-        run.notice(
-            "not-alone",
-            f"run {others[0]} was going in the same folder; outputs that neither declares may belong to either",
-            hint="declare `writes`, or use a folder for each (`git worktree add`)",
-        )

@@ -57,6 +57,9 @@ def take(
     if strict:
         refuse_missing(view)
     entries = record_files(project.root, view.inputs, project.store, project.cache, keep=keep, progress=progress)
+    view = view.without(view.inputs.keys() - entries.keys())
+    if strict:
+        refuse_missing(view)
     code = _code(project, view, entries, keep)
     data = Data(tuple(_tracked(project, path, files, entries, keep) for path, files in sorted(view.data.items())))
     config = _config(project, view, entries, overrides or {})
@@ -73,6 +76,12 @@ def refuse_missing(view: View) -> None:
         raise InputError(
             f"tracked data is missing: {', '.join(view.missing)}",
             hint=f"`cloche revert @ --only data` brings it back; `cloche untrack {path}` forgets it",
+        )
+    links = [path for path, files in view.data.items() if path in files and files[path].kind == "l"]
+    if links:
+        raise InputError(
+            f"tracked data {links[0]} is a symbolic link now: what it leads to would not be recorded",
+            hint=f"put the data itself there, or forget it: `cloche untrack {links[0]}`",
         )
     bad = [(path, why) for path, why in view.unreadable if any(path.startswith(one.path) for one in view.tracked)]
     if bad:

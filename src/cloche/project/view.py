@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cloche.capture.code import classify, plain_candidates
 from cloche.capture.config import read_config
@@ -54,6 +54,19 @@ class View:
             merged |= files
         return merged | self.config
 
+    def without(self, gone: Collection[str]) -> View:
+        """The same moment, but for files that were gone when they were to be read."""
+        if not gone:
+            return self
+        data = {path: _less(files, gone) for path, files in self.data.items()}
+        return replace(
+            self,
+            code=_less(self.code, gone),
+            config=_less(self.config, gone),
+            data={path: files for path, files in data.items() if files},
+            missing=(*self.missing, *(path for path, files in data.items() if not files)),
+        )
+
 
 def look(project: Project) -> View:
     """Look at the whole work tree."""
@@ -91,6 +104,10 @@ def look(project: Project) -> View:
     )
 
 
+def _less(files: Mapping[str, FileStat], gone: Collection[str]) -> dict[str, FileStat]:
+    return {path: stat for path, stat in files.items() if path not in gone}
+
+
 def _candidates(project: Project, files: Mapping[str, FileStat], git_tracked: Collection[str] | None) -> list[str]:
     """Files that may be code: what Git would track, or without Git everything that was walked."""
     if project.git is None:
@@ -107,11 +124,12 @@ def _stat(project: Project, files: Mapping[str, FileStat], path: str) -> FileSta
 
 
 def walk_project(project: Project, tracked: tuple[Tracked, ...]) -> Walked:
-    """Walk the project without what no one calls a part of it. Tracked data paths are walked whole."""
+    """Walk the project without what no one calls a part of it. Tracked data paths are walked whole, but for the stores
+    of projects that were made inside of them."""
     root, data = project.root, [item.path for item in tracked]
 
     def skip(path: str, name: str) -> bool:
-        if any(inside(path, one) or inside(one, path) for one in data):
+        if name != FOLDER and any(inside(path, one) or inside(one, path) for one in data):
             return False
         return name in SKIPPED or _is_foreign(os.path.join(root, decode_path(path)))
 

@@ -1,0 +1,80 @@
+"""What is noticed about a run before its command starts: others at work, and what the snapshot cannot hold."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+
+from cloche.capture.code import is_source
+from cloche.errors import InputError
+from cloche.model.paths import decode_path
+from cloche.model.run import Place
+from cloche.project.going import Going, is_alive
+from cloche.store.walk import os_path
+
+
+def notice_company(run: Going) -> None:
+    """Another run is going in the same folder."""
+    others = [other for other in run.project.catalog.running() if other.id != run.run.id]
+    others = [other for other in others if is_alive(run.project, other.id)]
+    if others:
+        run.notice(
+            "not-alone",
+            f"run {others[0].short} was going in the same folder; outputs that neither declares may belong to either",
+            hint="declare `writes`, or use a folder for each (`git worktree add`)",
+        )
+
+
+def notice_unrecorded(run: Going, command: Sequence[str] | str, folder: str) -> None:
+    """The command names a program text that is no part of the snapshot: most often .gitignore hides it."""
+    for path in _named(run, command, folder):
+        if path in run.taken.view.files and path not in run.taken.entries and is_source(path):
+            reasons = {one.path: one.reason for one in run.taken.view.left_out}
+            run.notice(
+                "not-recorded",
+                f"{path} is no part of the snapshot: {reasons.get(path, 'Git ignores it, or [code] ignore does')}",
+                hint=f"take it out of .gitignore (or type `git add --force {shlex.quote(decode_path(path))}`)",
+                place=Place(file=path),
+            )
+
+
+def notice_links_outside(run: Going) -> None:
+    """Links among the inputs that lead out of the project: what they lead to is not recorded."""
+    links = [path for path, entry in run.taken.entries.items() if entry.kind == "l" and leads_outside(run, path)]
+    if links:
+        some = ", ".join(links[:3]) + (f" and {len(links) - 3} more" if len(links) > 3 else "")
+        run.notice(
+            "link-outside",
+            f"{some} leads out of the project; only the link is recorded, not what it leads to",
+            hint="copy it into the project",
+            place=Place(file=links[0]),
+        )
+
+
+def _named(run: Going, command: Sequence[str] | str, folder: str) -> list[str]:
+    """Path texts of what the words of a command may name."""
+    base = run.project.root / decode_path(folder)
+    found: list[str] = []
+    for word in _words(command):
+        try:
+            found.append(run.project.path_text(word, base))
+        except (InputError, ValueError):
+            continue
+    return list(dict.fromkeys(found))
+
+
+def _words(command: Sequence[str] | str) -> Sequence[str]:
+    if not isinstance(command, str):
+        return command
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return command.split()
+
+
+def leads_outside(run: Going, path: str) -> bool:
+    """Whether a link leads to something that exists and lies outside of the project."""
+    target = os.path.realpath(os_path(run.project.root, path))
+    root = os.path.realpath(run.project.root)
+    return os.path.exists(target) and target != root and not target.startswith(root + os.sep)
