@@ -179,6 +179,16 @@ def test_a_changed_lock_comes_back_with_the_data(model: Shell) -> None:
     assert [one["path"] for one in model.facts("status")["data"]] == ["data"]
 
 
+def test_data_that_is_tracked_no_more_becomes_what_it_was(model: Shell) -> None:
+    run = model.run()
+    before = model.files()
+    model.cloche("untrack", "data")
+    model.write("data/later.csv", "id\n")
+    model.run()
+    model.cloche("revert", run["id"])
+    assert model.files() == before
+
+
 def test_kinds_of_files_change_into_each_other(project: Shell) -> None:
     project.write("a", "file\n")
     project.write("b/inner", "1\n")

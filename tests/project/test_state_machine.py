@@ -214,6 +214,7 @@ class Project(RuleBasedStateMachine):
         assert self.files() == before
         plan = self.project.revert(run.id, only=sorted(only))
         assert plan == preview
+        assert not only or {one.part for one in plan.files} <= only
         changed = {one.change.path for one in plan.files}
         after = self.files()
         assert {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)} == {
@@ -247,7 +248,8 @@ class Project(RuleBasedStateMachine):
     def is_blocked(self, done: Done, files: Files) -> bool:
         """Whether one of these files stands where a folder has to be for what comes back, or below a file of it."""
         back = done.before.keys() & done.changed
-        return any(path.startswith(f"{other}/") or other.startswith(f"{path}/") for path in back for other in files)
+        others = files.keys() - done.changed
+        return any(path.startswith(f"{other}/") or other.startswith(f"{path}/") for path in back for other in others)
 
     def take_back(self, number: int | None) -> Any:
         before = self.files()

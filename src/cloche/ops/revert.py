@@ -106,7 +106,9 @@ def _data(project: Project, now: Side, then: Side) -> list[PathChange]:
     changes: list[PathChange] = []
     for path in now.data.keys() | then.data.keys():
         if now.data.get(path) != then.data.get(path):
-            changes += _towards(project, data_files(project, now, path), data_files(project, then, path))
+            # What became data later, or is data no more, lies there all the same.
+            here = data_files(project, now, path) if path in now.data else in_the_way(project, [path])
+            changes += _towards(project, here, data_files(project, then, path))
     locked = project.tracked
     if locked != then.snapshot.data.paths:
         changes.append(text_change(project, LOCK_FILE, render_lock(then.snapshot.data.paths)))
