@@ -116,7 +116,8 @@ def _number(key: object, value: "Any") -> float:
         kind = type(value).__name__
         raise TypeError("cloche.log: the value of {!r} is not a number but {}".format(key, kind))
     try:
-        return float(value)
+        # Of an array with one element `float` takes no more than the element itself.
+        return float(value.item() if getattr(value, "shape", ()) else value)
     except Exception as error:
         raise TypeError("cloche.log: the value of {!r} is not one number: {}".format(key, error)) from None
 

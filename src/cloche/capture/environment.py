@@ -147,7 +147,7 @@ def _key_variables() -> tuple[str, ...]:
 def _ask(python: str, where: str, variables: dict[str, str]) -> Seen:
     quiet = {name: value for name, value in variables.items() if name not in _NOT_FOR_PROBE}
     hint = "name another one under [environment] python in cloche.toml"
-    command = [python, "-S", "-B", os.path.join(FOLDER, "probe.py")]
+    command = [python, "-S", "-B", os.path.join(FOLDER, "cloche_probe.py")]
     try:
         done = subprocess.run(
             command,

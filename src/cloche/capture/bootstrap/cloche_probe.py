@@ -1,4 +1,4 @@
-"""Tells what an interpreter is: `PYTHON -S -B probe.py` writes one JSON object. It must parse on Python 2.7.
+"""Tells what an interpreter is: `PYTHON -S -B cloche_probe.py` writes one JSON object. It must parse on Python 2.7.
 
 With -S nothing of the user's runs: no sitecustomize, no code in .pth files. The folders that `site` would have put
 on sys.path are worked out by `cloche_site`.
