@@ -273,3 +273,24 @@ def test_stages_are_run_by_a_shell_in_the_project(pipeline: Shell) -> None:
     inside = Shell(pipeline.folder / "sub", pipeline.variables)
     assert go(inside, status=3)["stages"][0]["exit_status"] == 3
     assert pipeline.read("where.txt") == f"{pipeline.folder / 'sub'}\n"
+
+
+def test_what_links_lead_to_counts_too(pipeline: Shell) -> None:
+    outside = pipeline.folder.parent / "outside"
+    outside.mkdir()
+    (outside / "raw.txt").write_text("b\n")
+    (outside / "loop").symlink_to(".")
+    (pipeline.folder / "raw.txt").unlink()
+    (pipeline.folder / "raw.txt").symlink_to(outside / "raw.txt")
+    (pipeline.folder / "more").symlink_to(outside)
+    pipeline.write(
+        "cloche.toml", pipeline.read("cloche.toml").replace('"clean.txt"]\nwrites', '"clean.txt", "more"]\nwrites')
+    )
+    go(pipeline)
+    assert ran(go(pipeline)) == []
+    (outside / "other.txt").write_text("1\n")
+    assert ran(go(pipeline)) == ["count"]
+    (outside / "raw.txt").write_text("c\nd\n")
+    assert ran(go(pipeline)) == ["clean", "count"]
+    assert pipeline.read("clean.txt") == "c\nd\n"
+    assert ran(go(pipeline)) == []

@@ -18,6 +18,8 @@ from cloche.model.values import covers
 from cloche.project.going import Going
 from cloche.project.interpreters import see, see_process, see_python
 from cloche.project.journal import in_the_way, perform, present
+from cloche.project.links import behind_links
+from cloche.project.project import Project
 from cloche.project.trees import entry_at
 from cloche.store.checkout import expand
 
@@ -35,12 +37,14 @@ def key_of(run: Going, name: str, stage: Stage) -> Key:
     """The key of a stage as the work tree stands now.
 
     It covers the command, the environment, what the stage reads, its parameters, and the code: the whole of it,
-    unless `reads` names code files, which are then all the code that it depends on. A stage that names neither reads
+    unless `reads` names code files, which are then all the code that it depends on. What links among the reads
+    lead to counts as well. A stage that names neither reads
     nor params depends on the whole snapshot. Raises InputError where something that it reads is not there.
     """
     snapshot = run.taken.snapshot
     environment, _ = see(run.project, stage.run)
-    inputs = {path: _digest(run, name, path) for path in stage.reads}
+    read = {path: _entries(run, name, path) for path in stage.reads}
+    inputs = {path: entry_at(run.project, path, entries).digest for path, entries in read.items()}
     values = snapshot.config.values
     whole = not stage.reads and not stage.params
     params = {key: value for key, value in values.items() if whole or any(covers(one, key) for one in stage.params)}
@@ -48,17 +52,20 @@ def key_of(run: Going, name: str, stage: Stage) -> Key:
         inputs = {item.path: item.digest for item in snapshot.data.paths}
     names_code = any(inside(path, read) for path in run.taken.view.code for read in stage.reads)
     code = "" if names_code else snapshot.code.tree
+    links = [path for entries in read.values() for path, entry in entries.items() if entry.kind == "l"]
+    if behind := behind_links(run.project, links):
+        inputs["behind links"] = behind
     return Key(stage_key(stage, stage.run, environment.digest, inputs, params, code), inputs, not names_code)
 
 
-def _digest(run: Going, name: str, path: str) -> Digest:
+def _entries(run: Going, name: str, path: str) -> dict[str, Entry]:
     entries = present(run.project, [path], keep=True)
     if not entries:
         raise InputError(
             f"stage {name} reads {path}, which does not exist",
             hint="create it, or name it in the `writes` of the stage that makes it",
         )
-    return entry_at(run.project, path, entries).digest
+    return entries
 
 
 def find_earlier(run: Going, key: Key) -> tuple[str, StageRun] | None:
@@ -94,7 +101,7 @@ def put_outputs(run: Going, name: str, outputs: tuple[Output, ...]) -> None:
             perform(run.project, "run", f"took the outputs of stage {name} from an earlier run", changes)
 
 
-def output_changes(project, output: Output) -> list[PathChange]:  # type: ignore[no-untyped-def]
+def output_changes(project: Project, output: Output) -> list[PathChange]:
     """The changes that make a path of the work tree what an output was."""
     now = in_the_way(project, [output.path])
     entry = Entry(output.path.rpartition("/")[2], output.kind, output.digest, output.size, output.count)
