@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os as client_os
 import threading
 from decimal import Decimal
 from fractions import Fraction
@@ -116,10 +117,10 @@ def test_a_missing_folder_warns_once_and_goes_on(
 
 
 def test_a_record_that_was_cut_short_spoils_only_itself(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = client.os.write
-    monkeypatch.setattr(client.os, "write", lambda fd, data: real(fd, data[:20]))
+    real = client_os.write
+    monkeypatch.setattr(client_os, "write", lambda fd, data: real(fd, data[:20]))
     assert not client.log(a=1)
-    monkeypatch.setattr(client.os, "write", real)
+    monkeypatch.setattr(client_os, "write", real)
     assert client.log(a=2)
     found = Spool(run).read()
     assert found.series["a"].values == [2.0]
@@ -157,4 +158,4 @@ def test_its_own_reader_refuses_what_is_no_json(text: str) -> None:
         expected = json.loads(text)
     except ValueError:
         return
-    assert client.read_json(text)[0] == expected or expected != expected  # noqa: PLR0124
+    assert client.read_json(text)[0] == expected or expected != expected

@@ -9,7 +9,6 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 import msgspec
 
@@ -213,6 +212,8 @@ def path_of(url: str) -> str:
     >>> path_of("file:///home/a%20b")
     '/home/a b'
     """
+    from urllib.parse import unquote, urlsplit
+
     parts = urlsplit(url)
     path = unquote(parts.path, errors="surrogateescape")
     if os.name == "nt":
@@ -226,6 +227,8 @@ def without_credentials(url: str) -> str:
     >>> without_credentials("https://me:secret@example.org/a.whl?token=x#egg=a")
     'https://example.org/a.whl#egg=a'
     """
+    from urllib.parse import urlsplit, urlunsplit
+
     try:
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")[2]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -72,6 +70,10 @@ def _poetry(words: Sequence[str], folder: str, variables: Variables) -> str | No
     project = _above(folder, "pyproject.toml")
     if found or project is None:
         return found
+    # 4 ms that no one without Poetry need spend.
+    import base64
+    import hashlib
+
     digest = hashlib.sha256(os.path.normcase(os.path.realpath(project)).encode("utf-8", "surrogateescape")).digest()
     mark = f"-{base64.urlsafe_b64encode(digest).decode()[:8]}-py"
     home = variables.get("POETRY_VIRTUALENVS_PATH") or os.path.join(_poetry_cache(variables), "virtualenvs")
