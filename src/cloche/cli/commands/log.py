@@ -52,6 +52,7 @@ def command(
     names = [name.strip() for name in columns.split(",") if name.strip()]
     metrics = [name.removeprefix("metrics.") for name in names if not name.startswith("params.")]
     params = [name.removeprefix("params.") for name in names if name.startswith("params.")]
-    console().print(log_table(rows, metrics, params))
+    out = console()
+    out.print(log_table(rows, out.width, metrics, params))
     if len(rows) == limit and not everything:
         say(f"the first {limit}; --all shows every run")

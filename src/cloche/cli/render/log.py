@@ -10,19 +10,22 @@ from rich.text import Text
 
 from cloche.cli.render.words import command, metric, moment, shorten, value
 from cloche.model.run_row import RunRow
-from cloche.model.values import Value
 
 STYLES = {"finished": "green", "failed": "red", "killed": "red", "interrupted": "yellow", "running": "cyan"}
 METRICS_SHOWN = 6
 PARAMS_SHOWN = 5
+# Width of run, when, status and a short command; of a number; between two columns.
+ALWAYS, NUMBER, GAP = 68, 9, 3
 
 
-def log_table(
-    rows: Sequence[RunRow], metrics: Sequence[str] = (), params: Sequence[str] = (), names: dict[str, str] | None = None
-) -> Table:
-    """One row a run. metrics, params: columns to show; empty: what most runs have, and what differs between them."""
-    metrics = list(metrics) or metric_columns(rows)
-    params = list(params) or varying_params(rows)
+def log_table(rows: Sequence[RunRow], width: int, metrics: Sequence[str] = (), params: Sequence[str] = ()) -> Table:
+    """One row a run.
+
+    metrics, params: columns to show. Neither: what most runs have, and what differs between them, as far as it fits
+    into `width` columns of text.
+    """
+    if not metrics and not params:
+        metrics, params = _fitting(rows, width)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("run", style="bold", no_wrap=True)
     table.add_column("when", no_wrap=True)
@@ -55,6 +58,18 @@ def _cells(row: RunRow, metrics: Sequence[str], params: Sequence[str]) -> list[T
     ]
 
 
+def _fitting(rows: Sequence[RunRow], width: int) -> tuple[list[str], list[str]]:
+    """The columns to show, the important ones first: as many as leave room to say what was run."""
+    room = width - ALWAYS
+    chosen: tuple[list[str], list[str]] = ([], [])
+    wanted = [*((0, name) for name in metric_columns(rows)), *((1, name) for name in varying_params(rows))]
+    for kind, name in wanted:
+        room -= max(len(name), NUMBER) + GAP
+        if room >= 0:
+            chosen[kind].append(name)
+    return chosen
+
+
 def metric_columns(rows: Sequence[RunRow]) -> list[str]:
     """The metrics that most runs have."""
     counts: dict[str, int] = {}
@@ -66,9 +81,8 @@ def metric_columns(rows: Sequence[RunRow]) -> list[str]:
 
 def varying_params(rows: Sequence[RunRow]) -> list[str]:
     """The params that are not the same in all runs."""
-    seen: dict[str, list[Value]] = {}
+    seen: dict[str, set[str]] = {}
     for row in rows:
         for name, one in row.params.items():
-            if one not in seen.setdefault(name, []):
-                seen[name].append(one)
+            seen.setdefault(name, set()).add(value(one))
     return [name for name, values in seen.items() if len(values) > 1][:PARAMS_SHOWN]

@@ -93,4 +93,5 @@ def _hints(found: Status) -> Iterator[str]:
     elif any(item.lock == "changed" for item in found.data):
         yield "`cloche add` records the new data, for Git too"
     if found.base and not found.clean:
-        yield "`cloche diff` shows the changes, `cloche revert @` takes them back"
+        run = found.base[:ID_SHOWN]
+        yield f"`cloche diff {run}` shows the changes, `cloche revert {run}` takes them back"
