@@ -38,8 +38,8 @@ def key_of(run: Going, name: str, stage: Stage) -> Key:
 
     It covers the command, the environment, what the stage reads, its parameters, and the code: the whole of it,
     unless `reads` names code files, which are then all the code that it depends on. What links among the reads
-    lead to counts as well. A stage that names neither reads
-    nor params depends on the whole snapshot. Raises InputError where something that it reads is not there.
+    lead to counts as well. A stage that names neither reads nor params depends on the whole snapshot. Raises
+    InputError where something that it reads is not there.
     """
     snapshot = run.taken.snapshot
     environment, _ = see(run.project, stage.run)
