@@ -13,7 +13,7 @@ from cloche.environments.installer import find_uv
 from cloche.errors import ClocheError
 from cloche.project.interpreters import see
 from cloche.project.project import FORMAT, Project
-from cloche.project.recovery import recover
+from cloche.project.recovery import cut_off, recover
 from cloche.project.sides import command_of
 from cloche.version import __version__
 
@@ -103,14 +103,13 @@ def _runs(project: Project) -> Iterator[Check]:
 
 
 def _operations(project: Project) -> Iterator[Check]:
-    for operation in project.catalog.operations(50):
-        if operation.state == "started" and not operation.undone:
-            yield Check(
-                "operations",
-                "error",
-                f"operation {operation.number} ({operation.verb}) was cut off half-way",
-                f"type `cloche undo {operation.number}` to put back what was there before",
-            )
+    for operation in cut_off(project):
+        yield Check(
+            "operations",
+            "error",
+            f"operation {operation.number} ({operation.verb}) was cut off half-way",
+            f"type `cloche undo {operation.number}` to put back what was there before",
+        )
 
 
 def _interpreter(project: Project) -> Iterator[Check]:

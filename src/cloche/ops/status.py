@@ -12,6 +12,7 @@ from cloche.model.run import Run
 from cloche.model.snapshot import LeftOut
 from cloche.project.going import is_alive
 from cloche.project.project import Project
+from cloche.project.recovery import cut_off
 from cloche.project.revisions import find_run
 from cloche.project.sides import Side, data_files, run_side, work_side
 from cloche.project.snapshots import Progress
@@ -61,7 +62,6 @@ def status(project: Project, base: str = "", *, progress: Progress | None = None
     view = look(project)
     now = work_side(project, like=run, view=view, progress=progress)
     going = tuple(one.id for one in project.catalog.running() if is_alive(project, one.id))
-    cut_off = tuple(one.number for one in project.catalog.operations(20) if one.state == "started")
     found = Status(
         base=run.id if run else "",
         clean=False,
@@ -73,7 +73,7 @@ def status(project: Project, base: str = "", *, progress: Progress | None = None
         special=view.special,
         unreadable=view.unreadable,
         going=going,
-        cut_off=cut_off,
+        cut_off=tuple(one.number for one in cut_off(project)),
     )
     return _against(project, found, view, now, run) if run else found
 

@@ -45,8 +45,10 @@ def perform(
     operation = project.catalog.start_operation(verb, summary, tuple(effects), project.clock(), undoes)
     try:
         _bring(project, files, effects)
-    except ClocheError:
-        project.catalog.drop_operation(operation.number)  # everything was put back
+    except BaseException as error:
+        # Files were put back, whatever stopped it; an installer that was interrupted may have left anything.
+        if isinstance(error, ClocheError) or not any(isinstance(effect, PackagesEffect) for effect in effects):
+            project.catalog.drop_operation(operation.number)
         raise
     with project.catalog.transaction():
         for effect in effects:

@@ -23,6 +23,7 @@ from cloche.store.objects import Store
 from cloche.store.stat_cache import StatCache
 
 FOLDER = ".cloche"
+LOCK = "lock"
 LOCK_FILE = "cloche.lock"
 FORMAT = 1
 
@@ -114,7 +115,7 @@ class Project:
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the project's lock: one verb at a time changes the work tree, `cloche.lock` or tags. Others wait."""
-        with held(self.folder / "lock", "another cloche command in this project", wait=60):
+        with held(self.folder / LOCK, "another cloche command in this project", wait=60):
             yield
 
     def path_text(self, argument: str, base: Path | None = None) -> str:

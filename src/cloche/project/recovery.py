@@ -1,14 +1,17 @@
-"""Runs whose recorder was killed: their record is closed with what they left."""
+"""What was left by a Cloche that was killed: runs whose record is open, operations that are half-done."""
 
 from __future__ import annotations
 
 import shutil
 
 from cloche.capture.spool import Spool
+from cloche.errors import Busy
+from cloche.model.operation import Operation
 from cloche.model.run import Finding, Run
 from cloche.project.finish import close, merged_series, store_log
 from cloche.project.going import is_alive, replaced
-from cloche.project.project import Project
+from cloche.project.holding import held
+from cloche.project.project import LOCK, Project
 
 
 def recover(project: Project) -> list[Run]:
@@ -18,6 +21,19 @@ def recover(project: Project) -> list[Run]:
     """
     dead = [run for run in project.catalog.running() if not is_alive(project, run.id)]
     return [_close(project, run) for run in dead]
+
+
+def cut_off(project: Project) -> list[Operation]:
+    """Operations that began and were never finished, because Cloche was killed; newest first. One that is still going
+    is none of them."""
+    found = [one for one in project.catalog.operations(50) if one.state == "started" and not one.undone]
+    if found:
+        try:
+            with held(project.folder / LOCK, "another cloche command"):
+                return found
+        except Busy:
+            return found[1:]
+    return found
 
 
 def _close(project: Project, run: Run) -> Run:

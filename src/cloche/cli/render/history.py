@@ -22,7 +22,7 @@ def history_table(operations: Sequence[Operation]) -> Table:
         what = Text(one.summary)
         if one.undone:
             what.append(f"  undone by {one.undone}", style="dim")
-        if one.state == "started":
+        elif one.state == "started":
             what.append(f"  cut off half-way: cloche undo {one.number}", style="red")
         table.add_row(str(one.number), moment(one.created), one.verb, what, style="dim" if one.undone else "")
     return table
