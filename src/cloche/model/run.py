@@ -82,8 +82,9 @@ class StageRun(msgspec.Struct, frozen=True):
     """One stage within a run.
 
     key: digest of everything that the stage was allowed to depend on. reused: id of the run that it was taken from,
-    empty where it really ran. observed: project files that it was seen to read beyond its declared reads, with their
-    digests; they widen the key. pythons: paths of the interpreters seen to run, with their environments' digests.
+    empty where it really ran. metrics: the last value of each key that it logged. observed: project files that it was
+    seen to read beyond its declared reads, with their digests (empty: it looked for the file, which was not there);
+    they widen the key. pythons: paths of the interpreters seen to run, with their environments' digests.
     """
 
     name: str
@@ -94,6 +95,7 @@ class StageRun(msgspec.Struct, frozen=True):
     exit_status: int | None = None
     resources: Resources = Resources()
     outputs: tuple[Output, ...] = ()
+    metrics: dict[str, float] = {}
     observed: dict[str, Digest] = {}
     pythons: dict[str, Digest] = {}
 

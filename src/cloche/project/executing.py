@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from cloche.capture.bootstrap import bootstrap_variables
 from cloche.capture.spool import Spool, Spooled
 from cloche.execution import Execution, execute
-from cloche.model.paths import decode_path
+from cloche.model.paths import decode_path, inside
 from cloche.model.run import ID_SHOWN, Output, Place, Resources, StageRun, Status
 from cloche.model.settings import Stage
+from cloche.model.values import Value
 from cloche.project.going import Going, settle
-from cloche.project.stages import Key, find_earlier, key_of, observed_reads, put_outputs, pythons_of
+from cloche.project.stages import Key, find_earlier, key_of, observed_reads, put_outputs, pythons_of, visible_params
 
 Say = Callable[[str], None]
 
@@ -32,7 +33,7 @@ class Outcome:
 
 def run_command(run: Going, command: Sequence[str], folder: str) -> Outcome:
     """Execute a plain command in a folder of the project."""
-    execution, spooled = _execute(run, tuple(command), "command", folder)
+    execution, spooled = _execute(run, tuple(command), "command", folder, run.taken.snapshot.config.values)
     settle(run)
     return Outcome(status_of(execution), execution, execution.resources, (spooled,))
 
@@ -50,7 +51,7 @@ def run_pipeline(run: Going, stages: Mapping[str, Stage], force: bool, say: Say)
             say(f"stage {name}: unchanged, taken from run {done[-1].reused[:ID_SHOWN]}")
             continue
         say(f"stage {name}: {stage.run}")
-        last, spooled = _execute(run, stage.run, name, "")
+        last, spooled = _execute(run, stage.run, name, "", visible_params(run, stage))
         spools.append(spooled)
         done.append(_stage_record(run, name, stage, key, last, spooled))
         if done[-1].status != "finished":
@@ -73,10 +74,11 @@ def status_of(execution: Execution) -> Status:
     return "finished" if execution.exit_status == 0 else "failed"
 
 
-def _execute(run: Going, command: Sequence[str] | str, name: str, folder: str) -> tuple[Execution, Spooled]:
+def _execute(
+    run: Going, command: Sequence[str] | str, name: str, folder: str, values: Mapping[str, Value]
+) -> tuple[Execution, Spooled]:
     spool = run.folder / "spool" / name
     spool.mkdir(parents=True, exist_ok=True)
-    values = run.taken.snapshot.config.values
     variables = bootstrap_variables(spool, run.run.id, run.project.root, values, os.environ)
     where = run.project.root / decode_path(folder) if folder else run.project.root
     execution = execute(command, folder=where, variables=variables, log=run.log)
@@ -85,7 +87,7 @@ def _execute(run: Going, command: Sequence[str] | str, name: str, folder: str) -
 
 def _reuse(run: Going, name: str, stage: Stage, earlier: str, record: StageRun) -> StageRun:
     put_outputs(run, name, record.outputs)
-    outputs = settle(run, stage.writes)
+    outputs = settle(run, stage.writes, put=True)
     origin = record.reused or earlier
     run.outputs |= outputs
     return StageRun(
@@ -97,6 +99,7 @@ def _reuse(run: Going, name: str, stage: Stage, earlier: str, record: StageRun) 
         exit_status=record.exit_status,
         resources=record.resources,
         outputs=record.outputs,
+        metrics=record.metrics,
         observed=record.observed,
         pythons=record.pythons,
     )
@@ -110,7 +113,7 @@ def _stage_record(run: Going, name: str, stage: Stage, key: Key, execution: Exec
         status = "failed"
         run.notice(
             "missing-output",
-            f"stage {name} did not write {', '.join(missing)}",
+            f"stage {name} did not write {', '.join(missing)}" + _left_over(run, missing),
             hint=f"correct `writes` of [stages.{name}] in cloche.toml, or what the stage does",
             place=Place(stage=name, file=missing[0]),
             error=True,
@@ -125,20 +128,27 @@ def _stage_record(run: Going, name: str, stage: Stage, key: Key, execution: Exec
         exit_status=execution.exit_status,
         resources=execution.resources,
         outputs=tuple(outputs.values()),
+        metrics=spooled.metrics,
         observed=observed,
         pythons=pythons_of(run, spooled),
     )
 
 
+def _left_over(run: Going, missing: Sequence[str]) -> str:
+    there = [path for path in missing if any(inside(file, path) for file in run.files)]
+    return f" (what lies at {', '.join(there)} is from before)" if there else ""
+
+
 def _report_observed(run: Going, name: str, stage: Stage, observed: Mapping[str, str]) -> None:
-    if not observed or not (stage.reads or stage.params):
+    there = sorted(path for path, digest in observed.items() if digest)
+    if not there or not (stage.reads or stage.params):
         return
-    some = ", ".join(sorted(observed)[:3]) + (f" and {len(observed) - 3} more" if len(observed) > 3 else "")
+    some = ", ".join(there[:3]) + (f" and {len(there) - 3} more" if len(there) > 3 else "")
     run.notice(
         "undeclared-read",
         f"stage {name} was seen to read {some}, which its `reads` does not name; the stage now depends on it too",
-        hint=f"add it to `reads` of [stages.{name}]",
-        place=Place(stage=name, file=sorted(observed)[0]),
+        hint=f"add it to `reads` of [stages.{name}], or name its keys in `params`",
+        place=Place(stage=name, file=there[0]),
     )
 
 

@@ -28,7 +28,8 @@ def finish(run: Going, outcome: Outcome) -> Run:
     outputs = {**run.outputs, **outputs_of(outcome.stages)}
     environment, snapshot, machine = _really_ran(run, outcome.spooled)
     execution = outcome.execution
-    logged = {key: value for spooled in outcome.spooled for key, value in spooled.metrics.items()}
+    sources = [stage.metrics for stage in outcome.stages] or [spooled.metrics for spooled in outcome.spooled]
+    logged = {key: value for source in sources for key, value in source.items()}
     metrics = logged | file_metrics(run, metric_paths(run, outputs))
     _report_spool(run, outcome.spooled)
     record = replaced(
@@ -46,8 +47,18 @@ def finish(run: Going, outcome: Outcome) -> Run:
         findings=tuple(run.findings),
         log=store_log(run.project, run.log),
     )
-    close(run.project, record, environment, merged_series(outcome.spooled))
+    close(run.project, record, environment, _all_series(run.project, outcome))
     return record
+
+
+def _all_series(project: Project, outcome: Outcome) -> dict[str, Series]:
+    """What the commands logged, and what the stages that were taken from earlier runs had logged there."""
+    series = merged_series(outcome.spooled)
+    for stage in outcome.stages:
+        if stage.reused and stage.metrics:
+            then = project.catalog.series(stage.reused)
+            series = {key: then[key] for key in stage.metrics if key in then} | series
+    return series
 
 
 def abandon(run: Going, error: ClocheError) -> None:

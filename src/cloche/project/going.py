@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from cloche.capture.code import is_source
-from cloche.capture.secrets import secret_file
+from cloche.capture.secrets import secret_reason
 from cloche.errors import Busy
 from cloche.model.paths import inside
 from cloche.model.patterns import matcher
@@ -81,10 +81,11 @@ def is_alive(project: Project, run: str) -> bool:
         return True
 
 
-def settle(run: Going, writes: Sequence[str] = ()) -> dict[str, Output]:
+def settle(run: Going, writes: Sequence[str] = (), *, put: bool = False) -> dict[str, Output]:
     """Look at the work tree after a command: what it wrote becomes outputs, changed inputs become findings.
 
-    writes: paths that the command declares to write; they are outputs whether they changed or not.
+    writes: paths that the command declares to write. What lay there before and was not touched is no output of this
+    command, unless `put` says that it was brought there as one.
     """
     project, before = run.project, run.files
     after = walk_project(project, run.taken.view.tracked).files
@@ -94,17 +95,32 @@ def settle(run: Going, writes: Sequence[str] = ()) -> dict[str, Output]:
     gone = [path for path in before if path not in after and path in run.taken.entries and not expected(path)]
     _report_inputs(run, inputs, gone)
     ignored = matcher(project.settings.outputs.ignore)
-    written = {
-        path: stat
-        for path, stat in changed.items()
-        if path not in inputs and not ignored(path) and not secret_file(path)
-    }
-    whole = {path: stat for path, stat in after.items() if any(inside(path, root) for root in writes)}
+    written = {path: stat for path, stat in changed.items() if path not in inputs and not ignored(path)}
+    written = _without_secrets(run, written)
+    touched = [path for path in before.keys() | after.keys() if before.get(path) != after.get(path)]
+    roots = [root for root in writes if put or any(inside(path, root) for path in touched)]
+    whole = {path: stat for path, stat in after.items() if any(inside(path, root) for root in roots)}
     entries = record_files(project.root, written | whole, project.store, project.cache)
     run.files = after
-    outputs = _group(project, entries, writes)
+    outputs = _group(project, entries, roots)
     run.outputs |= outputs
     return outputs
+
+
+def _without_secrets(run: Going, written: Mapping[str, FileStat]) -> dict[str, FileStat]:
+    """What a command wrote, without files that look like secrets. Each of those becomes a finding."""
+    reasons = {path: secret_reason(run.project.root, path) for path in written}
+    for path, reason in reasons.items():
+        if reason:
+            run.notice(
+                "left-out",
+                f"the run wrote {path}, which is not recorded: it is {reason}"
+                if reason.startswith(("named", "in a"))
+                else f"the run wrote {path}, which is not recorded: it {reason}",
+                hint="keep secrets out of the project",
+                place=Place(file=path),
+            )
+    return {path: stat for path, stat in written.items() if not reasons[path]}
 
 
 def _expected(project: Project, writes: Sequence[str]) -> Callable[[str], bool]:

@@ -7,10 +7,10 @@ import shlex
 from collections.abc import Sequence
 
 from cloche.capture.code import is_source
-from cloche.errors import InputError
 from cloche.model.paths import decode_path
 from cloche.model.run import Place
 from cloche.project.going import Going, is_alive
+from cloche.project.naming import named_paths
 from cloche.store.walk import os_path
 
 
@@ -28,7 +28,7 @@ def notice_company(run: Going) -> None:
 
 def notice_unrecorded(run: Going, command: Sequence[str] | str, folder: str) -> None:
     """The command names a program text that is no part of the snapshot: most often .gitignore hides it."""
-    for path in _named(run, command, folder):
+    for path in named_paths(run.project, command, folder):
         if path in run.taken.view.files and path not in run.taken.entries and is_source(path):
             reasons = {one.path: one.reason for one in run.taken.view.left_out}
             run.notice(
@@ -50,27 +50,6 @@ def notice_links_outside(run: Going) -> None:
             hint="copy it into the project",
             place=Place(file=links[0]),
         )
-
-
-def _named(run: Going, command: Sequence[str] | str, folder: str) -> list[str]:
-    """Path texts of what the words of a command may name."""
-    base = run.project.root / decode_path(folder)
-    found: list[str] = []
-    for word in _words(command):
-        try:
-            found.append(run.project.path_text(word, base))
-        except (InputError, ValueError):
-            continue
-    return list(dict.fromkeys(found))
-
-
-def _words(command: Sequence[str] | str) -> Sequence[str]:
-    if not isinstance(command, str):
-        return command
-    try:
-        return shlex.split(command)
-    except ValueError:
-        return command.split()
 
 
 def leads_outside(run: Going, path: str) -> bool:

@@ -13,7 +13,7 @@ from cloche.capture.git import GitRepository
 from cloche.catalog.catalog import Catalog
 from cloche.errors import Busy, Conflict, InputError, NewerVersion, NotAProject, SettingsError, StoreError
 from cloche.model.lock import parse_lock
-from cloche.model.paths import encode_path
+from cloche.model.paths import encode_path, is_reserved
 from cloche.model.settings import FILE_NAME, Settings
 from cloche.model.settings_text import parse_settings
 from cloche.model.snapshot import Tracked
@@ -130,7 +130,7 @@ class Project:
             where = "is the project itself" if lexical == root else f"lies outside the project {self.root}"
             raise InputError(f"{argument} {where}", hint="name a file or folder inside the project")
         parts = lexical.relative_to(root).parts
-        if parts[0] in (FOLDER, ".git"):
+        if is_reserved(parts[0]):
             raise InputError(f"{argument} lies in {parts[0]}/, which no one may track", hint="name another path")
         return "/".join(encode_path(part) for part in parts)
 

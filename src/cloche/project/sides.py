@@ -56,11 +56,15 @@ def work_side(
     keep: bool = False,
     like: Run | None = None,
     view: View | None = None,
+    values: bool = True,
     progress: Progress | None = None,
 ) -> Side:
-    """The work tree as a side."""
+    """The work tree as a side. values: with what the parameter files say, which raises SettingsError where one is
+    broken."""
     command = command_of(project, like)
-    taken = take(project, command=command, keep=keep, view=view or look(project), strict=False, progress=progress)
+    taken = take(
+        project, command=command, keep=keep, view=view or look(project), strict=False, values=values, progress=progress
+    )
     code = {path: taken.entries[path] for path in taken.view.code}
     return Side(WORK_TREE, taken.snapshot, taken.environment, None, code, taken)
 

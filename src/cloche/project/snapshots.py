@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from cloche.capture.config import read_config
 from cloche.errors import InputError
 from cloche.model.environment import Environment, Machine
@@ -46,12 +48,14 @@ def take(
     keep: bool = True,
     view: View | None = None,
     strict: bool = True,
+    values: bool = True,
     progress: Progress | None = None,
 ) -> Taken:
     """Pin the four inputs as they are now.
 
     keep: store their content too (status and previews only hash). strict: raise InputError where tracked data is
-    missing or unreadable, instead of leaving it out.
+    missing or unreadable, instead of leaving it out. values: read what the parameter files say, too, and not only their
+    bytes; raises SettingsError where one cannot be understood.
     """
     view = view or look(project)
     if strict:
@@ -62,7 +66,10 @@ def take(
         refuse_missing(view)
     code = _code(project, view, entries, keep)
     data = Data(tuple(_tracked(project, path, files, entries, keep) for path, files in sorted(view.data.items())))
-    config = _config(project, view, entries, overrides or {})
+    config = _config(view, entries)
+    if values:
+        said = read_config(project.root, project.settings, overrides).values
+        config = replace(config, values=said, overrides=dict(overrides or {}))
     environment, machine = see(project, command, folder)
     project.cache.save()
     snapshot = Snapshot(code, data, config, environment.digest)
@@ -115,10 +122,6 @@ def _tracked(
     return Tracked(path, entry.kind, entry.digest, entry.size, entry.count)
 
 
-def _config(project: Project, view: View, entries: Mapping[str, Entry], overrides: Mapping[str, Value]) -> Config:
-    values = read_config(project.root, project.settings, overrides).values
-    files = tuple(
-        ConfigFile(path, entry.kind, entry.digest, entry.size)
-        for path, entry in sorted((path, entries[path]) for path in view.config)
-    )
-    return Config(files, values, dict(overrides))
+def _config(view: View, entries: Mapping[str, Entry]) -> Config:
+    found = sorted((path, entries[path]) for path in view.config)
+    return Config(tuple(ConfigFile(path, entry.kind, entry.digest, entry.size) for path, entry in found))

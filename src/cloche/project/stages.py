@@ -14,11 +14,12 @@ from cloche.model.pipeline import stage_key
 from cloche.model.run import Output, StageRun
 from cloche.model.settings import Stage
 from cloche.model.tree import Entry
-from cloche.model.values import covers
+from cloche.model.values import Value, covers
 from cloche.project.going import Going
 from cloche.project.interpreters import see, see_process, see_python
 from cloche.project.journal import in_the_way, perform, present
 from cloche.project.links import behind_links
+from cloche.project.naming import named_paths
 from cloche.project.project import Project
 from cloche.project.trees import entry_at
 from cloche.store.checkout import expand
@@ -44,18 +45,43 @@ def key_of(run: Going, name: str, stage: Stage) -> Key:
     snapshot = run.taken.snapshot
     environment, _ = see(run.project, stage.run)
     read = {path: _entries(run, name, path) for path in stage.reads}
-    inputs = {path: entry_at(run.project, path, entries).digest for path, entries in read.items()}
-    values = snapshot.config.values
-    whole = not stage.reads and not stage.params
-    params = {key: value for key, value in values.items() if whole or any(covers(one, key) for one in stage.params)}
-    if whole:
+    inputs = {path: _state(entry_at(run.project, path, entries)) for path, entries in read.items()}
+    if not _is_narrow(stage):
         inputs = {item.path: item.digest for item in snapshot.data.paths}
+    inputs |= _programs(run, stage)
+    params = visible_params(run, stage)
     names_code = any(inside(path, read) for path in run.taken.view.code for read in stage.reads)
     code = "" if names_code else snapshot.code.tree
     links = [path for entries in read.values() for path, entry in entries.items() if entry.kind == "l"]
     if behind := behind_links(run.project, links):
         inputs["behind links"] = behind
     return Key(stage_key(stage, stage.run, environment.digest, inputs, params, code), inputs, not names_code)
+
+
+def _is_narrow(stage: Stage) -> bool:
+    """Whether a stage says what it depends on. One that does not depends on the whole snapshot."""
+    return bool(stage.reads or stage.params)
+
+
+def visible_params(run: Going, stage: Stage) -> dict[str, Value]:
+    """The config values that a stage depends on: those that it names, or all of them. It is given no others."""
+    values = run.taken.snapshot.config.values
+    narrow = _is_narrow(stage)
+    return {key: value for key, value in values.items() if not narrow or any(covers(one, key) for one in stage.params)}
+
+
+def _state(entry: Entry) -> str:
+    """What of a file can change a result: its content, and whether it can be executed."""
+    return f"{entry.kind} {entry.digest}"
+
+
+def _programs(run: Going, stage: Stage) -> dict[str, str]:
+    """Files of the project that the command itself names, such as the script that it starts."""
+    named = [path for path in named_paths(run.project, stage.run, "") if path in run.files]
+    mine = [path for path in named if not any(inside(path, one) for one in (*stage.reads, *stage.writes))]
+    known = run.taken.view.outputs | run.outputs.keys()
+    found = present(run.project, [path for path in mine if path not in known])
+    return {f"command {path}": _state(entry) for path, entry in found.items()}
 
 
 def _entries(run: Going, name: str, path: str) -> dict[str, Entry]:
@@ -78,7 +104,7 @@ def find_earlier(run: Going, key: Key) -> tuple[str, StageRun] | None:
 
 def _still_holds(run: Going, stage: StageRun) -> bool:
     now = present(run.project, stage.observed)
-    if any(path not in now or now[path].digest != digest for path, digest in stage.observed.items()):
+    if any((now[path].digest if path in now else "") != digest for path, digest in stage.observed.items()):
         return False
     return all(_environment(run, python) == digest for python, digest in stage.pythons.items())
 
@@ -112,18 +138,20 @@ def output_changes(project: Project, output: Output) -> list[PathChange]:
 def observed_reads(
     run: Going, stage: Stage, key: Key, opened: Iterable[str], own: Mapping[str, Output]
 ) -> dict[str, Digest]:
-    """Inputs that a stage was seen to read although its key does not cover them, with their digests."""
+    """Inputs that a stage was seen to read although its key does not cover them, with their digests.
+
+    A file that it looked for and that is not there has an empty digest. A parameter file counts as covered where the
+    stage names the keys that it uses.
+    """
+    view = run.taken.view
     seen: dict[str, Digest] = {}
     for path in opened:
-        entry = run.taken.entries.get(path)
         covered = any(inside(path, read) for read in (*stage.reads, *stage.writes)) or path in own
-        if covered or (key.whole_code and path in run.taken.view.code) or path in run.taken.view.config:
-            continue
-        if entry is None:
-            now = present(run.project, [path])
-            entry = now.get(path)
-        if entry is not None:
-            seen[path] = entry.digest
+        code = key.whole_code and path in view.code
+        config = path in view.config and (bool(stage.params) or not _is_narrow(stage))
+        if not (covered or code or config):
+            entry = run.taken.entries.get(path) or present(run.project, [path]).get(path)
+            seen[path] = entry.digest if entry is not None else ""
     return seen
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from cloche.capture.code import classify, plain_candidates
-from cloche.capture.config import read_config
+from cloche.capture.config import config_files
 from cloche.model.paths import decode_path, inside
 from cloche.model.snapshot import LeftOut, Tracked
 from cloche.project.project import FOLDER, Project
@@ -73,7 +73,7 @@ def look(project: Project) -> View:
     tracked = project.tracked
     walked = walk_project(project, tracked)
     data = {item.path: _below(walked.files, project, item.path) for item in tracked}
-    config = {path: walked.files.get(path) for path in read_config(project.root, project.settings).files}
+    config = {path: walked.files.get(path) for path in config_files(project.root, project.settings)}
     found_config = {path: stat for path, stat in config.items() if stat is not None}
     git_tracked = frozenset(project.git.tracked()) if project.git is not None else None
     written = frozenset(project.catalog.output_paths()) - (git_tracked or frozenset())
