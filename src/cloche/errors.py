@@ -25,15 +25,17 @@ from __future__ import annotations
 
 
 class ClocheError(Exception):
-    """Something the user can act on. `str(error)` is the message; `hint` may be empty."""
+    """Something the user can act on. `str(error)` is the message; `hint` says what to do, by default the advice of
+    its class."""
 
     code = "error"
     exit_status = 1
+    advice = ""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint or self.advice
 
 
 class UsageError(ClocheError):
@@ -41,6 +43,7 @@ class UsageError(ClocheError):
 
     code = "usage"
     exit_status = 2
+    advice = "see `cloche --help`"
 
 
 class NotAProject(ClocheError):
@@ -55,6 +58,7 @@ class SettingsError(ClocheError):
 
     code = "settings"
     exit_status = 4
+    advice = "correct the file, then try again"
 
 
 class NotFound(ClocheError):
@@ -89,6 +93,7 @@ class InputError(ClocheError):
 
     code = "input"
     exit_status = 8
+    advice = "check that it is there, and yours to read"
 
 
 class ChangedWhileReading(InputError):
@@ -102,12 +107,14 @@ class StoreError(ClocheError):
 
     code = "store"
     exit_status = 9
+    advice = "type `cloche doctor` to see what is wrong"
 
 
 class Damaged(StoreError):
     """Stored bytes do not match their digest, or are gone."""
 
     code = "damaged"
+    advice = "`cloche doctor` lists what is affected"
 
 
 class DiskFull(StoreError):
@@ -127,6 +134,7 @@ class PackageError(ClocheError):
 
     code = "environment"
     exit_status = 10
+    advice = "type `cloche doctor` to see which Python and which installer are used"
 
 
 class RunFailed(ClocheError):

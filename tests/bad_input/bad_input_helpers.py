@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -184,10 +184,8 @@ def _session(leader: int) -> list[int]:
 
 def with_suppressed(act: Callable[[], object]) -> None:
     """Do something to a process that may be gone by now."""
-    try:
+    with suppress(ProcessLookupError):
         act()
-    except ProcessLookupError:
-        pass
 
 
 def until(happened: Callable[[], bool], process: subprocess.Popen[bytes] | None = None) -> None:

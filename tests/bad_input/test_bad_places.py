@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from bad_input_helpers import complaint, healthy, refused, state_of, tree, troubles
+
 from shell import BIN, Shell
 
 

@@ -52,7 +52,7 @@ def read_config(root: Path, settings: Settings, overrides: Mapping[str, Value] |
     Files named in cloche.toml must be there; the usual ones may. Raises SettingsError for a file that cannot be
     understood, NotFound for an override of a key that no file has.
     """
-    files = [_read(root, path) for path in _names(root, settings)]
+    files = [_read(root, path) for path in _names(root, settings, must_exist=True)]
     values: dict[str, Value] = {}
     for file in files:
         for key, value in _values_of(file).items():
@@ -60,6 +60,11 @@ def read_config(root: Path, settings: Settings, overrides: Mapping[str, Value] |
     _check_overrides(values, overrides or {})
     values.update(overrides or {})
     return ConfigRead(values, [file.path for file in files])
+
+
+def config_files(root: Path, settings: Settings) -> list[str]:
+    """The parameter files that are there, as path texts, unread. Raises SettingsError for a name of no known kind."""
+    return list(_names(root, settings, must_exist=False))
 
 
 def apply_overrides(root: Path, files: Sequence[str], overrides: Mapping[str, Value]) -> dict[str, bytes]:
@@ -111,8 +116,8 @@ def _replaced(table: Table, path: KeyPath, value: object) -> Table:
     return {key: below if key is path[0] or key == path[0] else item for key, item in table.items()}
 
 
-def _names(root: Path, settings: Settings) -> Iterator[str]:
-    declared = settings.config.files is not None
+def _names(root: Path, settings: Settings, *, must_exist: bool) -> Iterator[str]:
+    must_exist = must_exist and settings.config.files is not None
     for name in dict.fromkeys(settings.config_files):
         path = checked(name.removeprefix("./"))
         if path.rpartition(".")[2].lower() not in _FORMATS:
@@ -122,7 +127,7 @@ def _names(root: Path, settings: Settings) -> Iterator[str]:
             )
         if os.path.lexists(root / decode_path(path)):
             yield path
-        elif declared:
+        elif must_exist:
             raise SettingsError(
                 f"{path}, named under [config] in cloche.toml, does not exist", hint="create it or take its name out"
             )
@@ -148,7 +153,9 @@ def _bytes_of(root: Path, path: str) -> bytes:
     try:
         state = real.stat()
         if not stat.S_ISREG(state.st_mode):
-            raise SettingsError(f"{path} is not a file")
+            raise SettingsError(
+                f"{path} is not a file", hint="move it away, or name the parameter files under [config] in cloche.toml"
+            )
         if state.st_size > MOST_BYTES:
             raise SettingsError(
                 f"{path} is too large for a parameter file ({state.st_size} bytes)",

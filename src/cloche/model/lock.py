@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable
 
 from cloche.errors import InputError, NewerVersion, SettingsError
-from cloche.model.paths import checked
+from cloche.model.paths import checked, is_reserved
 from cloche.model.snapshot import Tracked
 
 LOCK_NAME = "cloche.lock"
@@ -86,6 +86,8 @@ def _parse_line(number: int, line: str) -> Tracked:
         checked(path)
     except InputError as error:
         raise _wrong(number, f"names an {error.message}", error.hint) from error
+    if is_reserved(path):
+        raise _wrong(number, f"names {path}, which belongs to {path.partition('/')[0]} itself", "delete the line")
     return Tracked(path, kind, digest, int(size), int(count))  # type: ignore[arg-type]
 
 

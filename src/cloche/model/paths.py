@@ -58,6 +58,15 @@ def inside(path: str, folder: str) -> bool:
     return not folder or path == folder or path.startswith(folder + "/")
 
 
+def is_reserved(path: str) -> bool:
+    """Whether a path belongs to Cloche or Git itself: what is written there could be run.
+
+    >>> is_reserved(".git/hooks/pre-commit"), is_reserved("data/.gitignore")
+    (True, False)
+    """
+    return path.partition("/")[0].casefold() in (".cloche", ".git")
+
+
 def checked(path: str) -> str:
     """`path` if it is safe to join to a folder: relative, and without `.`, `..`, empty or NUL parts.
 

@@ -57,6 +57,7 @@ _TOKEN = rf"""(?P<space>\s+)
     | (?P<word>{NAME})
     | (?P<symbol>==|<>|!=|>=|<=|&&|\|\||[=<>(),])"""
 _SIGNS: dict[str, Operator] = {"=": "=", "!=": "!=", ">": ">", ">=": ">=", "<": "<", "<=": "<="}
+_EXAMPLE = "such as: metrics.auc > 0.8 and params.train.lr = 0.1"
 _SLIPS = {"==": "=", "<>": "!=", "&&": "and", "||": "or"}
 _RESERVED = ("and", "or", "not", "like", "ilike", "in", "is", "null", "true", "false")
 _ORDER = ("=", "!=", ">", ">=", "<", "<=", "IN", "NOT IN")
@@ -319,7 +320,7 @@ class _Parser:
         start = max(0, at - 60)
         shown = "".join(char if char.isprintable() else " " for char in self.source[start : at + 40])
         mark = " " * (at - start) + "^"
-        return UsageError(f"cannot read the {self.what}: {what}\n  {shown}\n  {mark}", hint=hint)
+        return UsageError(f"cannot read the {self.what}: {what}\n  {shown}\n  {mark}", hint=hint or _EXAMPLE)
 
     def _tokens(self) -> list[_Token]:
         pattern = re.compile(_TOKEN, re.VERBOSE | re.IGNORECASE)

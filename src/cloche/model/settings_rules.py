@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from cloche.model.paths import decode_path, encode_path
+from cloche.model.paths import decode_path, encode_path, is_reserved
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
-_OWN = (".cloche", ".git")
 _INSIDE = "paths begin at the folder of cloche.toml: write data/raw, not /home/me/project/data/raw"
 
 
@@ -33,7 +32,7 @@ def tidy_path(text: str) -> str:
     parts = _parts(text)
     if not parts:
         raise Unfit(f"{text!r} is the whole project", "name files or folders in it")
-    if parts[0] in _OWN:
+    if is_reserved(parts[0]):
         raise Unfit(f"{text!r} belongs to {parts[0].removeprefix('.')} itself", "name files of your own")
     return "/".join(parts)
 

@@ -34,7 +34,7 @@ def revert(project: Project, revision: str, *, only: Sequence[Part] = (), dry_ru
     with project.writing():
         run = find_run(project, revision)
         parts = tuple(only) or PARTS
-        now, then = work_side(project, like=run), run_side(project, run)
+        now, then = work_side(project, like=run, values=False), run_side(project, run)
         _refuse_unreadable(now)
         files = _files(project, now, then, parts, with_outputs=not only)
         packages = _packages(project, now, then) if "environment" in parts else Packages()

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from cloche.errors import Conflict, InputError
 from cloche.model.changes import PathChange
-from cloche.model.paths import checked, decode_path
+from cloche.model.paths import checked, decode_path, is_reserved
 from cloche.model.tree import EMPTY_DIGEST, Entry
 from cloche.store.journal import Step
 from cloche.store.reading import hash_file
@@ -88,8 +88,7 @@ def with_execute(mode: int, kind: str) -> int:
 
 
 def _refuse_reserved(path: str) -> None:
-    """Cloche's own folder and Git's are nobody's content: a file written there could be run."""
-    if path.partition("/")[0].casefold() in (".cloche", ".git"):
+    if is_reserved(path):
         raise InputError(f"unsafe path {path!r}", hint="`.cloche/` and `.git/` are never written to")
 
 
