@@ -24,18 +24,21 @@ def folder(tmp_path: Path) -> Shell:
 
 
 @pytest.fixture
-def plain(folder: Shell) -> Shell:
+def plain(folder: Shell, a_plain_project: Shell) -> Shell:
     """A project without Git."""
-    folder.cloche("init")
-    return folder
+    return a_plain_project.copied_to(folder)
 
 
 @pytest.fixture
-def project(folder: Shell) -> Shell:
+def project(folder: Shell, a_project: Shell) -> Shell:
     """A project in a Git repository without commits."""
-    folder("git", "init", "--quiet", "--initial-branch=main")
-    folder.cloche("init")
-    return folder
+    return a_project.copied_to(folder)
+
+
+@pytest.fixture
+def model(folder: Shell, a_model: Shell) -> Shell:
+    """A project that trains: code, data, config, and one commit."""
+    return a_model.copied_to(folder)
 
 
 @pytest.fixture
@@ -44,16 +47,52 @@ def python() -> Callable[[str], list[str]]:
     return lambda code: [sys.executable, "-c", code]
 
 
-@pytest.fixture
-def model(project: Shell) -> Shell:
-    """A project that trains: code, data, config, and one commit."""
-    project.write("train.py", TRAIN)
-    project.write("params.toml", "seed = 7\n\n[train]\nfactor = 2  # doubled\nname = 'linear'\n")
-    project.write("data/points.csv", "id,x\n1,1.5\n2,2.5\n3,4\n")
-    project.write(".gitignore", "*.bin\n")
-    project.cloche("add", "data")
-    project.commit("a first model")
-    return project
+# Made once, since making them takes longer than most tests. A status leaves a warm cache of the environment.
+
+
+@pytest.fixture(scope="session")
+def an_empty_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Shell]:
+    """Makes folders that last as long as the tests."""
+
+    def make() -> Shell:
+        place = tmp_path_factory.mktemp("lasting")
+        (place / "work").mkdir()
+        (place / "home").mkdir()
+        return Shell(place / "work", variables(place / "home"))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def a_plain_project(an_empty_folder: Callable[[], Shell]) -> Shell:
+    """What `plain` is a copy of."""
+    made = an_empty_folder()
+    made.cloche("init")
+    made.cloche("status")
+    return made
+
+
+@pytest.fixture(scope="session")
+def a_project(an_empty_folder: Callable[[], Shell]) -> Shell:
+    """What `project` is a copy of."""
+    made = an_empty_folder()
+    made("git", "init", "--quiet", "--initial-branch=main")
+    made.cloche("init")
+    made.cloche("status")
+    return made
+
+
+@pytest.fixture(scope="session")
+def a_model(an_empty_folder: Callable[[], Shell], a_project: Shell) -> Shell:
+    """What `model` is a copy of."""
+    made = a_project.copied_to(an_empty_folder())
+    made.write("train.py", TRAIN)
+    made.write("params.toml", "seed = 7\n\n[train]\nfactor = 2  # doubled\nname = 'linear'\n")
+    made.write("data/points.csv", "id,x\n1,1.5\n2,2.5\n3,4\n")
+    made.write(".gitignore", "*.bin\n")
+    made.cloche("add", "data")
+    made.commit("a first model")
+    return made
 
 
 settings.register_profile("ci", derandomize=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -91,6 +92,11 @@ class Shell:
             if (path.is_symlink() or path.is_file())
             and not {".git", ".cloche"} & set((name := path.relative_to(self.folder).as_posix()).split("/"))
         }
+
+    def copied_to(self, other: Shell) -> Shell:
+        """The other folder, with everything that is in this one."""
+        shutil.copytree(self.folder, other.folder, symlinks=True, dirs_exist_ok=True)
+        return other
 
     def commit(self, message: str = "a step") -> str:
         """Commit everything to Git; the commit's hash."""

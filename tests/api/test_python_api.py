@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from collections.abc import Callable
@@ -181,6 +182,7 @@ def test_a_closed_project_holds_no_files_and_opens_again(plain: Shell, monkeypat
     def opened() -> int:
         return len(os.listdir("/proc/self/fd"))
 
+    gc.collect()  # projects that other tests left open
     before = opened()
     with cloche.open(plain.folder) as project:
         plain.write("train.py", "1\n")

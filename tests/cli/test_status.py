@@ -44,7 +44,7 @@ def test_changed_new_and_deleted_code(model: Shell) -> None:
     shown = model.cloche("status", "--exit-code", status=1).out
     for line in ("+ new.py", "- old.py", "~ train.py"):
         assert line in shown
-    assert "cloche revert @" in shown
+    assert f"cloche revert {found['base'][:8]}" in shown
 
 
 def test_an_executable_bit_and_a_link_are_changes(model: Shell) -> None:

@@ -7,23 +7,25 @@ from typing import Any
 
 import pytest
 
+import cloche
 from shell import Shell
 
 
 def state(shell: Shell) -> Any:
     """What verbs may change: the files, and what is said about runs."""
-    facts = [shell.facts(*words) for words in (["log", "-a"], ["tag"], ["note"])]
-    for row in facts[0]:
-        row.pop("ended")
-    return shell.files(), facts
+    with cloche.open(shell.folder) as project:
+        return shell.files(), project.log(hidden=True), project.log(), project.tags(), project.notes()
 
 
-def prepare(shell: Shell) -> None:
+@pytest.fixture(scope="module")
+def two_runs(a_model: Shell, an_empty_folder: Callable[[], Shell]) -> Shell:
     """Two runs, the older of them tagged, with a note on the newer."""
-    shell.run()
-    shell.cloche("tag", "champion")
-    shell.run("-P", "train.factor=5")
-    shell.cloche("note", "a thought")
+    made = a_model.copied_to(an_empty_folder())
+    made.run()
+    made.cloche("tag", "champion")
+    made.run("-P", "train.factor=5")
+    made.cloche("note", "a thought")
+    return made
 
 
 OPERATIONS: dict[str, tuple[Callable[[Shell], object], list[str]]] = {
@@ -42,9 +44,9 @@ OPERATIONS: dict[str, tuple[Callable[[Shell], object], list[str]]] = {
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_an_operation_undone_and_done_again(model: Shell, name: str) -> None:
+def test_an_operation_undone_and_done_again(folder: Shell, two_runs: Shell, name: str) -> None:
     change, words = OPERATIONS[name]
-    prepare(model)
+    model = two_runs.copied_to(folder)
     change(model)
     before = state(model)
     model.cloche(*words)
