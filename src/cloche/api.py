@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from cloche.errors import UsageError
 from cloche.model.changes import Difference, Part
 from cloche.model.operation import Operation
 from cloche.model.plan import Plan
@@ -89,6 +90,8 @@ class OpenProject:
 
         A command that fails raises nothing: look at `status` and `exit_status` of what is returned.
         """
+        if isinstance(command, str):
+            raise UsageError("a command is a list of words", hint='write ["python", "train.py"]')
         request = run_op.Request(tuple(command), tuple(stages), force, dict(params or {}), message, experiment, folder)
         return run_op.run(self._project, request, say=lambda _line: None)
 
@@ -133,9 +136,9 @@ class OpenProject:
         """What differs between two versions; `.` is the work tree. See `cloche diff`."""
         return diff.diff(self._project, a, b, only=only, paths=paths, rows=rows, key=key)
 
-    def revert(self, run: str, *, only: Sequence[Part] = (), dry_run: bool = False) -> Plan:
-        """Bring back what a run was given. See `cloche revert`."""
-        return revert.revert(self._project, run, only=only, dry_run=dry_run)
+    def revert(self, run: str = "", *, only: Sequence[Part] = (), lock: bool = False, dry_run: bool = False) -> Plan:
+        """Bring back what a run was given, or the data that `cloche.lock` names. See `cloche revert`."""
+        return revert.revert(self._project, run, only=only, lock=lock, dry_run=dry_run)
 
     def undo(self, number: int | None = None, *, force: bool = False, dry_run: bool = False) -> undo.Undone:
         """Reverse an operation (default: the newest). See `cloche undo`."""

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
 
+from cloche.errors import UsageError
 from cloche.model.environment import Distribution
 from cloche.model.run import Resources
+from cloche.model.suggestions import closest
 from cloche.model.tree import Entry
 from cloche.model.values import Value
 
 Part = Literal["code", "data", "config", "environment"]
 PARTS: tuple[Part, ...] = ("code", "data", "config", "environment")
 Act = Literal["added", "removed", "changed"]
+
+
+def checked_parts(names: Iterable[str]) -> tuple[Part, ...]:
+    """The inputs with these names, in their usual order. Raises UsageError for a name that is none of the four."""
+    wanted = set(names)
+    for name in wanted.difference(PARTS):
+        near = closest(name, PARTS)
+        hint = f"did you mean `{near}`?" if near else f"choose among {', '.join(PARTS)}"
+        raise UsageError(f"there is no input called {name!r}", hint=hint)
+    return tuple(part for part in PARTS if part in wanted)
 
 
 class PathChange(msgspec.Struct, frozen=True):

@@ -25,7 +25,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     target: the run's id. packages: changes to the interpreter `python`. creates: an environment that would be made
     first, empty for none. problems: what cannot be had, in words; with any, the verb refuses unless told to leave that
-    part out.
+    part out. notes: what differs and is not put back, such as variables.
     """
 
     verb: str
@@ -35,6 +35,7 @@ class Plan(msgspec.Struct, frozen=True):
     python: str = ""
     creates: str = ""
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def empty(self) -> bool:

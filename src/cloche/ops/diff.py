@@ -14,7 +14,7 @@ from cloche.analysis.environments import diff_environments
 from cloche.analysis.metrics import diff_metrics
 from cloche.analysis.text import diff_text
 from cloche.analysis.values import diff_values
-from cloche.model.changes import PARTS, Act, DataChange, Difference, Hunks, Part, PathChange, TableChange
+from cloche.model.changes import PARTS, Act, DataChange, Difference, Hunks, Part, PathChange, TableChange, checked_parts
 from cloche.model.paths import decode_path, inside
 from cloche.model.run import Run
 from cloche.model.tree import Entry
@@ -49,7 +49,7 @@ def diff(
     second = side(project, b, like=first.run)
     if a == WORK_TREE:
         first = side(project, a, like=second.run)
-    parts = tuple(only) or PARTS
+    parts = checked_parts(only) or PARTS
     wanted = _wanted(paths)
     environment = diff_environments(first.environment, second.environment)
     data = _data(project, first, second, wanted, rows, key, say) if "data" in parts else ()

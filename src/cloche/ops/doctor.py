@@ -11,6 +11,8 @@ import msgspec
 
 from cloche.environments.installer import find_uv
 from cloche.errors import ClocheError
+from cloche.model.run import Run
+from cloche.model.tree import EMPTY_DIGEST
 from cloche.project.interpreters import see
 from cloche.project.project import FORMAT, Project
 from cloche.project.recovery import cut_off, recover
@@ -35,7 +37,7 @@ def doctor(project: Project, *, quick: bool = False) -> list[Check]:
 
     quick: do not read every stored byte.
     """
-    checks = [check for check in CHECKS if not (quick and check is _store)]
+    checks = [check for check in CHECKS if not (quick and check in (_store, _content))]
     return [one for check in checks for one in _guarded(check, project)]
 
 
@@ -95,6 +97,44 @@ def _tracked(project: Project) -> Iterator[Check]:
         yield Check("data", "ok", f"{len(project.tracked)} tracked data paths, all in the store")
 
 
+def _content(project: Project) -> Iterator[Check]:
+    """Does the store hold everything that the runs are made of?"""
+    seen: dict[str, bool] = {}
+    bad = {run.short: gone for run in _all_runs(project) if (gone := _gone(project, run, seen))}
+    for short, gone in bad.items():
+        some = ", ".join(gone[:3]) + (f" and {len(gone) - 3} more" if len(gone) > 3 else "")
+        yield Check(
+            "content", "error", f"run {short}: the store does not hold {some}", "restore .cloche/store from a copy"
+        )
+    if not bad:
+        yield Check("content", "ok", "everything that the runs are made of is in the store")
+
+
+def _all_runs(project: Project) -> Iterator[Run]:
+    for run in project.catalog.ids(""):
+        yield project.catalog.run(run)
+
+
+def _gone(project: Project, run: Run, seen: dict[str, bool]) -> list[str]:
+    """What of a run the store does not hold, by path. seen: digests that were looked at, and whether all is there."""
+    snapshot = run.snapshot
+    named: list[tuple[str, str, str]] = [("the code", "d", snapshot.code.tree)]
+    named += [(item.path, item.kind, item.digest) for item in snapshot.data.paths]
+    named += [(item.path, item.kind, item.digest) for item in snapshot.config.files]
+    named += [(item.path, item.kind, item.digest) for item in run.outputs]
+    named += [("its log", "f", run.log)] if run.log else []
+    return [name for name, kind, digest in named if not _whole(project, kind, digest, seen)]
+
+
+def _whole(project: Project, kind: str, digest: str, seen: dict[str, bool]) -> bool:
+    if digest not in seen:
+        seen[digest] = digest == EMPTY_DIGEST or project.store.has(digest)
+        if kind == "d" and digest != EMPTY_DIGEST and seen[digest]:
+            below = project.store.read_tree(digest)
+            seen[digest] = all(_whole(project, entry.kind, entry.digest, seen) for entry in below)
+    return seen[digest]
+
+
 def _runs(project: Project) -> Iterator[Check]:
     for run in recover(project):
         yield Check("runs", "warning", f"run {run.short} was cut off; its record is closed now as killed")
@@ -140,6 +180,6 @@ def _space(project: Project) -> Iterator[Check]:
 
 
 CHECKS = (
-    *(_cloche, _settings, _git, _catalog, _store, _tracked),
+    *(_cloche, _settings, _git, _catalog, _store, _tracked, _content),
     *(_runs, _operations, _interpreter, _installer, _space),
 )

@@ -6,31 +6,42 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
+from cloche.analysis.environments import diff_environments
 from cloche.environments import create_environment
-from cloche.errors import ClocheError, Conflict, InputError
-from cloche.model.changes import PARTS, Part, PathChange
+from cloche.errors import ClocheError, Conflict, InputError, UsageError
+from cloche.model.changes import PARTS, Part, PathChange, checked_parts
 from cloche.model.lock import render_lock
 from cloche.model.operation import Effect, PackagesEffect
 from cloche.model.plan import Belongs, Plan, PlannedFile
 from cloche.model.run import Run
 from cloche.model.tree import Entry
-from cloche.project.journal import in_the_way, perform, text_change
+from cloche.project.going import refuse_while_going
+from cloche.project.journal import in_the_way, perform, present, text_change
 from cloche.project.packages import Packages, plan_environment
 from cloche.project.project import LOCK_FILE, Project
 from cloche.project.recovery import recover
 from cloche.project.revisions import find_run
 from cloche.project.sides import Side, data_files, run_side, work_side
 from cloche.project.stages import output_changes
+from cloche.store.checkout import expand
 from cloche.store.survey import above
 
 
-def revert(project: Project, revision: str, *, only: Sequence[Part] = (), dry_run: bool = False) -> Plan:
+def revert(
+    project: Project, revision: str = "", *, only: Sequence[Part] = (), lock: bool = False, dry_run: bool = False
+) -> Plan:
     """Restore code, data, config and environment of a run exactly, and its outputs; `only` names some of the four.
 
-    What is overwritten is stored first: `undo` returns it. Git's commit and branch stay where they are. Raises
-    NotFound, InputError where something here cannot be read, and Conflict where something cannot be had.
+    lock: no run, but the data that `cloche.lock` names. What is overwritten is stored first: `undo` returns it. Git's
+    commit and branch stay where they are. Raises NotFound, InputError where something here cannot be read, Conflict
+    where something cannot be had, and Busy while a run is going.
     """
     recover(project)
+    checked_parts(only)
+    if lock == bool(revision) or (lock and only):
+        raise UsageError("name a run, or --lock without anything else", hint="type `cloche revert @~1`")
+    if lock:
+        return _to_lock(project, dry_run)
     with project.writing():
         run = find_run(project, revision)
         parts = tuple(only) or PARTS
@@ -38,12 +49,43 @@ def revert(project: Project, revision: str, *, only: Sequence[Part] = (), dry_ru
         _refuse_unreadable(now)
         files = _files(project, now, then, parts, with_outputs=not only)
         packages = _packages(project, now, then) if "environment" in parts else Packages()
-        plan = Plan("revert", run.id, files, packages.changes, packages.python, packages.creates, packages.problems)
+        notes = _notes(now, then) if "environment" in parts else ()
+        plan = Plan(
+            "revert", run.id, files, packages.changes, packages.python, packages.creates, packages.problems, notes
+        )
         if dry_run:
             return plan
         _refuse_problems(plan, revision)
         _apply(project, run, plan, then)
     return plan
+
+
+def _to_lock(project: Project, dry_run: bool) -> Plan:
+    """Bring tracked data to what `cloche.lock` names."""
+    with project.writing():
+        changes: list[PathChange] = []
+        for item in project.tracked:
+            entry = Entry(item.path.rpartition("/")[2], item.kind, item.digest, item.size, item.count)
+            changes += _towards(project, present(project, [item.path]), expand(project.store, entry, item.path))
+        changed = sorted((one for one in changes if one.before != one.after), key=lambda one: one.path)
+        files = tuple(
+            PlannedFile(one, "data", one.before is None or project.store.has(one.before.digest)) for one in changed
+        )
+        plan = Plan("revert", LOCK_FILE, files)
+        if not dry_run and files:
+            refuse_while_going(project, "the files that revert would change")
+            perform(project, "revert", f"went back to the data of {LOCK_FILE}", changed)
+    return plan
+
+
+def _notes(now: Side, then: Side) -> tuple[str, ...]:
+    """What differs and is not for us to put back: variables and the machine."""
+    facts = diff_environments(now.environment, then.environment).facts
+    return tuple(
+        f"{name} is {here or 'not set'} here, and was {there or 'not set'}"
+        for name, (here, there) in facts.items()
+        if name not in ("implementation", "python", "build")
+    )
 
 
 def _files(
@@ -141,6 +183,7 @@ def _refuse_problems(plan: Plan, revision: str) -> None:
 def _apply(project: Project, run: Run, plan: Plan, then: Side) -> None:
     if plan.empty:
         return
+    refuse_while_going(project, "the files and packages that revert would change")
     if plan.creates:
         create_environment(project.root, then.environment)
     effects: list[Effect] = []

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cloche.capture.config import apply_overrides, read_config
-from cloche.errors import Busy, ClocheError, InputError, NotFound, UsageError
+from cloche.errors import ClocheError, InputError, NotFound, UsageError
 from cloche.execution import hold_signals
 from cloche.execution.command import find_program
 from cloche.model.paths import decode_path, inside
@@ -15,10 +15,10 @@ from cloche.model.pipeline import order, upstream
 from cloche.model.run import Run
 from cloche.model.settings import Stage
 from cloche.model.suggestions import closest
-from cloche.model.values import Value
+from cloche.model.values import Value, covers, type_name
 from cloche.project.executing import run_command, run_pipeline
 from cloche.project.finish import abandon, finish
-from cloche.project.going import Going, going, is_alive, new_id
+from cloche.project.going import Going, going, new_id, refuse_while_going
 from cloche.project.journal import perform, text_change
 from cloche.project.noticing import notice_company, notice_links_outside, notice_unrecorded
 from cloche.project.project import Project
@@ -56,7 +56,7 @@ def run(project: Project, request: Request, *, say: Say = print, progress: Progr
     chosen = {} if request.command else _stages(project, request)
     recover(project)
     _refuse(project, request, chosen)
-    taken = _snapshot(project, request, chosen, progress)
+    taken = _snapshot(project, request, chosen, say, progress)
     record = Run(
         id=new_id(project),
         created=project.clock(),
@@ -86,11 +86,26 @@ def _printable(word: str) -> str:
     return os.fsencode(word).decode("utf-8", "backslashreplace")
 
 
-def _snapshot(project: Project, request: Request, chosen: Mapping[str, Stage], progress: Progress | None) -> Taken:
+def _snapshot(
+    project: Project, request: Request, chosen: Mapping[str, Stage], say: Say, progress: Progress | None
+) -> Taken:
     command: Sequence[str] | str = request.command or "\n".join(stage.run for stage in chosen.values())
     with project.writing():
-        _override(project, request.overrides)
-        return take(project, command=command, folder=request.folder, overrides=request.overrides, progress=progress)
+        overrides = _fitted(project, request.overrides, say)
+        _override(project, overrides)
+        return take(project, command=command, folder=request.folder, overrides=overrides, progress=progress)
+
+
+def _fitted(project: Project, overrides: Mapping[str, Value], say: Say) -> dict[str, Value]:
+    """Overrides with a whole number as a float where a float was. Any other change of type is said aloud."""
+    known = read_config(project.root, project.settings).values if overrides else {}
+    fitted: dict[str, Value] = {}
+    for key, value in overrides.items():
+        was, now = type_name(known.get(key)), type_name(value)
+        fitted[key] = float(value) if (was, now) == ("float", "int") and isinstance(value, int) else value
+        if key in known and was not in (now, "null") and (was, now) != ("float", "int"):
+            say(f"warning: {key} was {was}, and is {now} now")
+    return fitted
 
 
 def _stages(project: Project, request: Request) -> dict[str, Stage]:
@@ -118,6 +133,7 @@ def _refuse(project: Project, request: Request, chosen: Mapping[str, Stage]) -> 
     """Raise for what can be known before anything is recorded: no such command, nothing there to read."""
     if request.command:
         find_program(request.command, project.root / decode_path(request.folder), os.environ)
+    _refuse_unknown_params(project, chosen)
     made = [path for stage in chosen.values() for path in stage.writes]
     for name, stage in chosen.items():
         for path in stage.reads:
@@ -125,6 +141,18 @@ def _refuse(project: Project, request: Request, chosen: Mapping[str, Stage]) -> 
                 raise InputError(
                     f"stage {name} reads {path}, which does not exist",
                     hint="create it, or name it in the `writes` of the stage that makes it",
+                )
+
+
+def _refuse_unknown_params(project: Project, chosen: Mapping[str, Stage]) -> None:
+    known = read_config(project.root, project.settings).values if chosen else {}
+    for name, stage in chosen.items():
+        for key in stage.params:
+            if not any(covers(key, one) for one in known):
+                near = closest(key, {*known, *(one.rpartition(".")[0] for one in known)} - {""})
+                raise NotFound(
+                    f"stage {name} names the parameter {key}, which no parameter file has",
+                    hint=f"did you mean `{near}`?" if near else "correct `params` in cloche.toml",
                 )
 
 
@@ -139,12 +167,7 @@ def _override(project: Project, overrides: Mapping[str, Value]) -> None:
     """Write overrides into the parameter files, where the program reads them. `undo` takes them out again."""
     if not overrides:
         return
-    alive = [run.short for run in project.catalog.running() if is_alive(project, run.id)]
-    if alive:
-        raise Busy(
-            f"run {alive[0]} is still going and may yet read the parameter files that -P would change",
-            hint="wait for it, or work in a second folder (`git worktree add`)",
-        )
+    refuse_while_going(project, "the parameter files that -P would change")
     files = read_config(project.root, project.settings).files
     texts = apply_overrides(project.root, files, overrides)
     changes = [text_change(project, path, text) for path, text in texts.items()]

@@ -11,6 +11,7 @@ from cloche.model.changes import PathChange
 from cloche.model.operation import Effect, FactEffect, FilesEffect, Operation, PackagesEffect
 from cloche.model.paths import inside
 from cloche.model.tree import Entry
+from cloche.project.going import refuse_while_going
 from cloche.project.journal import effect_changes, in_the_way, perform, present
 from cloche.project.project import Project
 
@@ -38,6 +39,8 @@ def undo(project: Project, number: int | None = None, *, force: bool = False, dr
         _check_facts(project, operation, effects, force)
         if dry_run:
             return Undone(operation, changes, 0, dry_run=True)
+        if changes and not force:
+            refuse_while_going(project, "the files that undo would change")
         summary = f"undid {operation.verb} ({operation.number}): {operation.summary}"
         done = perform(project, "undo", summary, changes, effects, undoes=operation.number)
     return Undone(operation, changes, done.number)
@@ -47,6 +50,11 @@ def _pick(project: Project, number: int | None) -> Operation:
     listed = {operation.number: operation for operation in project.catalog.operations()}
     if number is not None:
         operation = project.catalog.operation(number)
+        if operation.verb == "init":
+            raise Conflict(
+                f"operation {number} made this folder a project; without it there is nothing left to undo with",
+                hint="to give the project up, delete cloche.toml, cloche.lock and .cloche/ yourself",
+            )
         if _is_undone(operation, listed):
             raise Conflict(
                 f"operation {number} was undone already, by operation {operation.undone}",
@@ -54,7 +62,7 @@ def _pick(project: Project, number: int | None) -> Operation:
             )
         return operation
     for operation in listed.values():
-        if not operation.undoes and not _is_undone(operation, listed):
+        if operation.verb != "init" and not operation.undoes and not _is_undone(operation, listed):
             return operation
     raise NotFound("there is nothing to undo", hint="type `cloche history` to see the operations")
 

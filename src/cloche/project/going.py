@@ -81,6 +81,16 @@ def is_alive(project: Project, run: str) -> bool:
         return True
 
 
+def refuse_while_going(project: Project, what: str) -> None:
+    """Raise Busy while a run is going in this folder, which may yet read `what`."""
+    alive = [run.short for run in project.catalog.running() if is_alive(project, run.id)]
+    if alive:
+        raise Busy(
+            f"run {alive[0]} is still going and may yet read {what}",
+            hint="wait for it, or work in a second folder (`git worktree add`)",
+        )
+
+
 def settle(run: Going, writes: Sequence[str] = (), *, put: bool = False) -> dict[str, Output]:
     """Look at the work tree after a command: what it wrote becomes outputs, changed inputs become findings.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 from cloche.capture.spool import Spool
 from cloche.errors import Busy
 from cloche.model.operation import Operation
-from cloche.model.run import Finding, Run
+from cloche.model.run import Finding, Resources, Run
 from cloche.project.finish import close, merged_series, store_log
 from cloche.project.going import is_alive, replaced
 from cloche.project.holding import held
@@ -43,13 +44,15 @@ def _close(project: Project, run: Run) -> Run:
     finding = Finding(
         "recorder-killed",
         "warning",
-        "cloche itself was killed while this run was going; what the run wrote to files is not recorded",
+        "the recording was cut off (cloche was killed, or could not write); files that the run wrote are not recorded",
         hint="run it again",
     )
+    ended = _last_sign(folder, run)
     record = replaced(
         run,
         status="killed",
-        ended=project.clock(),
+        ended=ended,
+        resources=Resources(wall=max(0.0, ended - run.created)),
         metrics={key: value for one in spooled for key, value in one.metrics.items()},
         findings=(*run.findings, finding),
         log=store_log(project, folder / "log"),
@@ -57,3 +60,9 @@ def _close(project: Project, run: Run) -> Run:
     close(project, record, None, merged_series(spooled))
     shutil.rmtree(folder, ignore_errors=True)
     return record
+
+
+def _last_sign(folder: Path, run: Run) -> float:
+    """When the run was last seen to do something: the newest time among the files of its folder."""
+    times = [file.stat().st_mtime for file in folder.rglob("*") if file.is_file()]
+    return max(times, default=run.created)

@@ -82,7 +82,7 @@ def refuse_missing(view: View) -> None:
         path = view.missing[0]
         raise InputError(
             f"tracked data is missing: {', '.join(view.missing)}",
-            hint=f"`cloche revert @ --only data` brings it back; `cloche untrack {path}` forgets it",
+            hint=f"`cloche revert --lock` brings it back; `cloche untrack {path}` forgets it",
         )
     links = [path for path, files in view.data.items() if path in files and files[path].kind == "l"]
     if links:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from cloche.cli.options import dry_run_option, json_option, project, run_argument
 from cloche.cli.output import console, print_json, say
 
+if TYPE_CHECKING:
+    from cloche.model.plan import Plan
+
 
 @click.command()
-@run_argument()
+@run_argument(default="", metavar="[RUN]")
+@click.option("--lock", is_flag=True, help="Instead of a run: the data that cloche.lock names.")
 @click.option("--only", default="", metavar="PARTS", help="Some of code,data,config,environment.")
 @dry_run_option
 @json_option
-def command(run: str, only: str, dry_run: bool, as_json: bool) -> None:
+def command(run: str, lock: bool, only: str, dry_run: bool, as_json: bool) -> None:
     """Bring back what RUN was given: code, data, config and environment, and what it wrote.
 
     What is overwritten is stored first; `cloche undo` returns it. Git's branch and index stay as they are.
@@ -23,17 +29,19 @@ def command(run: str, only: str, dry_run: bool, as_json: bool) -> None:
       cloche revert @~1 --dry-run
       cloche revert champion
       cloche revert @ --only data
+      cloche revert --lock       after `git checkout`, for instance
     """
     from cloche.cli.parts import parse_parts
-    from cloche.cli.render.words import plural
+    from cloche.cli.render.words import plural, target_name
     from cloche.ops.revert import revert
 
-    plan = revert(project(), run, only=parse_parts(only), dry_run=dry_run)
+    plan = revert(project(), run, only=parse_parts(only), lock=lock, dry_run=dry_run)
     if as_json:
         print_json(plan)
         return
     if plan.empty and not plan.problems:
-        say(f"nothing to do: everything is as in run {plan.target[:8]}")
+        say(f"nothing to do: everything is as in {target_name(plan)}")
+        _say_notes(plan)
         return
     if dry_run:
         from cloche.cli.render.plan import print_plan
@@ -42,7 +50,13 @@ def command(run: str, only: str, dry_run: bool, as_json: bool) -> None:
         return
     what = [plural(len(plan.files), "file")] if plan.files else []
     what += [plural(len(plan.packages), "package")] if plan.packages else []
-    say(f"went back to run {plan.target[:8]}: {', '.join(what)} changed")
+    say(f"went back to {target_name(plan)}: {', '.join(what)} changed")
+    _say_notes(plan)
     if plan.creates:
         say(f"made {plan.creates}: activate it before you run anything")
     say("`cloche undo` takes it back; `cloche run` runs it again")
+
+
+def _say_notes(plan: Plan) -> None:
+    for note in plan.notes:
+        say(f"not put back: {note}")

@@ -91,7 +91,14 @@ def _summary(record: Run) -> None:
         say(f"{finding.severity}: {finding.message}")
         if finding.hint:
             say(f"  hint: {finding.hint}")
-    ended = f"by {record.signal}" if record.signal else f"with exit status {record.exit_status}"
+    status = record.exit_status
+    ended = (
+        f"by {record.signal}"
+        if record.signal
+        else f"with exit status {status}"
+        if status
+        else "a declared output is missing"
+    )
     how = "" if record.status == "finished" else f" {ended}"
     facts = [f"{record.status}{how} in {seconds(record.resources.wall)}"]
     facts += [f"{key} {metric(number)}" for key, number in list(record.metrics.items())[:4]]

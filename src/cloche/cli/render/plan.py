@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from cloche.cli.render.words import plural, size
+from cloche.cli.render.words import plural, size, target_name
 from cloche.model.plan import Plan
 
 WORDS = {"added": ("create", "green"), "removed": ("delete", "red"), "changed": ("overwrite", "yellow")}
@@ -14,7 +14,7 @@ FILES_SHOWN = 40
 
 def print_plan(out: Console, plan: Plan) -> None:
     """Print the plan, with what is not recorded anywhere yet marked."""
-    out.print(Text(f"would {plan.verb} to run {plan.target[:8]}:", style="bold"))
+    out.print(Text(f"would {plan.verb} to {target_name(plan)}:", style="bold"))
     for planned in plan.files[:FILES_SHOWN]:
         word, style = WORDS[planned.change.act]
         entry = planned.change.after or planned.change.before
@@ -31,5 +31,7 @@ def print_plan(out: Console, plan: Plan) -> None:
         before = package.before.version if package.before else "nothing"
         after = package.after.version if package.after else "nothing"
         out.print(Text(f"  package {package.name}: {before} → {after}"))
+    for note in plan.notes:
+        out.print(Text(f"  not put back: {note}", style="dim"))
     for problem in plan.problems:
         out.print(Text(f"  cannot: {problem}", style="red"))

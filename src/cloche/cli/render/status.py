@@ -89,9 +89,9 @@ def _next(out: Console, found: Status) -> None:
 
 def _hints(found: Status) -> Iterator[str]:
     if any(item.lock == "missing" for item in found.data):
-        yield "`cloche revert @ --only data` brings missing data back"
+        yield "`cloche revert --lock` brings missing data back"
     elif any(item.lock == "changed" for item in found.data):
-        yield "`cloche add` records the new data, for Git too"
+        yield "`cloche add` records the new data, for Git too; `cloche revert --lock` drops it"
     if found.base and not found.clean:
         run = found.base[:ID_SHOWN]
         yield f"`cloche diff {run}` shows the changes, `cloche revert {run}` takes them back"

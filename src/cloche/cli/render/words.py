@@ -6,7 +6,8 @@ import datetime
 import json
 import math
 
-from cloche.model.run import Run
+from cloche.model.plan import Plan
+from cloche.model.run import ID_SHOWN, Run
 from cloche.model.run_row import RunRow
 from cloche.model.values import Value
 
@@ -89,6 +90,11 @@ def command(run: Run | RunRow) -> str:
         return shlex.join(run.command)
     stages = getattr(run, "stages", ())
     return "stages " + " ".join(stage.name for stage in stages) if stages else "pipeline"
+
+
+def target_name(plan: Plan) -> str:
+    """What a plan goes back to."""
+    return plan.target if "." in plan.target else f"run {plan.target[:ID_SHOWN]}"
 
 
 def shorten(text: str, width: int) -> str:
