@@ -57,7 +57,9 @@ def test_a_lost_store_is_found(model: Shell) -> None:
     assert "data" in found
     assert "cloche add data" in found["data"]["hint"]
     model.cloche("add")
-    assert "data" not in bad(model, status=0)
+    found = bad(model)
+    assert "data" not in found
+    assert "run" in found["content"]["message"], "what the run was made of is lost all the same, and its id is named"
 
 
 def test_a_damaged_catalog_is_found(model: Shell) -> None:

@@ -38,7 +38,7 @@ def test_each_verb_has_help_with_an_example(folder: Shell, verb: str) -> None:
         (["xyzzy"], "no command 'xyzzy'", "cloche --help"),
         (["log", "--srot", "x"], "--srot", ""),
         (["log", "-n", "many"], "many", ""),
-        (["revert"], "RUN", ""),
+        (["revert"], "name a run", "cloche revert @~1"),
         (["-C", "nowhere", "log"], "nowhere", ""),
     ],
 )

@@ -73,11 +73,19 @@ def test_a_clone_becomes_a_project_by_itself(folder: Shell) -> None:
 def test_it_can_be_undone(folder: Shell) -> None:
     folder.write("train.py", "print(1)\n")
     folder.cloche("init")
-    folder.cloche("undo")
+    assert "`cloche init` does it again" in folder.cloche("undo").err
     assert not (folder.folder / "cloche.toml").exists()
     assert folder.read("train.py") == "print(1)\n"
     folder.cloche("init")
     assert [one["verb"] for one in folder.facts("history")] == ["init", "undo", "init"]
+
+
+def test_with_runs_it_cannot_be_undone(plain: Shell) -> None:
+    plain.cloche("run", "-q", "--", "true")
+    plain.cloche("undo")
+    assert "nothing to undo" in plain.cloche("undo", status=5).err
+    assert "has runs" in plain.cloche("undo", "1", status=6).err
+    assert (plain.folder / "cloche.toml").exists()
 
 
 def test_elsewhere_every_verb_says_that_this_is_no_project(folder: Shell) -> None:

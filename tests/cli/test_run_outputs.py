@@ -160,7 +160,7 @@ class TestLightClient:
         assert venv("python", "train.py", status=1).err.endswith("No module named 'cloche'\n")
         run = venv.run("-P", "lr=2")
         assert run["metrics"] == {"loss": 2.0}
-        assert venv.cloche("show", "--log").out == "{'lr': 2, 'deep': {'name': 'x'}} True True\n"
+        assert venv.cloche("show", "--log").out == "{'lr': 2.0, 'deep': {'name': 'x'}} True True\n"
         assert run["machine"]["python"].startswith(str(venv.folder / ".venv"))
 
     def test_outside_a_run_it_does_nothing(self, plain: Shell) -> None:

@@ -294,3 +294,56 @@ def test_what_links_lead_to_counts_too(pipeline: Shell) -> None:
     assert ran(go(pipeline)) == ["clean", "count"]
     assert pipeline.read("clean.txt") == "c\nd\n"
     assert ran(go(pipeline)) == []
+
+
+def test_a_left_over_is_no_output(pipeline: Shell) -> None:
+    go(pipeline)
+    pipeline.write("count.py", "pass\n")
+    run = go(pipeline, status=1)
+    (finding,) = run["findings"]
+    assert finding["check"] == "missing-output"
+    assert "is from before" in finding["message"]
+    assert run["stages"][1]["outputs"] == []
+    assert ran(go(pipeline, status=1)) == ["count"], "nothing was kept to be reused"
+
+
+def test_what_a_reused_stage_logged_is_a_metric_of_the_new_run(plain: Shell) -> None:
+    stages = "[stages.a]\nrun = 'python a.py'\nreads = ['a.py']\n[stages.b]\nrun = 'cat b.txt'\nreads = ['b.txt']\n"
+    plain.write("cloche.toml", stages)
+    plain.write("a.py", "import cloche\nfor i in range(3):\n    cloche.log(step=i, auc=i / 10)\n")
+    plain.write("b.txt", "one\n")
+    go(plain)
+    plain.write("b.txt", "two\n")
+    run = go(plain)
+    assert ran(run) == ["b"]
+    assert run["metrics"] == {"auc": 0.2}
+    assert json.loads(plain.cloche("show", "--series").out)["auc"]["values"] == [0.0, 0.1, 0.2]
+
+
+def test_a_parameter_file_that_is_read_without_naming_a_key_counts(plain: Shell) -> None:
+    plain.write("cloche.toml", "[stages.a]\nrun = 'python a.py'\nreads = ['a.py']\nwrites = ['out.txt']\n")
+    plain.write("a.py", "open('out.txt', 'w').write(open('params.toml').read())\n")
+    plain.write("params.toml", "lr = 1\n")
+    assert [one["check"] for one in go(plain)["findings"]] == ["undeclared-read"]
+    plain.write("params.toml", "lr = 2\n")
+    assert ran(go(plain)) == ["a"]
+
+
+def test_a_stage_that_names_an_unknown_parameter_does_not_start(plain: Shell) -> None:
+    plain.write("cloche.toml", "[stages.a]\nrun = 'true'\nparams = ['trian']\n")
+    plain.write("params.toml", "[train]\nlr = 1\n")
+    done = plain.cloche("run", status=5)
+    assert "did you mean `train`?" in done.err
+
+
+def test_a_file_that_was_not_there_and_is_now_counts(plain: Shell) -> None:
+    plain.write("cloche.toml", "[stages.a]\nrun = 'python a.py'\nreads = ['a.py']\nwrites = ['out.txt']\n")
+    code = (
+        "try:\n    text = open('extra.txt').read()\nexcept OSError:\n    text = ''\nopen('out.txt', 'w').write(text)\n"
+    )
+    plain.write("a.py", code)
+    assert go(plain)["findings"] == []
+    assert ran(go(plain)) == []
+    plain.write("extra.txt", "more")
+    assert ran(go(plain)) == ["a"]
+    assert plain.read("out.txt") == "more"

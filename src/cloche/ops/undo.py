@@ -47,12 +47,13 @@ def undo(project: Project, number: int | None = None, *, force: bool = False, dr
 
 
 def _pick(project: Project, number: int | None) -> Operation:
+    has_runs = bool(project.catalog.ids("", hidden=True))
     listed = {operation.number: operation for operation in project.catalog.operations()}
     if number is not None:
         operation = project.catalog.operation(number)
-        if operation.verb == "init":
+        if operation.verb == "init" and has_runs:
             raise Conflict(
-                f"operation {number} made this folder a project; without it there is nothing left to undo with",
+                f"operation {number} made this folder a project, and the project has runs",
                 hint="to give the project up, delete cloche.toml, cloche.lock and .cloche/ yourself",
             )
         if _is_undone(operation, listed):
@@ -62,7 +63,7 @@ def _pick(project: Project, number: int | None) -> Operation:
             )
         return operation
     for operation in listed.values():
-        if operation.verb != "init" and not operation.undoes and not _is_undone(operation, listed):
+        if not (operation.verb == "init" and has_runs) and not operation.undoes and not _is_undone(operation, listed):
             return operation
     raise NotFound("there is nothing to undo", hint="type `cloche history` to see the operations")
 

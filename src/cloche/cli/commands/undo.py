@@ -37,4 +37,5 @@ def command(number: int | None, force: bool, dry_run: bool, as_json: bool) -> No
         for change in done.files:
             say(f"  {'delete' if change.after is None else 'write'} {change.path}")
     else:
-        say(f"`cloche undo {done.number}` does it again")
+        again = "cloche init" if operation.verb == "init" else f"cloche undo {done.number}"
+        say(f"`{again}` does it again")
