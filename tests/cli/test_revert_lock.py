@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 from shell import Shell
 
 
@@ -20,7 +22,7 @@ def test_it_follows_git_to_an_older_version_and_can_be_undone(model: Shell) -> N
 
 
 def test_missing_data_comes_back_without_any_run(model: Shell) -> None:
-    (model.folder / "data" / "points.csv").unlink()
+    shutil.rmtree(model.folder / "data")
     assert "cloche revert --lock" in model.cloche("run", "--", "true", status=8).err
     model.cloche("revert", "--lock")
     assert model.read("data/points.csv").startswith("id,x\n")

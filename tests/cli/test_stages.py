@@ -334,16 +334,3 @@ def test_a_stage_that_names_an_unknown_parameter_does_not_start(plain: Shell) ->
     plain.write("params.toml", "[train]\nlr = 1\n")
     done = plain.cloche("run", status=5)
     assert "did you mean `train`?" in done.err
-
-
-def test_a_file_that_was_not_there_and_is_now_counts(plain: Shell) -> None:
-    plain.write("cloche.toml", "[stages.a]\nrun = 'python a.py'\nreads = ['a.py']\nwrites = ['out.txt']\n")
-    code = (
-        "try:\n    text = open('extra.txt').read()\nexcept OSError:\n    text = ''\nopen('out.txt', 'w').write(text)\n"
-    )
-    plain.write("a.py", code)
-    assert go(plain)["findings"] == []
-    assert ran(go(plain)) == []
-    plain.write("extra.txt", "more")
-    assert ran(go(plain)) == ["a"]
-    assert plain.read("out.txt") == "more"

@@ -140,7 +140,7 @@ def _left_over(run: Going, missing: Sequence[str]) -> str:
 
 
 def _report_observed(run: Going, name: str, stage: Stage, observed: Mapping[str, str]) -> None:
-    there = sorted(path for path, digest in observed.items() if digest)
+    there = sorted(observed)
     if not there or not (stage.reads or stage.params):
         return
     some = ", ".join(there[:3]) + (f" and {len(there) - 3} more" if len(there) > 3 else "")

@@ -104,7 +104,7 @@ def find_earlier(run: Going, key: Key) -> tuple[str, StageRun] | None:
 
 def _still_holds(run: Going, stage: StageRun) -> bool:
     now = present(run.project, stage.observed)
-    if any((now[path].digest if path in now else "") != digest for path, digest in stage.observed.items()):
+    if any(path not in now or now[path].digest != digest for path, digest in stage.observed.items()):
         return False
     return all(_environment(run, python) == digest for python, digest in stage.pythons.items())
 
@@ -140,8 +140,8 @@ def observed_reads(
 ) -> dict[str, Digest]:
     """Inputs that a stage was seen to read although its key does not cover them, with their digests.
 
-    A file that it looked for and that is not there has an empty digest. A parameter file counts as covered where the
-    stage names the keys that it uses.
+    A parameter file counts as covered where the stage names the keys that it uses. That a file was looked for and was
+    not there is not seen.
     """
     view = run.taken.view
     seen: dict[str, Digest] = {}
@@ -151,7 +151,8 @@ def observed_reads(
         config = path in view.config and (bool(stage.params) or not _is_narrow(stage))
         if not (covered or code or config):
             entry = run.taken.entries.get(path) or present(run.project, [path]).get(path)
-            seen[path] = entry.digest if entry is not None else ""
+            if entry is not None:
+                seen[path] = entry.digest
     return seen
 
 
