@@ -83,7 +83,8 @@ class StageRun(msgspec.Struct, frozen=True):
 
     key: digest of everything that the stage was allowed to depend on. reused: id of the run that it was taken from,
     empty where it really ran. metrics: the last value of each key that it logged. observed: project files that it was
-    seen to read beyond its declared reads, with their digests; they widen the key. pythons: paths of the interpreters seen to run, with their environments' digests.
+    seen to read beyond its declared reads, with their digests; they widen the key. pythons: paths of the interpreters
+    seen to run, with their environments' digests.
     """
 
     name: str
