@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloche.analysis.metrics import diff_metrics
-from cloche.model.suggestions import closest
 from cloche.analysis.values import diff_values, same_value
 from cloche.model.changes import MetricChange, ValueChange
+from cloche.model.suggestions import closest
 from cloche.model.values import Value
 
 values: st.SearchStrategy[Value] = st.recursive(
