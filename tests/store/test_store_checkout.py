@@ -320,6 +320,8 @@ def test_two_checkouts_do_not_mix(root: Path, store: Store) -> None:
     with lock:
         with pytest.raises(Busy):
             apply_files(root, store, [PathChange("b", None, new)], cache_of(root))
+        assert not recover(root), "it has written nothing yet"
+        (root / ".cloche/tmp/checkout/0").write_bytes(b"half a file")
         with pytest.raises(Busy):
             recover(root)
     assert not recover(root)

@@ -17,19 +17,22 @@ from cloche.model.settings import FILE_NAME
 from cloche.model.snapshot import Tracked
 from cloche.project.ignore import with_ignored
 from cloche.project.journal import perform, present, read_bytes, text_change
+from cloche.project.links import links_outside
 from cloche.project.project import FOLDER, LOCK_FILE, Project
 from cloche.project.trees import entry_at
 from cloche.store.capture import record_files
-from cloche.store.walk import FileStat, stat_of, walk
+from cloche.store.walk import FileStat, walk
 
 Progress = Callable[[int, int], None]
 
 
 class AddedPath(msgspec.Struct, frozen=True):
-    """One data path. state: `new`, `changed` or `unchanged` against `cloche.lock`."""
+    """One data path. state: `new`, `changed` or `unchanged` against `cloche.lock`. outside: links in it that lead out
+    of the project; what they lead to is not recorded."""
 
     tracked: Tracked
     state: str
+    outside: tuple[str, ...] = ()
 
 
 class Added(msgspec.Struct, frozen=True):
@@ -59,9 +62,9 @@ def add(
         if not names:
             raise InputError("nothing is tracked yet", hint="name a data path: `cloche add data/`")
         _refuse(project, names, before)
-        found = {name: _record(project, name, not dry_run, progress) for name in names}
+        rows = tuple(_record(project, name, before.get(name), not dry_run, progress) for name in sorted(names))
         project.cache.save()
-        rows = tuple(AddedPath(item, _state(before.get(name), item)) for name, item in sorted(found.items()))
+        found = {row.tracked.path: row.tracked for row in rows}
         changes = _changes(project, before, found) if not dry_run else []
         if changes:
             perform(project, "add", "added " + ", ".join(names), changes)
@@ -69,20 +72,17 @@ def add(
     return Added(rows, ignored, dry_run)
 
 
-def _record(project: Project, path: str, keep: bool, progress: Progress | None) -> Tracked:
+def _record(project: Project, path: str, before: Tracked | None, keep: bool, progress: Progress | None) -> AddedPath:
     files = data_files(project, path)
     entries = record_files(project.root, files, project.store, project.cache, keep=keep, progress=progress)
     entry = entry_at(project, path, entries, keep=keep)
-    return Tracked(path, entry.kind, entry.digest, entry.size, entry.count)
+    now = Tracked(path, entry.kind, entry.digest, entry.size, entry.count)
+    state = "new" if before is None else "unchanged" if before == now else "changed"
+    return AddedPath(now, state, links_outside(project, entries))
 
 
 def data_files(project: Project, path: str) -> dict[str, FileStat]:
     """Every file, link and empty folder of a data path. Raises InputError where one is missing or unreadable."""
-    stat = stat_of(project.root, path)
-    if stat is None:
-        raise InputError(f"{path} does not exist", hint="check the spelling; paths are relative to this folder")
-    if stat.kind != "d":
-        return {path: stat}
     stores: list[str] = []
 
     def is_store(folder: str, name: str) -> bool:
@@ -105,6 +105,8 @@ def data_files(project: Project, path: str) -> dict[str, FileStat]:
             f"{walked.special[0]} is no file, folder or link (a socket, pipe or device)",
             hint="move it out of the data path",
         )
+    if not walked.files:
+        raise InputError(f"{path} does not exist", hint="check the spelling; paths are relative to this folder")
     return walked.files
 
 
@@ -126,10 +128,6 @@ def _refuse(project: Project, names: Iterable[str], before: dict[str, Tracked]) 
             )
         if os.path.islink(os.path.join(project.root, decode_path(name))):
             raise Conflict(f"{name} is a symbolic link", hint="add the folder that it points to, or copy it here")
-
-
-def _state(before: Tracked | None, now: Tracked) -> str:
-    return "new" if before is None else "unchanged" if before == now else "changed"
 
 
 def _changes(project: Project, before: dict[str, Tracked], found: dict[str, Tracked]) -> list[PathChange]:

@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from cloche.errors import Busy, StoreError
-from cloche.store.filesystem import FileSystem
+from cloche.errors import Busy
+from cloche.store.filesystem import FileSystem, disk_error
 from cloche.store.locks import try_lock
 
 PAUSE = 0.02
@@ -22,7 +22,7 @@ def held(file: Path, what: str, wait: float = 0.0) -> Iterator[None]:
         try:
             lock = try_lock(str(file), FileSystem())
         except OSError as error:
-            raise StoreError(f"cannot lock {file}: {error.strerror}", hint="type `cloche doctor`") from error
+            raise disk_error(error, f"lock {file}") from error
         if lock is not None:
             break
         if time.monotonic() >= until:

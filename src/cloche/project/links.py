@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cloche.model.digest import Digest, digest_parts
 from cloche.model.paths import encode_path
+from cloche.model.tree import Entry
 from cloche.project.project import Project
 from cloche.project.trees import entry_at
 from cloche.store.capture import record_files
@@ -37,6 +38,17 @@ def behind_links(project: Project, links: Iterable[str]) -> Digest:
         pending += [os_path(Path(root), path) for path, entry in entries.items() if entry.kind == "l"]
     # By content, not by place: the same data elsewhere is the same.
     return digest_parts(sorted(known.values())) if known else ""
+
+
+def links_outside(project: Project, entries: Mapping[str, Entry]) -> tuple[str, ...]:
+    """The path texts of the links among `entries` that lead to something outside of the project."""
+    links = [path for path, entry in entries.items() if entry.kind == "l"]
+    root = os.path.realpath(project.root) if links else ""
+    return tuple(path for path in links if _leads_out(os.path.realpath(os_path(project.root, path)), root))
+
+
+def _leads_out(target: str, root: str) -> bool:
+    return target != root and not target.startswith(root + os.sep) and os.path.exists(target)
 
 
 def _holds(folder: str, path: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Sequence
 
@@ -10,8 +9,8 @@ from cloche.capture.code import is_source
 from cloche.model.paths import decode_path
 from cloche.model.run import Place
 from cloche.project.going import Going, is_alive
+from cloche.project.links import links_outside
 from cloche.project.naming import named_paths
-from cloche.store.walk import os_path
 
 
 def notice_company(run: Going) -> None:
@@ -41,7 +40,7 @@ def notice_unrecorded(run: Going, command: Sequence[str] | str, folder: str) -> 
 
 def notice_links_outside(run: Going) -> None:
     """Links among the inputs that lead out of the project: what they lead to is not recorded."""
-    links = [path for path, entry in run.taken.entries.items() if entry.kind == "l" and leads_outside(run, path)]
+    links = links_outside(run.project, run.taken.entries)
     if links:
         some = ", ".join(links[:3]) + (f" and {len(links) - 3} more" if len(links) > 3 else "")
         run.notice(
@@ -50,10 +49,3 @@ def notice_links_outside(run: Going) -> None:
             hint="copy it into the project",
             place=Place(file=links[0]),
         )
-
-
-def leads_outside(run: Going, path: str) -> bool:
-    """Whether a link leads to something that exists and lies outside of the project."""
-    target = os.path.realpath(os_path(run.project.root, path))
-    root = os.path.realpath(run.project.root)
-    return os.path.exists(target) and target != root and not target.startswith(root + os.sep)

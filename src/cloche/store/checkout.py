@@ -63,13 +63,24 @@ def apply_files(
 def recover(root: Path, *, fs: FileSystem | None = None) -> bool:
     """Take back what a checkout that was killed has done; whether there was any. Cheap where there was none.
 
-    Files that changed since are left as they are. Raises Busy while a checkout is going, StoreError.
+    Files that changed since are left as they are. Raises Busy while a checkout is writing, StoreError.
     """
-    if not os.path.isdir(os_path(root, FOLDER)):
+    if not _left_over(root):
         return False
     disk = fs or FileSystem()
     with _exclusive(root, disk), _translated("undo an interrupted checkout"):
         return Journal(root, disk).settle() == "taken back"
+
+
+def _left_over(root: Path) -> bool:
+    """Whether a checkout, dead or alive, has something on the disk."""
+    try:
+        with os.scandir(os_path(root, FOLDER)) as listing:
+            return any(True for _ in listing)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise disk_error(error, "look for an interrupted checkout") from error
 
 
 def expand(store: Store, entry: Entry, path: str) -> dict[str, Entry]:

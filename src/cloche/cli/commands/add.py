@@ -36,6 +36,8 @@ def command(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     for one in done.paths:
         item = one.tracked
         say(f"{item.path}: {would}{one.state}, {plural(item.count, 'file')}, {size(item.size)}, {item.digest[:12]}")
+        for link in one.outside:
+            say(f"warning: {link} leads out of the project; only the link is recorded, not what it leads to")
     if not dry_run and any(one.state != "unchanged" for one in done.paths):
         files = " ".join(("cloche.lock", *done.ignored))
         say(f"next: `git add {files}` and commit, so that Git knows this version of the data")
