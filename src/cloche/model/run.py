@@ -95,9 +95,9 @@ class StageRun(msgspec.Struct, frozen=True):
     exit_status: int | None = None
     resources: Resources = Resources()
     outputs: tuple[Output, ...] = ()
-    metrics: dict[str, float] = {}
     observed: dict[str, Digest] = {}
     pythons: dict[str, Digest] = {}
+    metrics: dict[str, float] = {}
 
 
 class Run(msgspec.Struct, frozen=True):
