@@ -245,6 +245,11 @@ class Project(RuleBasedStateMachine):
     def redo(self, number: int) -> Any:
         return self.take_back(number)
 
+    def is_undone(self, number: int) -> bool:
+        """Whether an operation is undone, by an undoing that is not undone itself."""
+        by = {one.number: one.undone for one in self.project.history()}
+        return bool(by[number]) and not self.is_undone(by[number])
+
     def is_blocked(self, done: Done, files: Files) -> bool:
         """Whether one of these files stands where a folder has to be for what comes back, or below a file of it."""
         back = done.before.keys() & done.changed
@@ -253,10 +258,13 @@ class Project(RuleBasedStateMachine):
 
     def take_back(self, number: int | None) -> Any:
         before = self.files()
-        preview = self.project.undo(number, dry_run=True, force=True)
-        done = self.operations.get(preview.operation.number)
-        if done is None:  # `init`: it would take the settings away
+        standing = [one for one in self.project.history() if one.verb != "init" and not one.undoes]
+        if number is None and all(self.is_undone(one.number) for one in standing):
+            with pytest.raises(cloche.ClocheError, match="nothing to undo"):
+                self.project.undo()
             return multiple()
+        preview = self.project.undo(number, dry_run=True, force=True)
+        done = self.operations[preview.operation.number]
         edited = {path for path in done.changed if before.get(path) != done.after.get(path)}
         if edited or self.is_blocked(done, before):
             with pytest.raises(cloche.ClocheError, match="changed since operation"):
