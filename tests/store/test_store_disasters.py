@@ -161,7 +161,7 @@ def test_checkouts_that_are_killed_are_taken_back(tmp_path: Path, root: Path, st
 
     def state() -> dict[str, bytes]:
         found = walk(root, skip=lambda _, name: name == ".cloche").files
-        return {path: (root / path).read_bytes() for path in found}
+        return {path: (root / path).read_bytes() for path, stat in found.items() if stat.kind != "d"}
 
     for _ in range(8):
         kill_after(CHECKOUT, chance.uniform(0.0, 0.15), root)
