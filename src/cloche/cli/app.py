@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from pathlib import Path
@@ -83,6 +84,9 @@ def run() -> None:
 
 def call(arguments: list[str]) -> int:
     """Run the command line; the exit status."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal of another encoding shows what it can
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = cli.main(arguments, prog_name="cloche", standalone_mode=False)
         sys.stdout.flush()

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from cloche.model.paths import legible
+
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, ConsoleRenderable
     from rich.segment import Segment
@@ -22,13 +24,34 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 def print_json(value: object) -> None:
     """Print a struct, or a list of them, as one JSON document."""
-    data = msgspec.json.format(msgspec.json.encode(value, order="deterministic"), indent=2)
-    sys.stdout.write(data.decode("utf-8") + "\n")
+    _write(msgspec.json.format(_encoded(value), indent=2))
 
 
 def print_json_line(value: object) -> None:
     """Print a struct as JSON on a line of its own, after whatever a command printed."""
-    sys.stdout.write(msgspec.json.encode(value, order="deterministic").decode("utf-8") + "\n")
+    _write(_encoded(value))
+
+
+def _encoded(value: object) -> bytes:
+    try:
+        return msgspec.json.encode(value, order="deterministic")
+    except UnicodeEncodeError:  # the path of a project whose name is no UTF-8
+        return msgspec.json.encode(_legible(msgspec.to_builtins(value)), order="deterministic")
+
+
+def _legible(value: object) -> object:
+    if isinstance(value, str):
+        return legible(value)
+    if isinstance(value, dict):
+        return {legible(str(key)): _legible(item) for key, item in value.items()}
+    return [_legible(item) for item in value] if isinstance(value, list) else value
+
+
+def _write(data: bytes) -> None:
+    """A line to stdout. JSON is UTF-8, whatever the terminal is."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def say(line: str) -> None:
@@ -45,8 +68,9 @@ def complain(message: str, hint: str = "") -> None:
 
 
 def printable(text: str) -> str:
-    """`text` with every control character but tabs and line ends written out: no name can command a terminal."""
-    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+    """`text` with every control character but tabs and line ends written out, so that no name can command a terminal,
+    and every byte that is no UTF-8."""
+    return legible(_CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text))
 
 
 def use_colour(stream: object) -> bool:

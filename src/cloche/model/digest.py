@@ -24,6 +24,6 @@ def digest_parts(parts: Iterable[str]) -> Digest:
     """The digest of a list of texts. No two different lists have the same digest: each text goes in with its length."""
     hasher = blake3()
     for part in parts:
-        raw = part.encode("utf-8")
+        raw = part.encode("utf-8", "surrogateescape")  # names of files come as Python gives them
         hasher.update(len(raw).to_bytes(8, "little") + raw)
     return hasher.hexdigest()

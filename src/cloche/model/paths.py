@@ -15,6 +15,7 @@ import sys
 from cloche.errors import InputError
 
 _ESCAPE = re.compile(rb"\\\\|\\x([0-9a-f]{2})")
+_LONE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
@@ -31,6 +32,22 @@ def encode_path(name: str) -> str:
     raw = os.fsencode(name).replace(b"\\", b"\\\\")
     text = raw.decode("utf-8", "backslashreplace")
     return _CONTROL.sub(lambda match: "".join(f"\\x{byte:02x}" for byte in match[0].encode()), text)
+
+
+def legible(text: str) -> str:
+    r"""`text` with what UTF-8 cannot hold written out: a byte of another encoding, as Python hands it on, as `\xNN`.
+
+    For messages and words of commands. It cannot be turned back; `encode_path` is for names of files.
+
+    >>> legible("na\udcffme")
+    'na\\xffme'
+    """
+    return text if text.isascii() else _LONE.sub(_written_out, text)
+
+
+def _written_out(match: re.Match[str]) -> str:
+    number = ord(match[0])
+    return f"\\x{number - 0xDC00:02x}" if 0xDC80 <= number <= 0xDCFF else f"\\u{number:04x}"
 
 
 def decode_path(text: str) -> str:

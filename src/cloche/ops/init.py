@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -27,7 +28,7 @@ def init(folder: Path, *, nested: bool = False) -> Initialised:
     Again in the same folder it changes nothing. Raises Conflict inside another project unless `nested`.
     """
     root = real(folder)
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise InputError(f"{folder} is not a folder", hint=f"create it first: mkdir {folder}")
     outer = root_of(root)
     if outer is not None and outer != root and not nested:

@@ -6,6 +6,7 @@ import msgspec
 
 from cloche.errors import NotFound, UsageError
 from cloche.model.operation import FactEffect
+from cloche.model.paths import legible
 from cloche.project.journal import perform
 from cloche.project.notes import Note, all_notes, notes_of
 from cloche.project.project import Project
@@ -24,9 +25,9 @@ def note(project: Project, text: str, revision: str = "@") -> Note:
     with project.writing():
         run = find_id(project, revision)
         taken = [int(key) for key in project.catalog.facts("note")]
-        new = Note(max(taken, default=0) + 1, run, project.clock(), text.strip())
+        new = Note(max(taken, default=0) + 1, run, project.clock(), legible(text.strip()))
         effect = FactEffect("note", str(new.number), None, msgspec.json.encode(new).decode())
-        perform(project, "note", f"noted on {run[:8]}: {_short(text)}", effects=[effect])
+        perform(project, "note", f"noted on {run[:8]}: {_short(new.text)}", effects=[effect])
     return new
 
 

@@ -10,7 +10,7 @@ from cloche.capture.config import apply_overrides, read_config
 from cloche.errors import ClocheError, InputError, NotFound, UsageError
 from cloche.execution import hold_signals
 from cloche.execution.command import find_program
-from cloche.model.paths import decode_path, inside
+from cloche.model.paths import decode_path, inside, legible
 from cloche.model.pipeline import order, upstream
 from cloche.model.run import Run
 from cloche.model.settings import Stage
@@ -61,11 +61,11 @@ def run(project: Project, request: Request, *, say: Say = print, progress: Progr
         id=new_id(project),
         created=project.clock(),
         status="running",
-        command=tuple(_printable(word) for word in request.command),
+        command=tuple(legible(word) for word in request.command),
         snapshot=taken.snapshot,
         folder=request.folder,
-        experiment=request.experiment,
-        message=request.message,
+        experiment=legible(request.experiment),
+        message=legible(request.message),
         machine=taken.machine,
     )
     with hold_signals(), going(project, taken, record) as now:
@@ -79,11 +79,6 @@ def run(project: Project, request: Request, *, say: Say = print, progress: Progr
         except ClocheError as error:
             abandon(now, error)
             raise
-
-
-def _printable(word: str) -> str:
-    """A word of a command as a record can hold it: bytes that are no UTF-8 are written `\\xNN`."""
-    return os.fsencode(word).decode("utf-8", "backslashreplace")
 
 
 def _snapshot(

@@ -42,4 +42,5 @@ def ignore_line(path: str) -> tuple[str, bytes]:
     folder, _, name = path.rpartition("/")
     raw = os.fsencode(decode_path(name))
     escaped = b"".join(b"\\" + bytes([byte]) if byte in _SPECIAL else bytes([byte]) for byte in raw)
+    escaped = escaped.replace(b"\n", b"?").replace(b"\r", b"?")  # a line cannot hold its own end; ? is any character
     return (f"{folder}/.gitignore" if folder else ".gitignore"), b"/" + escaped

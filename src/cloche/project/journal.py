@@ -7,6 +7,7 @@ the operation becomes `done`. Killed before (3): nothing happened. Killed after 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 
 from cloche.analysis.environments import diff_distributions
@@ -22,7 +23,7 @@ from cloche.project.trees import tree_of
 from cloche.store.capture import record_files
 from cloche.store.checkout import apply_files, expand
 from cloche.store.survey import above
-from cloche.store.walk import FileStat, stat_of, walk
+from cloche.store.walk import FileStat, os_path, stat_of, walk
 
 
 def perform(
@@ -39,6 +40,7 @@ def perform(
     Raises Conflict where the work tree is not as `before` says.
     """
     files = tuple(change for change in changes if change.before != change.after)
+    files += _filled(project, files)
     if files:
         keep_present(project, [change.path for change in files])
         effects = (*effects, files_effect(project, files))
@@ -118,6 +120,29 @@ def in_the_way(project: Project, paths: Iterable[str]) -> dict[str, Entry]:
 def keep_present(project: Project, paths: Iterable[str]) -> None:
     """Store what lies at these paths now, so that it can be put back."""
     present(project, paths, keep=True)
+
+
+def _filled(project: Project, changes: Sequence[PathChange]) -> tuple[PathChange, ...]:
+    """Folders that are empty now and get content. To be empty was their state, and `undo` brings it back."""
+    named = {change.path for change in changes}
+    looked: dict[str, bool] = {}
+    for change in changes:
+        for folder in above(change.path) if change.after is not None else ():
+            if folder in looked:
+                break
+            looked[folder] = folder not in named and _is_empty_folder(os_path(project.root, folder))
+    return tuple(
+        PathChange(folder, Entry(folder.rpartition("/")[2], "d", EMPTY_DIGEST, 0, 0), None)
+        for folder, empty in looked.items()
+        if empty
+    )
+
+
+def _is_empty_folder(path: str) -> bool:
+    try:
+        return not os.path.islink(path) and not os.listdir(path)
+    except OSError:
+        return False
 
 
 def text_change(project: Project, path: str, text: str | bytes | None) -> PathChange:

@@ -184,7 +184,7 @@ class Project:
 def root_of(start: Path) -> Path | None:
     """The nearest folder at or above `start` that holds `cloche.toml`."""
     here = real(start)
-    return next((folder for folder in (here, *here.parents) if (folder / FILE_NAME).is_file()), None)
+    return next((folder for folder in (here, *here.parents) if os.path.isfile(folder / FILE_NAME)), None)
 
 
 def real(folder: Path) -> Path:
