@@ -114,7 +114,7 @@ def complaint(done: Done, says: str, hint: str) -> None:
 def healthy(shell: Shell) -> None:
     """Every verb that looks works, nothing is half-way or left over, and `doctor` finds no error."""
     assert troubles(shell) == []
-    left = set(os.listdir(shell.folder / ".cloche/runs"))
+    left = {path.name for path in (shell.folder / ".cloche/runs").glob("*")}
     with opened(shell) as project:
         diff(project) if log(project) else None
         history(project)

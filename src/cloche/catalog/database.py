@@ -34,6 +34,7 @@ class Database:
         with translated(file):
             self._connection = sqlite3.connect(file, timeout=wait, isolation_level=None)
             try:
+                self._identity = _identity(file)
                 self._prepare()
             except BaseException:
                 self._connection.close()
@@ -104,6 +105,7 @@ class Database:
 
     def _begin(self, inner: bool) -> None:
         if not inner:
+            self._check_in_place()
             self._execute("BEGIN IMMEDIATE")
             try:
                 if self.version() > len(self._migrations):  # upgraded by another process while this one had it open
@@ -114,6 +116,14 @@ class Database:
         else:
             self._check_alive()
             self._execute(f"SAVEPOINT inner_{self._depth + 1}")
+
+    def _check_in_place(self) -> None:
+        """SQLite goes on writing to a file that was deleted, and nobody would ever read it."""
+        if _identity(self.file) != self._identity:
+            raise StoreError(
+                f"{self.file} was deleted or replaced while it was in use: nothing was recorded",
+                hint="look for what did it, such as the command itself; then run it again",
+            )
 
     def _check_alive(self) -> None:
         """After some errors, such as a full disk, SQLite takes the whole transaction back; nothing may follow then."""
@@ -209,6 +219,14 @@ class Part:
         if found is None:
             raise NotFound(f"no run has the id {run}", hint="type `cloche log` to see the runs")
         return int(found[0])
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(file)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _supports_wal(file: Path) -> bool:

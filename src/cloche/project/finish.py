@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from cloche.capture.spool import Spooled
-from cloche.errors import ClocheError
+from cloche.errors import ClocheError, RunFailed
 from cloche.model.environment import Environment, Machine
 from cloche.model.operation import FactEffect
 from cloche.model.paths import encode_path
@@ -48,6 +48,7 @@ def finish(run: Going, outcome: Outcome) -> Run:
         log=store_log(run.project, run.log),
     )
     close(run.project, record, environment, _all_series(run.project, outcome))
+    run.closed = True
     return record
 
 
@@ -63,10 +64,16 @@ def _all_series(project: Project, outcome: Outcome) -> dict[str, Series]:
 
 def abandon(run: Going, error: ClocheError) -> None:
     """Close the record of a run that could not be recorded to its end, with the reason. Does what can be done."""
-    run.notice("recording-failed", f"the recording stopped: {error.message}", hint=error.hint, error=True)
-    record = replaced(run.run, status="failed", ended=run.project.clock(), findings=tuple(run.findings))
+    if isinstance(error, RunFailed):
+        run.notice("not-started", error.message, hint=error.hint, error=True)
+    else:
+        run.notice("recording-failed", f"the recording stopped: {error.message}", hint=error.hint, error=True)
+    exit_status = error.exit_status if isinstance(error, RunFailed) else None
+    fields = {"status": "failed", "exit_status": exit_status, "ended": run.project.clock()}
+    record = replaced(run.run, **fields, findings=tuple(run.findings))
     with contextlib.suppress(ClocheError):
         close(run.project, replaced(record, log=store_log(run.project, run.log)), None, {})
+        run.closed = True
 
 
 def close(project: Project, record: Run, environment: Environment | None, series: Mapping[str, Series]) -> None:
@@ -113,6 +120,13 @@ def _really_ran(run: Going, spooled: tuple[Spooled, ...]) -> tuple[Environment, 
 
 
 def _report_spool(run: Going, spooled: tuple[Spooled, ...]) -> None:
+    if not run.folder.is_dir():
+        run.notice(
+            "log-lost",
+            f"{run.folder} was deleted while the run was going: what it printed and logged is lost",
+            hint="look for what deletes it; it may be the command",
+            error=True,
+        )
     broken = sum(count for one in spooled for count in one.invalid.values())
     if broken:
         run.notice("log-lines-broken", f"{broken} lines of logged metrics could not be read", hint="was the disk full?")

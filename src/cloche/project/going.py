@@ -12,7 +12,7 @@ import msgspec
 
 from cloche.capture.code import is_source
 from cloche.capture.secrets import secret_reason
-from cloche.errors import Busy
+from cloche.errors import Busy, InputError
 from cloche.model.paths import inside
 from cloche.model.patterns import matcher
 from cloche.model.run import Finding, Output, Place, Run, run_id
@@ -25,10 +25,13 @@ from cloche.project.view import walk_project
 from cloche.store.capture import record_files
 from cloche.store.walk import FileStat
 
+RUN_LOCK = "lock"
+
 
 @dataclass
 class Going:
-    """State of one run between its beginning and its end. files: the work tree as it was last looked at."""
+    """State of one run between its beginning and its end. files: the work tree as it was last looked at. closed: its
+    record is complete."""
 
     project: Project
     taken: Taken
@@ -37,6 +40,7 @@ class Going:
     files: dict[str, FileStat]
     outputs: dict[str, Output] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    closed: bool = False
 
     @property
     def log(self) -> Path:
@@ -58,10 +62,14 @@ def going(project: Project, taken: Taken, run: Run) -> Iterator[Going]:
     """
     folder = project.runs_folder / run.id
     folder.mkdir(parents=True)
-    with held(folder / "lock", "this run"):
-        project.catalog.add_run(run, taken.environment)
-        yield Going(project, taken, run, folder, dict(taken.view.files))
-    shutil.rmtree(folder, ignore_errors=True)
+    now = Going(project, taken, run, folder, dict(taken.view.files))
+    try:
+        with held(folder / RUN_LOCK, "this run"):
+            project.catalog.add_run(run, taken.environment)
+            yield now
+    finally:
+        if now.closed:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def new_id(project: Project) -> str:
@@ -75,7 +83,7 @@ def is_alive(project: Project, run: str) -> bool:
     if not folder.is_dir():
         return False
     try:
-        with held(folder / "lock", "this run"):
+        with held(folder / RUN_LOCK, "this run"):
             return False
     except Busy:
         return True
@@ -98,7 +106,8 @@ def settle(run: Going, writes: Sequence[str] = (), *, put: bool = False) -> dict
     command, unless `put` says that it was brought there as one.
     """
     project, before = run.project, run.files
-    after = walk_project(project, run.taken.view.tracked).files
+    walked = walk_project(project, run.taken.view.tracked)
+    after = walked.files
     changed = {path: stat for path, stat in after.items() if before.get(path) != stat and stat.kind != "d"}
     expected = _expected(project, writes)
     inputs = {path: stat for path, stat in changed.items() if not expected(path) and _is_input(run, path)}
@@ -110,11 +119,38 @@ def settle(run: Going, writes: Sequence[str] = (), *, put: bool = False) -> dict
     touched = [path for path in before.keys() | after.keys() if before.get(path) != after.get(path)]
     roots = [root for root in writes if put or any(inside(path, root) for path in touched)]
     whole = {path: stat for path, stat in after.items() if any(inside(path, root) for root in roots)}
-    entries = record_files(project.root, written | whole, project.store, project.cache)
+    lost: list[str] = []
+    entries = _record(run, written | whole, lost)
+    _report_closed(run, walked.unreadable)
     run.files = after
-    outputs = _group(project, entries, roots)
+    outputs = _group(project, entries, [root for root in roots if not any(inside(path, root) for path in lost)])
     run.outputs |= outputs
     return outputs
+
+
+def _record(run: Going, files: Mapping[str, FileStat], lost: list[str]) -> dict[str, Entry]:
+    """Record files. One that cannot be read or keeps changing becomes a finding and goes to `lost`; the others stay."""
+    project = run.project
+    try:
+        return record_files(project.root, files, project.store, project.cache)
+    except InputError as error:
+        listed = list(files.items())
+        if len(listed) > 1:
+            half = len(listed) // 2
+            return _record(run, dict(listed[:half]), lost) | _record(run, dict(listed[half:]), lost)
+        [path] = files
+        lost.append(path)
+        message = f"{path} could not be recorded: {error.message}"
+        run.notice("output-lost", message, hint=error.hint, place=Place(file=path), error=True)
+        return {}
+
+
+def _report_closed(run: Going, unreadable: Sequence[tuple[str, str]]) -> None:
+    """Folders that can no longer be looked into: what the command wrote there is not seen."""
+    for path, why in unreadable:
+        if (path, why) not in run.taken.view.unreadable:
+            message = f"cannot look into {path}: {why}; what the run wrote there is not recorded"
+            run.notice("output-lost", message, hint="make it readable", place=Place(file=path), error=True)
 
 
 def _without_secrets(run: Going, written: Mapping[str, FileStat]) -> dict[str, FileStat]:
@@ -148,7 +184,7 @@ def _is_input(run: Going, path: str) -> bool:
 
 
 def _report_inputs(run: Going, inputs: Mapping[str, FileStat], gone: list[str]) -> None:
-    now = record_files(run.project.root, dict(inputs), run.project.store, run.project.cache)
+    now = _record(run, inputs, [])
     different = [path for path, entry in now.items() if run.taken.entries[path].digest != entry.digest]
     for paths, did in ((sorted(different), "changed"), (sorted(gone), "disappeared")):
         if paths:
