@@ -87,7 +87,7 @@ def opened(shell: Shell) -> Iterator[Project]:
             project.catalog.close()
 
 
-def refused(
+def assert_refused(
     shell: Shell, *words: str | bytes, status: int, says: str, hint: str, whole: bool = True, **variables: str
 ) -> Done:
     """Type a command that must be refused: this exit status, this message, this hint, and nothing else happens.
@@ -96,12 +96,12 @@ def refused(
     """
     before: object = state_of(shell) if whole else tree(shell.folder)
     done = shell.cloche(*words, status=status, **variables)
-    complaint(done, says, hint)
+    assert_complaint(done, says, hint)
     assert (state_of(shell) if whole else tree(shell.folder)) == before
     return done
 
 
-def complaint(done: Done, says: str, hint: str) -> None:
+def assert_complaint(done: Done, says: str, hint: str) -> None:
     """Check the two lines of an error: what happened, and what to type."""
     message, found, advice = done.err.rpartition("hint: ")
     assert found, f"no hint: {done.err}"
@@ -111,7 +111,7 @@ def complaint(done: Done, says: str, hint: str) -> None:
     assert done.out == ""
 
 
-def healthy(shell: Shell) -> None:
+def assert_healthy(shell: Shell) -> None:
     """Every verb that looks works, nothing is half-way or left over, and `doctor` finds no error."""
     assert troubles(shell) == []
     left = {path.name for path in (shell.folder / ".cloche/runs").glob("*")}

@@ -7,7 +7,7 @@ import signal
 import sys
 
 import pytest
-from bad_input_helpers import complaint, healthy, posix, refused, tree, troubles
+from bad_input_helpers import assert_complaint, assert_healthy, assert_refused, posix, tree, troubles
 
 from shell import Shell
 
@@ -26,17 +26,17 @@ from shell import Shell
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
 def test_what_cannot_start_is_no_run(model: Shell, command: list[str], status: int, says: str, hint: str) -> None:
-    refused(model, "run", "--", *command, status=status, says=says, hint=hint)
+    assert_refused(model, "run", "--", *command, status=status, says=says, hint=hint)
 
 
 def test_what_the_system_refuses_to_start_is_a_failed_run(model: Shell) -> None:
     model.write("broken.sh", "#!/nowhere/python\n").chmod(0o755)
     done = model.cloche("run", "--", "./broken.sh", status=126)
-    complaint(done, "its interpreter /nowhere/python does not exist", "correct its first line")
+    assert_complaint(done, "its interpreter /nowhere/python does not exist", "correct its first line")
     run = model.facts("show")["run"]
     assert (run["status"], run["exit_status"]) == ("failed", 126)
     assert [one["check"] for one in run["findings"]] == ["not-started"]
-    healthy(model)
+    assert_healthy(model)
 
 
 def test_a_command_that_fails_is_a_run_and_its_status_is_ours(model: Shell) -> None:
@@ -46,7 +46,7 @@ def test_a_command_that_fails_is_a_run_and_its_status_is_ours(model: Shell) -> N
     run = model.facts("show")["run"]
     assert (run["status"], run["exit_status"], run["metrics"]) == ("failed", 3, {"loss": 0.5})
     assert [one["path"] for one in run["outputs"]] == ["half.bin"]
-    healthy(model)
+    assert_healthy(model)
 
 
 @posix
@@ -61,7 +61,7 @@ def test_a_command_that_is_killed_is_a_run_and_we_die_like_it(model: Shell, name
     run = model.facts("show")["run"]
     assert (run["signal"], run["exit_status"], run["metrics"]) == (name, None, {"loss": 0.5})
     assert run["status"] == "killed"
-    healthy(model)
+    assert_healthy(model)
 
 
 def test_a_stage_that_is_killed_stops_the_pipeline(model: Shell) -> None:
@@ -84,7 +84,7 @@ def test_a_program_that_goes_elsewhere(model: Shell) -> None:
     )
     run = model.run()
     assert ([one["path"] for one in run["outputs"]], run["metrics"]) == (["out/deep/here.bin"], {"auc": 1})
-    healthy(model)
+    assert_healthy(model)
 
 
 def test_a_program_that_deletes_its_folder_while_it_stands_in_it(model: Shell) -> None:
@@ -92,7 +92,7 @@ def test_a_program_that_deletes_its_folder_while_it_stands_in_it(model: Shell) -
     inner = Shell(model.folder / "sub", model.variables)
     run = inner.run(command=["sh", "-c", "rmdir ../sub; echo done"])
     assert run["status"] == "finished"
-    healthy(model)
+    assert_healthy(model)
 
 
 def test_a_program_that_deletes_its_own_inputs(model: Shell) -> None:
@@ -110,7 +110,7 @@ def test_a_program_that_deletes_its_own_inputs(model: Shell) -> None:
     assert {path: one for path, one in tree(model.folder).items() if not path.endswith(b"train.py")} == {
         path: one for path, one in before.items() if not path.endswith(b"train.py")
     }
-    healthy(model)
+    assert_healthy(model)
 
 
 def test_a_program_that_deletes_the_settings(model: Shell) -> None:
@@ -118,11 +118,11 @@ def test_a_program_that_deletes_the_settings(model: Shell) -> None:
     run = model.run()
     assert run["status"] == "finished"
     assert [one["check"] for one in run["findings"]] == ["input-changed"]
-    complaint(model.cloche("status", status=3), "is not in a Cloche project", "cloche init")
+    assert_complaint(model.cloche("status", status=3), "is not in a Cloche project", "cloche init")
     model.write("cloche.toml", "")
     assert model.facts("log")[0]["id"] == run["id"], "nothing else is lost"
     model.cloche("revert", "@", "--only", "code,data")
-    healthy(model)
+    assert_healthy(model)
 
 
 def test_a_program_that_deletes_the_store(model: Shell) -> None:
@@ -137,7 +137,7 @@ def test_a_program_that_deletes_the_store(model: Shell) -> None:
     assert troubles(model) == ["data"]
     model.cloche("add")
     assert model.run(command=["true"])["status"] == "finished"
-    healthy(model)
+    assert_healthy(model)
 
 
 @pytest.mark.parametrize("what", ["store", "cache", "runs", "tmp", "catalog.db"])
@@ -151,13 +151,13 @@ def test_a_program_that_deletes_a_part_of_the_store(model: Shell, what: str) -> 
     model.cloche("run", "--", "python", "train.py", status=0 if recorded else 9)
     if what in ("cache", "tmp"):
         assert model.facts("show")["run"]["findings"] == []
-        healthy(model)
+        assert_healthy(model)
     elif what == "runs":
         assert [one["check"] for one in model.facts("show")["run"]["findings"]] == ["log-lost"]
-        healthy(model)
+        assert_healthy(model)
     elif what == "store":
         assert set(troubles(model)) == {"content", "data"}
-        complaint(model.cloche("revert", "@~1", status=None), "the store does not hold", "cloche doctor")
+        assert_complaint(model.cloche("revert", "@~1", status=None), "the store does not hold", "cloche doctor")
     model.cloche("add")
     assert model.run(command=["true"])["status"] == "finished"
     model.cloche("status")
@@ -167,7 +167,7 @@ def test_a_program_that_writes_into_the_store(model: Shell) -> None:
     model.write("train.py", "open('.cloche/mine.txt', 'w').write('1'); open('.git/mine.txt', 'w').write('1')\n")
     run = model.run()
     assert run["outputs"] == []
-    healthy(model)
+    assert_healthy(model)
 
 
 def test_a_program_that_runs_cloche(model: Shell) -> None:
@@ -179,7 +179,7 @@ def test_a_program_that_runs_cloche(model: Shell) -> None:
     outer, inner = model.facts("log")[::-1]
     assert (outer["status"], inner["status"]) == ("finished", "finished")
     assert [one["check"] for one in model.facts("show", inner["id"])["run"]["findings"]] == ["not-alone"]
-    healthy(model)
+    assert_healthy(model)
 
 
 def test_a_program_that_reverts_under_itself_is_refused(model: Shell) -> None:
@@ -214,7 +214,7 @@ def test_outputs_of_every_odd_kind(model: Shell) -> None:
     model("rm", "-r", "out")
     model.cloche("revert", "@")
     assert tree(model.folder / "out") == before
-    healthy(model)
+    assert_healthy(model)
 
 
 def test_an_output_that_cannot_be_read_is_a_finding_and_no_lost_run(model: Shell) -> None:
@@ -247,7 +247,7 @@ def test_a_huge_list_of_arguments(model: Shell) -> None:
     assert max(map(len, model.cloche("log").out.splitlines())) < 500
     huge = "x" * 131_000
     assert model.cloche("run", "-q", "--", "python", "count.py", huge).out.startswith("2 ")
-    healthy(model)
+    assert_healthy(model)
 
 
 def test_a_log_of_50_megabytes(model: Shell) -> None:
@@ -258,7 +258,7 @@ def test_a_log_of_50_megabytes(model: Shell) -> None:
     assert model("sh", "-c", "cloche show --log | cksum").out == done.out
     stored = sum(file.stat().st_size for file in (model.folder / ".cloche").rglob("*") if file.is_file())
     assert stored < 10_000_000, "compressed, and no second copy of it left over"
-    healthy(model)
+    assert_healthy(model)
 
 
 def test_secrets_that_a_run_writes_are_no_outputs(model: Shell) -> None:

@@ -7,7 +7,7 @@ import os
 import sys
 
 import pytest
-from bad_input_helpers import complaint, healthy, refused, tree
+from bad_input_helpers import assert_complaint, assert_healthy, assert_refused, tree
 
 from shell import Shell
 
@@ -76,7 +76,7 @@ def test_code_data_and_outputs_with_odd_names_are_recorded_and_come_back(
     shell.cloche("undo")
     assert tree(shell.folder) == changed
     assert not (shell.folder / "hacked").exists()
-    healthy(shell)
+    assert_healthy(shell)
 
 
 def looked(shell: Shell) -> None:
@@ -104,7 +104,7 @@ def test_one_path_with_an_odd_name_can_be_added_and_forgotten(project: Shell, na
     project.cloche("untrack", "--", name)
     assert project.facts("status")["data"] == []
     assert project.data(".gitignore") == b""
-    healthy(project)
+    assert_healthy(project)
 
 
 def test_words_of_a_command_with_odd_bytes_are_passed_on_and_recorded(plain: Shell) -> None:
@@ -113,23 +113,23 @@ def test_words_of_a_command_with_odd_bytes_are_passed_on_and_recorded(plain: She
     done = plain.cloche("run", "-q", "--", "python", "args.py", *words)
     assert done.out == b"|".join(words).decode("utf-8", "replace")
     looked(plain)
-    healthy(plain)
+    assert_healthy(plain)
 
 
 def test_messages_tags_and_notes_that_are_no_text(plain: Shell) -> None:
     plain.cloche("run", "-m", b"no \xff text", "-e", b"no \xff text", "--", "true")
     plain.cloche("note", b"no \xff text")
     looked(plain)
-    refused(plain, "tag", b"no\xfftext", status=2, says="cannot be a tag", hint="")
-    refused(plain, "tag", "two words", status=2, says="cannot be a tag", hint="two-words")
+    assert_refused(plain, "tag", b"no\xfftext", status=2, says="cannot be a tag", hint="")
+    assert_refused(plain, "tag", "two words", status=2, says="cannot be a tag", hint="two-words")
     assert plain.cloche("show", b"no\xff", status=None).status in (2, 5)
     assert plain.cloche("log", b"message = 'no \xff text'", status=None).status in (0, 2)
 
 
 def test_an_argument_that_cannot_be_a_path_is_named(plain: Shell) -> None:
-    complaint(plain.cloche("add", "x" * 300, status=8), "file name too long", "")
-    complaint(plain.cloche("add", "x/" * 3000, status=8), "x/x", "")
-    complaint(plain.cloche("init", "x" * 300, status=8), "is not a folder", "mkdir")
+    assert_complaint(plain.cloche("add", "x" * 300, status=8), "file name too long", "")
+    assert_complaint(plain.cloche("add", "x/" * 3000, status=8), "x/x", "")
+    assert_complaint(plain.cloche("init", "x" * 300, status=8), "is not a folder", "mkdir")
 
 
 def test_a_project_whose_own_path_is_no_text(folder: Shell) -> None:
@@ -145,10 +145,10 @@ def test_a_project_whose_own_path_is_no_text(folder: Shell) -> None:
     looked(inner)
     inner.cloche("revert", "@")
     assert inner.read("train.py").startswith("import cloche")
-    healthy(inner)
-    complaint(inner.cloche("add", "nowhere", status=8), "nowhere does not exist", "")
+    assert_healthy(inner)
+    assert_complaint(inner.cloche("add", "nowhere", status=8), "nowhere does not exist", "")
     (inner.folder / "cloche.toml").unlink()
-    complaint(inner.cloche("status", status=3), "is not in a Cloche project", "cloche init")
+    assert_complaint(inner.cloche("status", status=3), "is not in a Cloche project", "cloche init")
 
 
 def test_output_is_utf8_whatever_the_locale_says(plain: Shell) -> None:
@@ -169,4 +169,6 @@ def test_parameters_that_utf8_cannot_hold(plain: Shell) -> None:
     looked(plain)
     plain.cloche("run", "-P", b"name=no \xff text", "--", "python", "train.py")
     looked(plain)
-    complaint(plain.cloche("run", "-P", b"no\xff=1", "--", "true", status=5), "there is no parameter no\\xff", "")
+    assert_complaint(
+        plain.cloche("run", "-P", b"no\xff=1", "--", "true", status=5), "there is no parameter no\\xff", ""
+    )

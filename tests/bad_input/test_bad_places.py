@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bad_input_helpers import complaint, healthy, refused, state_of, tree, troubles
+from bad_input_helpers import assert_complaint, assert_healthy, assert_refused, state_of, tree, troubles
 
 from shell import BIN, Shell
 
@@ -35,7 +35,7 @@ from shell import BIN, Shell
 )
 def test_outside_a_project_every_verb_says_how_to_make_one(folder: Shell, words: list[str]) -> None:
     folder.write("train.py", "print(1)\n")
-    done = refused(folder, *words, status=3, says="is not in a Cloche project", hint="type `cloche init`")
+    done = assert_refused(folder, *words, status=3, says="is not in a Cloche project", hint="type `cloche init`")
     assert str(folder.folder) in done.err
     assert sorted(os.listdir(folder.folder)) == ["train.py"]
 
@@ -43,7 +43,7 @@ def test_outside_a_project_every_verb_says_how_to_make_one(folder: Shell, words:
 def test_the_innermost_of_nested_projects_is_meant(plain: Shell) -> None:
     plain.write("mine.py", "print(1)\n")
     plain.write("inner/theirs.py", "print(2)\n")
-    refused(plain, "init", "inner", status=6, says="already lies in the project", hint="cloche init --nested")
+    assert_refused(plain, "init", "inner", status=6, says="already lies in the project", hint="cloche init --nested")
     assert not (plain.folder / "inner/.cloche").exists()
     plain.cloche("init", "inner", "--nested")
     inner = Shell(plain.folder / "inner", plain.variables)
@@ -52,7 +52,7 @@ def test_the_innermost_of_nested_projects_is_meant(plain: Shell) -> None:
     assert [len(one.facts("log")) for one in (plain, inner)] == [1, 1]
     assert plain.facts("show")["run"]["snapshot"]["code"]["files"] == 2, "cloche.toml and mine.py"
     plain.cloche("revert", "@")
-    healthy(inner)
+    assert_healthy(inner)
 
 
 def test_paths_of_the_outer_project_are_outside_the_inner(plain: Shell) -> None:
@@ -60,7 +60,7 @@ def test_paths_of_the_outer_project_are_outside_the_inner(plain: Shell) -> None:
     (plain.folder / "inner").mkdir()
     plain.cloche("init", "inner", "--nested")
     inner = Shell(plain.folder / "inner", plain.variables)
-    refused(inner, "add", "../outer.csv", status=8, says="lies outside the project", hint="inside the project")
+    assert_refused(inner, "add", "../outer.csv", status=8, says="lies outside the project", hint="inside the project")
 
 
 def test_a_project_is_no_data_of_another(plain: Shell) -> None:
@@ -68,16 +68,16 @@ def test_a_project_is_no_data_of_another(plain: Shell) -> None:
     (plain.folder / "data/inner").mkdir(parents=True)
     plain.write("data/a.csv", "a\n")
     plain.cloche("init", "data/inner", "--nested")
-    refused(plain, "add", "data", status=6, says="data/inner is a project of its own", hint="add the")
-    refused(
+    assert_refused(plain, "add", "data", status=6, says="data/inner is a project of its own", hint="add the")
+    assert_refused(
         plain, "add", "data/inner", status=6, says="data/inner is a project of its own", hint="cloche -C data/inner"
     )
 
 
 def test_a_missing_folder_to_start_in_is_named(plain: Shell) -> None:
-    refused(plain, "-C", "nowhere", "status", status=2, says="cannot go to nowhere", hint="cloche --help")
+    assert_refused(plain, "-C", "nowhere", "status", status=2, says="cannot go to nowhere", hint="cloche --help")
     plain.write("file", "")
-    refused(plain, "-C", "file", "status", status=2, says="file", hint="cloche --help")
+    assert_refused(plain, "-C", "file", "status", status=2, says="file", hint="cloche --help")
 
 
 def test_a_folder_that_was_deleted_under_the_shell_is_named(plain: Shell) -> None:
@@ -86,7 +86,7 @@ def test_a_folder_that_was_deleted_under_the_shell_is_named(plain: Shell) -> Non
     words = "import os, sys; os.rmdir(os.getcwd()); os.execv(sys.argv[1], sys.argv[1:])"
     shell = Shell(gone, plain.variables)
     done = shell(sys.executable, "-c", words, str(BIN / "cloche"), "status", status=8)
-    complaint(done, "the folder that you are in does not exist any more", "cd")
+    assert_complaint(done, "the folder that you are in does not exist any more", "cd")
 
 
 def test_without_a_home_everything_works(model: Shell) -> None:
@@ -94,7 +94,7 @@ def test_without_a_home_everything_works(model: Shell) -> None:
     model.run()
     model.write("train.py", "print(1)\n")
     model.cloche("revert", "@")
-    healthy(model)
+    assert_healthy(model)
 
 
 def test_without_git_everything_works(model: Shell, tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_without_git_everything_works(model: Shell, tmp_path: Path) -> None:
     warned = {one["name"]: one for one in model.facts("doctor")}
     assert warned["git"]["state"] == "warning"
     assert warned["git"]["hint"] == "install git"
-    healthy(model)
+    assert_healthy(model)
 
 
 def test_a_gitignore_that_names_everything_is_noticed(project: Shell) -> None:
@@ -127,7 +127,7 @@ def test_a_gitignore_that_names_everything_is_noticed(project: Shell) -> None:
     assert finding["check"] == "not-recorded"
     assert "train.py is no part of the snapshot" in finding["message"]
     assert "git add --force train.py" in finding["hint"]
-    healthy(project)
+    assert_healthy(project)
 
 
 def test_a_project_in_a_folder_that_git_ignores_is_one_without_git(folder: Shell) -> None:
@@ -141,7 +141,7 @@ def test_a_project_in_a_folder_that_git_ignores_is_one_without_git(folder: Shell
     inner.write("train.py", "print(2)\n")
     inner.cloche("revert", "@")
     assert inner.read("train.py") == "print(1)\n"
-    healthy(inner)
+    assert_healthy(inner)
 
 
 def test_a_project_in_a_subfolder_records_that_folder_only(folder: Shell) -> None:
@@ -163,7 +163,7 @@ def test_a_project_in_a_subfolder_records_that_folder_only(folder: Shell) -> Non
     inner.cloche("revert", "@")
     assert (inner.read("train.py"), inner.read("data/a.csv")) == ("print(1)\n", "a\n1\n")
     assert folder.read("outside.py") == "print('mine')\n"
-    healthy(inner)
+    assert_healthy(inner)
 
 
 def test_a_work_tree_of_git_is_a_project_of_its_own(model: Shell) -> None:
@@ -177,7 +177,7 @@ def test_a_work_tree_of_git_is_a_project_of_its_own(model: Shell) -> None:
     assert model.facts("log") == []
     assert troubles(second) == ["data"], "cloche.lock names a content that only the first folder's store holds"
     second.cloche("add", "data")
-    healthy(second)
+    assert_healthy(second)
 
 
 def test_files_of_a_submodule_are_code(folder: Shell, model: Shell, tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_files_of_a_submodule_are_code(folder: Shell, model: Shell, tmp_path: Pa
     model.cloche("revert", first["id"])
     assert model.read("library/helper.py") == "VALUE = 1\n"
     assert (model.folder / "library/.git").exists()
-    healthy(model)
+    assert_healthy(model)
 
 
 def test_a_submodule_that_is_not_checked_out_breaks_nothing(model: Shell, tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_a_submodule_that_is_not_checked_out_breaks_nothing(model: Shell, tmp_pa
     model.commit()
     model("git", "submodule", "--quiet", "deinit", "--force", "library")
     assert model.run()["status"] == "finished"
-    healthy(model)
+    assert_healthy(model)
 
 
 def test_a_detached_head_has_a_commit_and_no_branch(model: Shell) -> None:
@@ -220,14 +220,14 @@ def test_a_detached_head_has_a_commit_and_no_branch(model: Shell) -> None:
     assert (code["commit"], code["branch"], code["dirty"]) == (commit, "", False)
     assert "no branch" in model.cloche("status").out
     assert "no branch" in model.cloche("show").out
-    healthy(model)
+    assert_healthy(model)
 
 
 def test_a_damaged_repository_is_an_error_and_no_run(model: Shell) -> None:
     model.write(".git/index", b"no index")
     before = tree(model.folder)
     done = model.cloche("run", "--", "python", "train.py", status=8)
-    complaint(done, "Git cannot read the repository", "git status")
+    assert_complaint(done, "Git cannot read the repository", "git status")
     assert tree(model.folder) == before
     assert model.facts("log") == []
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from bad_input_helpers import complaint, healthy, refused, tree
+from bad_input_helpers import assert_complaint, assert_healthy, assert_refused, tree
 
 from shell import Shell
 
@@ -34,24 +34,24 @@ def test_a_mistake_in_the_settings_is_named_with_its_line(model: Shell, text: st
     model.write("cloche.toml", text)
     before = tree(model.folder)
     for words in VERBS:
-        complaint(model.cloche(*words, status=4), says, hint)
+        assert_complaint(model.cloche(*words, status=4), says, hint)
     assert tree(model.folder) == before
     assert [one["state"] for one in model.cloche("doctor", "--json", status=1).json if one["name"] == "settings"] == [
         "error"
     ]
     assert len(model.facts("log")) == 1, "looking back needs no settings"
     model.write("cloche.toml", "")
-    healthy(model)
+    assert_healthy(model)
 
 
 def test_settings_that_are_no_text_are_named(model: Shell) -> None:
     model.write("cloche.toml", b"\xff\xfe[\x00config]")
-    refused(model, "run", "--", "true", status=4, says="cloche.toml is not UTF-8", hint="UTF-8", whole=False)
+    assert_refused(model, "run", "--", "true", status=4, says="cloche.toml is not UTF-8", hint="UTF-8", whole=False)
 
 
 def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(model: Shell) -> None:
     model.write("cloche.toml", b"\xef\xbb\xbf[code]\r\nignore = ['*.tmp']\r\n")
-    healthy(model)
+    assert_healthy(model)
 
 
 def test_stages_in_a_circle_are_named(model: Shell) -> None:
@@ -60,18 +60,22 @@ def test_stages_in_a_circle_are_named(model: Shell) -> None:
         "[stages.a]\nrun = 'touch one'\nreads = ['two']\nwrites = ['one']\n"
         "[stages.b]\nrun = 'touch two'\nreads = ['one']\nwrites = ['two']\n",
     )
-    refused(model, "run", status=4, says="the stages go in a circle: a -> b -> a", hint="take one of these paths out")
-    refused(model, "run", "--stage", "a", status=4, says="in a circle", hint="take one of these paths out")
+    assert_refused(
+        model, "run", status=4, says="the stages go in a circle: a -> b -> a", hint="take one of these paths out"
+    )
+    assert_refused(model, "run", "--stage", "a", status=4, says="in a circle", hint="take one of these paths out")
 
 
 def test_a_stage_that_is_not_declared_is_named(model: Shell) -> None:
     model.write("cloche.toml", "[stages.train]\nrun = 'true'\n")
-    refused(model, "run", "--stage", "trian", status=5, says="no stage 'trian'", hint="did you mean `--stage train`?")
+    assert_refused(
+        model, "run", "--stage", "trian", status=5, says="no stage 'trian'", hint="did you mean `--stage train`?"
+    )
 
 
 def test_a_stage_that_reads_what_is_not_there_does_not_start(model: Shell) -> None:
     model.write("cloche.toml", "[stages.train]\nrun = 'touch ran'\nreads = ['nowhere']\n")
-    refused(model, "run", status=8, says="stage train reads nowhere, which does not exist", hint="create it")
+    assert_refused(model, "run", status=8, says="stage train reads nowhere, which does not exist", hint="create it")
 
 
 def test_an_output_that_is_not_produced_makes_the_run_fail(model: Shell) -> None:
@@ -87,7 +91,7 @@ def test_an_output_that_is_not_produced_makes_the_run_fail(model: Shell) -> None
     assert (run["status"], [one["check"] for one in run["findings"]]) == ("failed", ["missing-output"])
     model.cloche("run", status=1)
     assert [stage["reused"] for stage in model.facts("show")["run"]["stages"]] == [""], "a failed stage is not reused"
-    healthy(model)
+    assert_healthy(model)
 
 
 MARKS = "<<<<<<< HEAD\n{0}=======\n{0}>>>>>>> other\n"
@@ -110,19 +114,19 @@ def test_a_lock_that_cannot_be_read_is_named(model: Shell, text: str, status: in
     model.write("cloche.lock", text.format(good, good.splitlines(keepends=True)[1]))
     before = tree(model.folder)
     for words in (["status"], ["run", "--", "true"], ["add", "data"], ["untrack", "data"], ["revert", "@"]):
-        complaint(model.cloche(*words, status=status), says, hint)
+        assert_complaint(model.cloche(*words, status=status), says, hint)
     assert tree(model.folder) == before
     model.write("cloche.lock", good)
     assert len(model.facts("log")) == 1
-    healthy(model)
+    assert_healthy(model)
 
 
 @pytest.mark.parametrize("path", ["../escape", "/etc/passwd", ".cloche/store", "a/../../b", ".git/hooks"])
 def test_a_lock_that_leads_elsewhere_is_refused(model: Shell, path: str) -> None:
     digest = model.read("cloche.lock").splitlines()[1].split()[0]
     model.write("cloche.lock", model.read("cloche.lock") + f"{digest} f 1 1 {path}\n")
-    refused(model, "run", "--", "true", status=4, says="cloche.lock: line 3", hint="", whole=False)
-    refused(model, "status", status=4, says=path, hint="", whole=False)
+    assert_refused(model, "run", "--", "true", status=4, says="cloche.lock: line 3", hint="", whole=False)
+    assert_refused(model, "status", status=4, says=path, hint="", whole=False)
 
 
 @pytest.mark.parametrize(
@@ -141,10 +145,10 @@ def test_a_parameter_file_that_cannot_be_read_is_named(plain: Shell, name: str, 
     plain.write("train.py", "print(1)\n")
     plain.write(name, text)
     for words in (["run", "--", "python", "train.py"], ["status"], ["run", "-P", "lr=3", "--", "true"]):
-        refused(plain, *words, status=4, says=says, hint="", whole=False)
+        assert_refused(plain, *words, status=4, says=says, hint="", whole=False)
     assert plain.facts("log") == []
     (plain.folder / name).unlink()
-    healthy(plain)
+    assert_healthy(plain)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +164,7 @@ def test_a_parameter_file_that_cannot_be_read_is_named(plain: Shell, name: str, 
 def test_an_override_that_fits_nothing_changes_nothing(
     model: Shell, override: str, status: int, says: str, hint: str
 ) -> None:
-    refused(model, "run", "-P", "seed=8", "-P", override, "--", "true", status=status, says=says, hint=hint)
+    assert_refused(model, "run", "-P", "seed=8", "-P", override, "--", "true", status=status, says=says, hint=hint)
 
 
 def test_a_parameter_file_that_is_a_link_out_of_the_project_is_refused(model: Shell) -> None:
@@ -168,13 +172,13 @@ def test_a_parameter_file_that_is_a_link_out_of_the_project_is_refused(model: Sh
     (model.folder / "params.toml").unlink()
     (model.folder / "params.toml").symlink_to("../other.toml")
     words = ("run", "-P", "seed=8", "--", "true")
-    refused(model, *words, status=4, says="leads out of the project", hint="put the file itself", whole=False)
+    assert_refused(model, *words, status=4, says="leads out of the project", hint="put the file itself", whole=False)
     assert (model.folder.parent / "other.toml").read_text() == "seed = 1\n"
 
 
 def test_a_parameter_file_that_is_a_folder_is_named(model: Shell) -> None:
     (model.folder / "params.json").mkdir()
-    refused(
+    assert_refused(
         model,
         "run",
         "--",
@@ -189,13 +193,13 @@ def test_a_parameter_file_that_is_a_folder_is_named(model: Shell) -> None:
 def test_an_interpreter_that_is_not_there_is_named(model: Shell) -> None:
     model.write("cloche.toml", "[environment]\npython = 'nowhere/python'\n")
     words = ("run", "--", "true")
-    refused(model, *words, status=4, says="names nowhere/python, which does not exist", hint="name", whole=False)
+    assert_refused(model, *words, status=4, says="names nowhere/python, which does not exist", hint="name", whole=False)
 
 
 def test_a_declared_parameter_file_that_is_missing_is_named(model: Shell) -> None:
     model.write("cloche.toml", "[config]\nfiles = ['parms.toml']\n")
     words = ("run", "--", "true")
-    refused(model, *words, status=4, says="parms.toml", hint="create it", whole=False)
+    assert_refused(model, *words, status=4, says="parms.toml", hint="create it", whole=False)
 
 
 def test_metrics_that_are_no_json_are_a_finding(model: Shell) -> None:
@@ -203,13 +207,13 @@ def test_metrics_that_are_no_json_are_a_finding(model: Shell) -> None:
     run = model.run()
     assert (run["status"], run["metrics"]) == ("finished", {})
     assert [one["check"] for one in run["findings"]] == ["metrics-unreadable"]
-    healthy(model)
+    assert_healthy(model)
 
 
 def test_a_filter_that_cannot_be_read_is_named(model: Shell) -> None:
-    refused(model, "log", "metrics.auc >", status=2, says="metrics.auc >", hint="metrics.auc > 0.8")
-    refused(model, "log", "auc > 1", status=2, says="a run has no attribute 'auc'", hint="`metrics.auc`")
-    refused(model, "log", "--sort", "nothing.x", status=2, says="nothing", hint="")
+    assert_refused(model, "log", "metrics.auc >", status=2, says="metrics.auc >", hint="metrics.auc > 0.8")
+    assert_refused(model, "log", "auc > 1", status=2, says="a run has no attribute 'auc'", hint="`metrics.auc`")
+    assert_refused(model, "log", "--sort", "nothing.x", status=2, says="nothing", hint="")
 
 
 @pytest.mark.parametrize("damage", ["broken", "deleted", "a folder"])
@@ -225,7 +229,7 @@ def test_a_parameter_file_comes_back_however_it_was_lost(model: Shell, damage: s
     model.cloche("status", status=4)
     model.cloche("revert", "@", "--only", "config")
     assert model.read("params.toml") == good
-    healthy(model)
+    assert_healthy(model)
     model.cloche("undo")
     assert not (model.folder / "params.toml").is_file() or model.read("params.toml") == "[train\n"
     assert damage != "a folder" or model.read("params.toml/mine.txt") == "kept"

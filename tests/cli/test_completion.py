@@ -51,6 +51,19 @@ def test_tags_to_delete(runs: tuple[Shell, list[str]]) -> None:
     assert completed(runs[0], "cloche tag --delete cha") == ["champion"]
 
 
+def test_values_of_options(plain: Shell) -> None:
+    plain.write("cloche.toml", "[stages.prepare]\nrun = 'true'\n[stages.train]\nrun = 'true'\n")
+    plain.write("params.toml", "[train]\nlr = 1\n")
+    plain.write("train.py", "import cloche; cloche.log(auc=1, loss=2)\n")
+    plain.run()
+    assert completed(plain, "cloche run --stage ") == ["prepare", "train"]
+    assert completed(plain, "cloche run --stage t") == ["train"]
+    assert completed(plain, "cloche log --sort ") == ["metrics.auc", "metrics.loss", "params.train.lr"]
+    assert completed(plain, "cloche log --columns metrics.auc,p") == ["metrics.auc,params.train.lr"]
+    assert completed(plain, "cloche diff --only code,") == ["code,data", "code,config", "code,environment"]
+    assert completed(plain, "cloche revert @ --only d") == ["data"]
+
+
 def test_outside_a_project_there_is_nothing_to_offer_and_no_error(folder: Shell) -> None:
     assert completed(folder, "cloche show ") == []
 

@@ -175,6 +175,15 @@ def test_metrics_outputs_resources_and_command(model: Shell) -> None:
         assert words in shown
 
 
+def test_a_path_that_neither_side_has_is_named(model: Shell) -> None:
+    model.run()
+    done = model.cloche("diff", "@", ".", "data/point.csv", status=5)
+    assert "neither side has data/point.csv among its code and data" in done.err
+    assert "did you mean `data/points.csv`?" in done.err
+    model.write("new.py", "1\n")
+    assert [one["path"] for one in model.facts("diff", "@", ".", "new.py")["code"]] == ["new.py"]
+
+
 def test_only_some_inputs_and_only_some_paths(model: Shell) -> None:
     model.run()
     model.write("train.py", "1\n")

@@ -122,6 +122,29 @@ def test_no_runs_is_said_and_no_error(runs: Shell, plain: Shell) -> None:
     assert "no runs match the filter" in runs.cloche("log", "metrics.auc > 2").err
 
 
+@pytest.mark.parametrize(
+    ("words", "warning"),
+    [
+        (["params.l = 1"], "no run has params.l; did you mean params.lr?"),
+        (["metrics.lr > 1"], "no run has metrics.lr; did you mean params.lr?"),
+        (["not (params.lr = 1 or metrics.acu > 1)"], "no run has metrics.acu; did you mean metrics.auc?"),
+        (["--sort", "-metrics.f1"], "no run has metrics.f1"),
+        (["--columns", "auc,precision"], "no run has metrics.precision"),
+        (["--experiment", "wied"], "no run is of the experiment 'wied'; did you mean 'wide'?"),
+        (["tags.bets IS NOT NULL"], "no run has tags.bets; did you mean tags.best?"),
+    ],
+)
+def test_a_name_that_no_run_has_is_said(runs: Shell, words: list[str], warning: str) -> None:
+    assert f"cloche: warning: {warning}\n" in runs.cloche("log", *words).err
+
+
+def test_a_bare_name_is_the_metric_or_else_the_parameter(runs: Shell) -> None:
+    assert rates(runs, "--sort", "auc") == rates(runs, "--sort", "metrics.auc") == [3, 2, 1, 9]
+    assert rates(runs, "--sort", "-lr") == rates(runs, "--sort", "params.lr desc") == [9, 3, 2, 1]
+    head = runs.cloche("log", "--columns", "auc,lr").out.splitlines()[0].split()
+    assert head == ["run", "when", "status", "auc", "lr", "what"]
+
+
 def test_a_cut_list_says_so(runs: Shell) -> None:
     assert "--all shows every run" in runs.cloche("log", "-n", "2").err
     assert runs.cloche("log").err == ""

@@ -27,6 +27,7 @@ def test_every_way_to_name_a_run(project: Shell) -> None:
     names = {
         "@": third,
         "@~0": third,
+        "@~": second,
         "@~1": second,
         "@~2": first,
         first: first,

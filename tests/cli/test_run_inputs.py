@@ -174,6 +174,9 @@ class TestConfig:
         ("file", "text", "key", "after"),
         [
             ("params.yaml", "# top\na: 1 # one\nb:\n  - x\n", "a=2", "# top\na: 2 # one\nb:\n  - x\n"),
+            ("params.toml", "day = 2026-07-01  # first\n", "day=2026-08-15", "day = 2026-08-15  # first\n"),
+            ("params.yaml", "day: 2026-07-01 # first\n", "day=2026-08-15", "day: 2026-08-15 # first\n"),
+            ("params.yaml", "at: 2026-07-01T10:00:00Z\n", "at=2026-08-15T11:30:00Z", "at: 2026-08-15T11:30:00+00:00\n"),
             ("params.json", '{\n   "a": {"b": 1},\n   "c": 2\n}', "a.b=true", '{\n   "a": {"b": true},\n   "c": 2\n}'),
         ],
     )
@@ -183,6 +186,13 @@ class TestConfig:
         project.write(file, text)
         project.run("-P", key, command=["true"])
         assert project.read(file) == after
+
+    def test_what_is_no_date_is_refused_where_a_date_was(self, project: Shell) -> None:
+        project.write("params.toml", "day = 2026-07-01\n")
+        done = project.cloche("run", "-P", "day=tomorrow", "--", "true", status=2)
+        assert "day in params.toml is a date, and 'tomorrow' is none" in done.err
+        assert "write it like 2026-07-01" in done.err
+        assert project.read("params.toml") == "day = 2026-07-01\n"
 
     def test_a_key_that_no_file_has_is_refused_with_what_was_meant(self, model: Shell) -> None:
         before = model.files()

@@ -71,6 +71,10 @@ class TestNotes:
         assert [one["text"] for one in two.facts("show", "@~1")["notes"]] == ["on the older: ümlaut\nsecond line"]
         assert [row["notes"] for row in two.facts("log")] == [1, 1]
 
+    def test_an_empty_note_is_refused(self, two: Shell) -> None:
+        assert "the note is empty" in two.cloche("note", "", status=2).err
+        assert two.facts("note") == []
+
     def test_a_deleted_note_is_gone_and_its_number_stays_free_of_meaning(self, two: Shell) -> None:
         two.cloche("note", "one")
         two.cloche("note", "two")

@@ -14,6 +14,7 @@ from cloche.model.run import run_id
     [
         ("@", Latest()),
         ("@~0", Latest()),
+        ("@~", Latest(1)),
         ("@~12", Latest(12)),
         (".", WorkTree()),
         ("k", Prefix("k")),
@@ -33,9 +34,7 @@ def test_what_a_name_means(text: str, meaning: Revision) -> None:
     assert parse_revision(text) == meaning
 
 
-@pytest.mark.parametrize(
-    "text", ["", "  ", "@~", "@~-1", "@~x", "@2", "@^", "-x", "a\nb", "a..b", "@~9999999999", "\ud800"]
-)
+@pytest.mark.parametrize("text", ["", "  ", "@~-1", "@~x", "@2", "@^", "-x", "a\nb", "a..b", "@~9999999999", "\ud800"])
 def test_what_names_nothing(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_revision(text)

@@ -6,6 +6,7 @@ are errors with the file and, where it is known, the line.
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import re
@@ -19,8 +20,9 @@ from cloche.capture import config_json, config_toml, config_yaml
 from cloche.errors import ClocheError, InputError, NotFound, SettingsError, UsageError
 from cloche.model.paths import checked, decode_path
 from cloche.model.settings import Settings
-from cloche.model.suggestions import closest
+from cloche.model.suggestions import closest_key
 from cloche.model.values import Value, flatten
+from cloche.model.wording import quoted_line
 
 MOST_BYTES = 4 * 1024 * 1024
 MOST_VALUES = 100_000
@@ -94,11 +96,12 @@ def apply_overrides(root: Path, files: Sequence[str], overrides: Mapping[str, Va
 def _edited(file: _File, wanted: Mapping[str, tuple[KeyPath, Value]]) -> str:
     parse, edit = _FORMATS[file.path.rpartition(".")[2].lower()]
     text, expected = file.text, file.table
-    for key, (path, value) in wanted.items():
+    for key, (path, wish) in wanted.items():
+        value = _dated(f"{key} in {file.path}", _at(expected, path), wish)
         expected = _replaced(expected, path, value)
         try:
             text = edit(text, path, value)
-            fits = repr(parse(text)) == repr(expected)
+            fits = _shape(parse(text)) == _shape(expected)
         except ClocheError:
             raise
         except Exception as error:
@@ -109,6 +112,32 @@ def _edited(file: _File, wanted: Mapping[str, tuple[KeyPath, Value]]) -> str:
                 hint=f"change it in {file.path} by hand",
             )
     return text
+
+
+def _at(table: Table, path: KeyPath) -> object:
+    return table[path[0]] if len(path) == 1 else _at(table[path[0]], path[1:])
+
+
+def _dated(name: str, was: object, value: Value) -> Any:
+    """The date or time that a text names, where there was one: these formats have a type for it, JSON has none."""
+    if not isinstance(was, (datetime.date, datetime.time)) or not isinstance(value, str):
+        return value
+    try:
+        return type(was).fromisoformat(value)
+    except ValueError:
+        kind = type(was).__name__
+        raise UsageError(
+            f"{name} is a {kind}, and {value!r} is none", hint=f"write it like {was.isoformat()}"
+        ) from None
+
+
+def _shape(value: object) -> object:
+    """A value such that equal ones are of the same types, too (1 is not True), whatever a parser calls UTC."""
+    if isinstance(value, Mapping):
+        return [(repr(key), _shape(below)) for key, below in value.items()]
+    if isinstance(value, list):
+        return [_shape(item) for item in value]
+    return (type(value).__name__, value.isoformat()) if isinstance(value, datetime.datetime) else repr(value)
 
 
 def _replaced(table: Table, path: KeyPath, value: object) -> Table:
@@ -175,11 +204,15 @@ def _parse(path: str, text: str) -> Table:
     except tomllib.TOMLDecodeError as error:
         place = re.search(r" \(at line (\d+), column \d+\)$", str(error))
         where, message = (f", line {place[1]}", str(error)[: place.start()]) if place else ("", str(error))
-        raise SettingsError(f"{path}{where}: {message}") from error
+        raise SettingsError(
+            f"{path}{where}: {message}", hint=quoted_line(text, int(place[1]) if place else 0)
+        ) from error
     except json.JSONDecodeError as error:
-        raise SettingsError(f"{path}, line {error.lineno}: {error.msg}") from error
+        raise SettingsError(
+            f"{path}, line {error.lineno}: {error.msg}", hint=quoted_line(text, error.lineno)
+        ) from error
     except RecursionError as error:
-        raise SettingsError(f"{path}: tables are nested too deeply") from error
+        raise SettingsError(f"{path}: tables are nested too deeply", hint="use fewer levels") from error
     except ValueError as error:
         raise SettingsError(f"{path}: {error}") from error
     if not isinstance(table, dict):
@@ -226,7 +259,10 @@ def _check_values(path: str, table: Table) -> None:
         value, key, depth = waiting.pop()
         count += 1
         if count > MOST_VALUES or depth > MOST_DEPTH:
-            raise SettingsError(f"{path}: more than {MOST_VALUES} values, or tables nested deeper than {MOST_DEPTH}")
+            raise SettingsError(
+                f"{path}: more than {MOST_VALUES} values, or tables nested deeper than {MOST_DEPTH}",
+                hint=f"record it as data instead: cloche add {path}",
+            )
         if isinstance(value, Mapping):
             for name, below in value.items():
                 waiting.append((below, f"{key}.{name}" if key else str(name), depth + 1))
@@ -256,8 +292,7 @@ def _check_overrides(known: Mapping[str, object], overrides: Mapping[str, Value]
 
 
 def _did_you_mean(key: str, known: Mapping[str, object]) -> str:
-    near = closest(key, known)
-    near = near or next((name for name in known if name.rpartition(".")[2] == key.rpartition(".")[2]), None)
+    near = closest_key(key, list(known))
     return f"did you mean {near}?" if near else "known: " + ", ".join(sorted(known)[:10])
 
 

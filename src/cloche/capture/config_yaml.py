@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 import re
@@ -11,6 +12,7 @@ from typing import Any
 
 from cloche.errors import SettingsError, UsageError
 from cloche.model.values import Value
+from cloche.model.wording import quoted_line
 
 MOST_EXPANDED = 100_000
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
@@ -51,7 +53,8 @@ def parse(text: str) -> Any:
         mark = error.problem_mark or error.context_mark
         where = f", line {mark.line + 1}" if mark is not None else ""
         message = " ".join(part for part in (error.context, error.problem) if part)
-        raise SettingsError(f"{where}: {message.splitlines()[0] if message else 'not YAML'}") from error
+        hint = quoted_line(text, mark.line + 1 if mark is not None else 0)
+        raise SettingsError(f"{where}: {message.splitlines()[0] if message else 'not YAML'}", hint=hint) from error
     except YAMLError as error:
         raise SettingsError(f": {str(error).splitlines()[0]}") from error
     return {} if value is None else value
@@ -159,7 +162,7 @@ def _inserted(text: str, table: Node, key: object, value: Value) -> str:
     return f"{text[:first]}{emit(str(key))}: {emit(value)}{gap}{text[first:]}"
 
 
-def emit(value: Value) -> str:
+def emit(value: Value | datetime.date) -> str:
     """A value as YAML on one line.
 
     >>> emit("gbm"), emit("no"), emit([1, None])
@@ -173,4 +176,6 @@ def emit(value: Value) -> str:
         return "[" + ", ".join(map(emit, value)) + "]"
     if isinstance(value, float) and not math.isfinite(value):
         return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
+    if isinstance(value, datetime.date):
+        return value.isoformat()
     return json.dumps(value)

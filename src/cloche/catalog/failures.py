@@ -44,7 +44,7 @@ def _failure(file: Path, error: sqlite3.Error) -> ClocheError:
     if code in _BROKEN:
         return Damaged(
             f"the catalog {file} is damaged: {error}",
-            hint="type `cloche doctor`, or put back a copy of the file from a backup",
+            hint="put back a copy of that file from a backup; `cloche doctor` shows whether all is well then",
         )
     if code in _CLOSED:
         return StoreError(

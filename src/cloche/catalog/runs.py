@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -144,6 +144,16 @@ class Runs(Part):
         sql = f"SELECT id FROM run WHERE commit_id = :commit AND {VISIBLE} ORDER BY {NEWEST_FIRST} LIMIT 1"
         found = self.database.row(sql, {"commit": commit}) if commit else None
         return None if found is None else str(found[0])
+
+    def names(self, entity: Literal["metrics", "params"]) -> list[str]:
+        """Every metric, or every parameter, that any run has; removed runs included."""
+        table = "metric" if entity == "metrics" else "param"
+        return [str(key) for (key,) in self.database.rows(f"SELECT DISTINCT key FROM {table} ORDER BY key")]
+
+    def experiments(self) -> list[str]:
+        """Every experiment that any run belongs to."""
+        sql = "SELECT DISTINCT experiment FROM run WHERE experiment <> '' ORDER BY experiment"
+        return [str(name) for (name,) in self.database.rows(sql)]
 
     def output_paths(self) -> dict[str, Digest]:
         """Every path that any run wrote, removed runs included, with the digest of the newest."""

@@ -52,6 +52,40 @@ def complete_tag(_ctx: click.Context, _param: click.Parameter, incomplete: str) 
         return []
 
 
+def complete_stage(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The stages of cloche.toml that begin with what was typed."""
+    from cloche.errors import ClocheError
+
+    try:
+        stages = project().settings.stages
+    except ClocheError:
+        return []
+    return [CompletionItem(name, help=stage.run) for name, stage in stages.items() if name.startswith(incomplete)]
+
+
+def complete_parts(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The four inputs, after whatever of them the list already names."""
+    from cloche.model.changes import PARTS
+
+    before, comma, begun = incomplete.rpartition(",")
+    named = before.split(",")
+    return [CompletionItem(before + comma + part) for part in PARTS if part.startswith(begun) and part not in named]
+
+
+def complete_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The last one of a list of metrics and parameters."""
+    from cloche.errors import ClocheError
+
+    before, comma, begun = incomplete.rpartition(",")
+    try:
+        catalog = project().catalog
+        names = [f"metrics.{name}" for name in catalog.names("metrics")]
+        names += [f"params.{name}" for name in catalog.names("params")]
+    except ClocheError:
+        return []
+    return [CompletionItem(before + comma + name) for name in names if name.startswith(begun)]
+
+
 def run_argument(name: str = "run", **options: Any) -> Decorator:
     """An argument that names a run."""
     return click.argument(name, metavar=options.pop("metavar", "RUN"), shell_complete=complete_run, **options)

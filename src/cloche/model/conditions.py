@@ -142,6 +142,16 @@ class Query(msgspec.Struct, frozen=True):
         return "" if self.term is None else str(self.term)
 
 
+def fields_of(term: Term | None) -> list[Field]:
+    """Everything that a term compares, in the order in which it stands there."""
+    if term is None:
+        return []
+    if isinstance(term, Comparison):
+        return [term.field]
+    terms = (term.term,) if isinstance(term, Not) else term.terms
+    return [field for one in terms for field in fields_of(one)]
+
+
 class Order(msgspec.Struct, frozen=True):
     """What to sort by. Runs that lack it come last in either direction."""
 

@@ -1,6 +1,6 @@
 """How a run is named: the grammar of what stands where a command takes a RUN.
 
-    @          the last run                 @~2       the run before the one before it
+    @          the last run                 @~2       the run before the one before it (@~ is @~1, as in Git)
     kmxqtvzp   a run by its id, or by the beginning of it (letters k to z only)
     champion   a tag                        main~3    a Git revision: the last run of that commit
     .          the work tree, which is no run yet
@@ -42,7 +42,7 @@ class WorkTree(msgspec.Struct, frozen=True, tag="work-tree"):
 
 Revision = Latest | Prefix | Name | WorkTree
 
-_LATEST = re.compile(r"@(?:~([0-9]{1,9}))?")
+_LATEST = re.compile(r"@(?:(~)([0-9]{0,9}))?")
 _ID = re.compile(f"[{ID_LETTERS}]{{1,{ID_LENGTH}}}")
 _LIKE_ID = re.compile(f"[{ID_LETTERS}]{{4,}}")
 _LIKE_COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
@@ -62,7 +62,7 @@ def parse_revision(text: str) -> Revision:
         found = _LATEST.fullmatch(text)
         if found is None:
             raise UsageError(f"{text!r} names no run", hint="the last run is @, the one before it @~1, then @~2")
-        return Latest(int(found[1] or 0))
+        return Latest(int(found[2] or 1) if found[1] else 0)
     if _ID.fullmatch(text):
         return Prefix(text)
     if not text or text.isspace():

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 _LONGEST = 80  # nobody mistypes a longer word by accident, and comparing takes the square of the length
 _MOST = 2_000
+
+
+def closest_key(key: str, known: Sequence[str]) -> str | None:
+    """The one of `known` dotted keys that `key` was meant to be: the nearest one, or one with the same last part.
+
+    >>> closest_key("lr", ["train.lr", "train.epochs"])
+    'train.lr'
+    """
+    last = key.rpartition(".")[2]
+    return closest(key, known) or next((one for one in known if one.rpartition(".")[2] == last), None)
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:

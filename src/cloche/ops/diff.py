@@ -14,9 +14,11 @@ from cloche.analysis.environments import diff_environments
 from cloche.analysis.metrics import diff_metrics
 from cloche.analysis.text import diff_text
 from cloche.analysis.values import diff_values
+from cloche.errors import NotFound
 from cloche.model.changes import PARTS, Act, DataChange, Difference, Hunks, Part, PathChange, TableChange, checked_parts
 from cloche.model.paths import decode_path, inside
 from cloche.model.run import Run
+from cloche.model.suggestions import closest
 from cloche.model.tree import Entry
 from cloche.project.project import Project
 from cloche.project.recovery import recover
@@ -42,7 +44,7 @@ def diff(
     """Compare two versions; `.` is the work tree. Stores nothing.
 
     only: these of the four inputs. paths: only code and data at or below these. rows: compare tables row by row.
-    key: columns that identify a row. Raises NotFound or Ambiguous.
+    key: columns that identify a row. Raises NotFound for a run or path that is not there, and Ambiguous.
     """
     recover(project)
     first = side(project, a)
@@ -50,6 +52,7 @@ def diff(
     if a == WORK_TREE:
         first = side(project, a, like=second.run)
     parts = checked_parts(only) or PARTS
+    _refuse_unknown(project, first, second, paths)
     wanted = _wanted(paths)
     environment = diff_environments(first.environment, second.environment)
     data = _data(project, first, second, wanted, rows, key, say) if "data" in parts else ()
@@ -67,6 +70,22 @@ def diff(
     if first.run and second.run and not only and not paths:
         found = _results(found, first.run, second.run)
     return found
+
+
+def _refuse_unknown(project: Project, first: Side, second: Side, paths: Sequence[str]) -> None:
+    """Raise NotFound for a path that neither side has: a misspelt one would look as if nothing had changed."""
+    if not paths:
+        return
+    both = (first, second)
+    known = {path for one in both for path in (*one.code, *one.data)}
+    known |= {path for one in both for tracked in one.data for path in data_files(project, one, tracked)}
+    for path in paths:
+        if not any(inside(one, path) for one in known):
+            near = closest(path, known | {one.rpartition("/")[0] for one in known} - {""})
+            raise NotFound(
+                f"neither side has {path} among its code and data",
+                hint=f"did you mean `{near}`?" if near else "give a path as it stands below the project's folder",
+            )
 
 
 def _wanted(paths: Sequence[str]) -> Callable[[str], bool]:

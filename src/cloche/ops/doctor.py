@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Literal
 
 import msgspec
 
 from cloche.environments.installer import find_uv
 from cloche.errors import ClocheError
+from cloche.model.digest import Digest
 from cloche.model.run import Run
 from cloche.model.tree import EMPTY_DIGEST
+from cloche.model.wording import some
 from cloche.project.interpreters import see
 from cloche.project.project import FORMAT, Project
 from cloche.project.recovery import cut_off, recover
@@ -21,6 +23,7 @@ from cloche.version import __version__
 
 State = Literal["ok", "warning", "error"]
 LOW_ON_SPACE = 1 << 30
+COPY = "restore .cloche/store from a copy"
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -37,7 +40,7 @@ def doctor(project: Project, *, quick: bool = False) -> list[Check]:
 
     quick: do not read every stored byte.
     """
-    checks = [check for check in CHECKS if not (quick and check in (_store, _content))]
+    checks = [check for check in CHECKS if not (quick and check is _store)]
     return [one for check in checks for one in _guarded(check, project)]
 
 
@@ -76,12 +79,23 @@ def _catalog(project: Project) -> Iterator[Check]:
 
 
 def _store(project: Project) -> Iterator[Check]:
-    problems = project.store.verify()
-    for problem in problems:
-        yield Check("store", "error", problem, "restore .cloche/store from a copy")
+    """Is every stored byte what it was, and does the store hold everything that the runs are made of?"""
+    faults = project.store.verify()
+    for fault in faults:
+        yield Check("store", "error", fault.message, COPY)
     packs, size = project.store.size()
-    if not problems:
+    if not faults:
         yield Check("store", "ok", f"{packs} packs, {size / 1e6:.1f} MB, every object matches its digest")
+    yield from _content(project, {fault.digest for fault in faults})
+
+
+def _content(project: Project, lost: Collection[Digest]) -> Iterator[Check]:
+    whole = dict.fromkeys(lost, False)
+    bad = {run.short: gone for run in _all_runs(project) if (gone := _gone(project, run, whole))}
+    for short, gone in bad.items():
+        yield Check("content", "error", f"run {short}: the store does not hold {some(gone)}", COPY)
+    if not bad:
+        yield Check("content", "ok", "everything that the runs are made of is in the store")
 
 
 def _tracked(project: Project) -> Iterator[Check]:
@@ -97,42 +111,29 @@ def _tracked(project: Project) -> Iterator[Check]:
         yield Check("data", "ok", f"{len(project.tracked)} tracked data paths, all in the store")
 
 
-def _content(project: Project) -> Iterator[Check]:
-    """Does the store hold everything that the runs are made of?"""
-    seen: dict[str, bool] = {}
-    bad = {run.short: gone for run in _all_runs(project) if (gone := _gone(project, run, seen))}
-    for short, gone in bad.items():
-        some = ", ".join(gone[:3]) + (f" and {len(gone) - 3} more" if len(gone) > 3 else "")
-        yield Check(
-            "content", "error", f"run {short}: the store does not hold {some}", "restore .cloche/store from a copy"
-        )
-    if not bad:
-        yield Check("content", "ok", "everything that the runs are made of is in the store")
-
-
 def _all_runs(project: Project) -> Iterator[Run]:
     for run in project.catalog.ids(""):
         yield project.catalog.run(run)
 
 
-def _gone(project: Project, run: Run, seen: dict[str, bool]) -> list[str]:
-    """What of a run the store does not hold, by path. seen: digests that were looked at, and whether all is there."""
+def _gone(project: Project, run: Run, whole: dict[Digest, bool]) -> list[str]:
+    """What of a run the store does not hold, by path. whole: digests that were looked at, and whether all is there."""
     snapshot = run.snapshot
-    named: list[tuple[str, str, str]] = [("the code", "d", snapshot.code.tree)]
+    named: list[tuple[str, str, Digest]] = [("the code", "d", snapshot.code.tree)]
     named += [(item.path, item.kind, item.digest) for item in snapshot.data.paths]
     named += [(item.path, item.kind, item.digest) for item in snapshot.config.files]
     named += [(item.path, item.kind, item.digest) for item in run.outputs]
     named += [("its log", "f", run.log)] if run.log else []
-    return [name for name, kind, digest in named if not _whole(project, kind, digest, seen)]
+    return [name for name, kind, digest in named if not _is_whole(project, kind, digest, whole)]
 
 
-def _whole(project: Project, kind: str, digest: str, seen: dict[str, bool]) -> bool:
-    if digest not in seen:
-        seen[digest] = digest == EMPTY_DIGEST or project.store.has(digest)
-        if kind == "d" and digest != EMPTY_DIGEST and seen[digest]:
+def _is_whole(project: Project, kind: str, digest: Digest, whole: dict[Digest, bool]) -> bool:
+    if digest not in whole:
+        whole[digest] = digest == EMPTY_DIGEST or project.store.has(digest)
+        if kind == "d" and digest != EMPTY_DIGEST and whole[digest]:
             below = project.store.read_tree(digest)
-            seen[digest] = all(_whole(project, entry.kind, entry.digest, seen) for entry in below)
-    return seen[digest]
+            whole[digest] = all(_is_whole(project, entry.kind, entry.digest, whole) for entry in below)
+    return whole[digest]
 
 
 def _runs(project: Project) -> Iterator[Check]:
@@ -180,6 +181,6 @@ def _space(project: Project) -> Iterator[Check]:
 
 
 CHECKS = (
-    *(_cloche, _settings, _git, _catalog, _store, _tracked, _content),
+    *(_cloche, _settings, _git, _catalog, _store, _tracked),
     *(_runs, _operations, _interpreter, _installer, _space),
 )

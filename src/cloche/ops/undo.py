@@ -11,6 +11,7 @@ from cloche.model.changes import PathChange
 from cloche.model.operation import Effect, FactEffect, FilesEffect, Operation, PackagesEffect
 from cloche.model.paths import inside
 from cloche.model.tree import Entry
+from cloche.model.wording import some
 from cloche.project.going import refuse_while_going
 from cloche.project.journal import effect_changes, in_the_way, perform, present
 from cloche.project.project import Project
@@ -95,7 +96,7 @@ def _files(project: Project, operation: Operation, force: bool) -> tuple[PathCha
     differs += others
     if differs and not force:
         raise Conflict(
-            f"changed since operation {operation.number}: {_some(differs)}",
+            f"changed since operation {operation.number}: {some(differs)}",
             hint=f"type `cloche undo {operation.number} --force` to go back all the same (it can be undone, too)",
         )
     changes = [PathChange(change.path, now.get(change.path), change.before) for change in made]
@@ -131,7 +132,3 @@ def _reversed(effect: Effect) -> Effect:
     if isinstance(effect, PackagesEffect):
         return PackagesEffect(effect.python, effect.after, effect.before)
     return FilesEffect(effect.after, effect.before)
-
-
-def _some(paths: list[str]) -> str:
-    return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")

@@ -13,6 +13,7 @@ from cloche.model.paths import decode_path, inside
 from cloche.model.run import ID_SHOWN, Output, Place, Resources, StageRun, Status
 from cloche.model.settings import Stage
 from cloche.model.values import Value
+from cloche.model.wording import some
 from cloche.project.going import Going, settle
 from cloche.project.stages import Key, find_earlier, key_of, observed_reads, put_outputs, pythons_of, visible_params
 
@@ -143,10 +144,9 @@ def _report_observed(run: Going, name: str, stage: Stage, observed: Mapping[str,
     there = sorted(observed)
     if not there or not (stage.reads or stage.params):
         return
-    some = ", ".join(there[:3]) + (f" and {len(there) - 3} more" if len(there) > 3 else "")
     run.notice(
         "undeclared-read",
-        f"stage {name} was seen to read {some}, which its `reads` does not name; the stage now depends on it too",
+        f"stage {name} was seen to read {some(there)}, which `reads` does not name; the stage now depends on it too",
         hint=f"add it to `reads` of [stages.{name}], or name its keys in `params`",
         place=Place(stage=name, file=there[0]),
     )

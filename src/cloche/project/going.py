@@ -17,6 +17,7 @@ from cloche.model.paths import inside
 from cloche.model.patterns import matcher
 from cloche.model.run import Finding, Output, Place, Run, run_id
 from cloche.model.tree import Entry
+from cloche.model.wording import some
 from cloche.project.holding import held
 from cloche.project.project import Project
 from cloche.project.snapshots import Taken
@@ -188,10 +189,9 @@ def _report_inputs(run: Going, inputs: Mapping[str, FileStat], gone: list[str]) 
     different = [path for path, entry in now.items() if run.taken.entries[path].digest != entry.digest]
     for paths, did in ((sorted(different), "changed"), (sorted(gone), "disappeared")):
         if paths:
-            some = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
             run.notice(
                 "input-changed",
-                f"{some} {did} while the run was going; the snapshot holds what was there at the start",
+                f"{some(paths)} {did} while the run was going; the snapshot holds what was there at the start",
                 hint="run again if the change mattered; name files that the program itself writes in `writes`",
                 place=Place(file=paths[0]),
             )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from cloche.capture.code import is_source
 from cloche.model.paths import decode_path
 from cloche.model.run import Place
+from cloche.model.wording import some
 from cloche.project.going import Going, is_alive
 from cloche.project.links import links_outside
 from cloche.project.naming import named_paths
@@ -42,10 +43,9 @@ def notice_links_outside(run: Going) -> None:
     """Links among the inputs that lead out of the project: what they lead to is not recorded."""
     links = links_outside(run.project, run.taken.entries)
     if links:
-        some = ", ".join(links[:3]) + (f" and {len(links) - 3} more" if len(links) > 3 else "")
         run.notice(
             "link-outside",
-            f"{some} leads out of the project; only the link is recorded, not what it leads to",
+            f"{some(links)} leads out of the project; only the link is recorded, not what it leads to",
             hint="copy it into the project",
             place=Place(file=links[0]),
         )

@@ -11,6 +11,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from blake3 import blake3
 
@@ -36,6 +37,13 @@ from cloche.store.recipes import (
 from cloche.store.walk import FileStat
 
 _DOCTOR = "`cloche doctor` lists what is affected"
+
+
+class Fault(NamedTuple):
+    """Something that is wrong with a store. digest: of the content that is lost by it, where that is known."""
+
+    message: str
+    digest: Digest = ""
 
 
 class Store:
@@ -97,21 +105,21 @@ class Store:
             paths = list(self._packs.files())
             return sum(path.endswith(".pack") for path in paths), sum(os.stat(path).st_size for path in paths)
 
-    def verify(self) -> list[str]:
-        """Read everything and say what is wrong, in words; nothing when all is well. Damaged indexes are not a problem:
-        they are rebuilt."""
+    def verify(self) -> list[Fault]:
+        """Read everything and say what is wrong; nothing when all is well. Damaged indexes are not a problem: they are
+        rebuilt."""
         with _reading():
             self._packs.forget()
-            problems = [problem for name, places in self._packs.contents() for problem in self._check(name, places)]
-        return list(dict.fromkeys(problems))
+            faults = [fault for name, places in self._packs.contents() for fault in self._check(name, places)]
+        return list(dict.fromkeys(faults))
 
     def close(self) -> None:
         """Close the files that are open. The store may be used again."""
         self._packs.close()
 
-    def _check(self, name: str, places: Iterator[Place]) -> Iterator[str]:
+    def _check(self, name: str, places: Iterator[Place]) -> Iterator[Fault]:
         if not self._packs.intact(name):
-            yield f"pack {name[:12]} is damaged: its bytes do not match its name"
+            yield Fault(f"pack {name[:12]} is damaged: its bytes do not match its name")
         for place in places:
             digest = place.digest.hex()
             try:
@@ -120,9 +128,9 @@ class Store:
                     for _ in self._assemble(digest, decode_recipe(payload)):
                         pass
             except ClocheError as error:
-                yield f"{digest[:12]} is lost: {error.message}"
+                yield Fault(f"{digest[:12]} is lost: {error.message}", digest)
             except FileNotFoundError:
-                yield f"{digest[:12]} is lost: pack {name[:12]} is gone"
+                yield Fault(f"{digest[:12]} is lost: pack {name[:12]} is gone", digest)
 
     def _frame(self, digest: bytes) -> tuple[bytes, bytes]:
         """Payload and kind of the frame with this digest, from whichever pack still has it right."""

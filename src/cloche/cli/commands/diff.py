@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cloche.cli.options import json_option, project, run_argument
+from cloche.cli.options import complete_parts, json_option, project, run_argument
 from cloche.cli.output import console, print_json
 from cloche.model.changes import PARTS
 
@@ -13,7 +13,9 @@ from cloche.model.changes import PARTS
 @run_argument("a", default="@", metavar="[A]")
 @run_argument("b", default=".", metavar="[B]")
 @click.argument("paths", nargs=-1, type=click.Path(), metavar="[PATH]...")
-@click.option("--only", default="", metavar="PARTS", help="Some of code,data,config,environment.")
+@click.option(
+    "--only", default="", metavar="PARTS", shell_complete=complete_parts, help="Some of code,data,config,environment."
+)
 @click.option("--no-rows", is_flag=True, help="Do not compare tables row by row.")
 @click.option("--key", default="", metavar="COLUMNS", help="Columns that identify a row of a table.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when something differs.")

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import click
 
-from cloche.cli.options import json_option, project
+from cloche.cli.options import complete_names, json_option, project
 from cloche.cli.output import console, print_json, say
 
 
 @click.command()
 @click.argument("where", default="", metavar="[FILTER]")
 @click.option(
-    "-s", "--sort", multiple=True, metavar="NAME", help="Sort by this, such as metrics.auc; -NAME for largest first."
+    "-s",
+    "--sort",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete_names,
+    help="Sort by this, such as auc or params.lr; -NAME for largest first.",
 )
 @click.option(
     "-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Show at most this many."
@@ -19,7 +24,12 @@ from cloche.cli.output import console, print_json, say
 @click.option("-a", "--all", "everything", is_flag=True, help="No limit, and removed runs too.")
 @click.option("-e", "--experiment", default="", help="Only runs of this experiment.")
 @click.option(
-    "-c", "--columns", default="", metavar="NAMES", help="Metrics and params to show, such as metrics.auc,params.lr."
+    "-c",
+    "--columns",
+    default="",
+    metavar="NAMES",
+    shell_complete=complete_names,
+    help="Metrics and params to show, such as auc,params.lr.",
 )
 @json_option
 def command(
@@ -36,23 +46,22 @@ def command(
       cloche log "metrics.auc > 0.8 and params.train.lr = 0.1" --sort -metrics.auc
       cloche log "status = 'failed'" --json
     """
-    from cloche.ops.log import log
+    from cloche.ops.log import column, log, unknown_names
 
-    rows = log(
-        project(), where, sort=sort, limit=None if everything else limit, experiment=experiment, hidden=everything
-    )
+    here = project()
+    rows = log(here, where, sort=sort, limit=None if everything else limit, experiment=experiment, hidden=everything)
+    shown = [column(here, name.strip()) for name in columns.split(",") if name.strip()]
+    for doubt in unknown_names(here, where, sort=sort, columns=shown, experiment=experiment):
+        say(f"warning: {doubt}")
     if as_json:
         print_json(rows)
         return
     if not rows:
-        say("no runs" + (" match the filter" if where else " yet: type `cloche run -- COMMAND`"))
+        say("no runs" + (" match the filter" if where or experiment else " yet: type `cloche run -- COMMAND`"))
         return
     from cloche.cli.render.log import log_table
 
-    names = [name.strip() for name in columns.split(",") if name.strip()]
-    metrics = [name.removeprefix("metrics.") for name in names if not name.startswith("params.")]
-    params = [name.removeprefix("params.") for name in names if name.startswith("params.")]
     out = console()
-    out.print(log_table(rows, out.width, metrics, params))
+    out.print(log_table(rows, out.width, shown))
     if len(rows) == limit and not everything:
         say(f"the first {limit}; --all shows every run")

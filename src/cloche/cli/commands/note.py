@@ -11,13 +11,13 @@ from cloche.cli.output import print_json, printable, say
 
 
 @click.command()
-@click.argument("text", default="")
+@click.argument("text", default=None)
 @click.option(
     "-r", "--run", default="", metavar="RUN", shell_complete=complete_run, help="The run (default: the last)."
 )
 @click.option("--delete", type=int, metavar="NUMBER", help="Delete the note with this number.")
 @json_option
-def command(text: str, run: str, delete: int | None, as_json: bool) -> None:
+def command(text: str | None, run: str, delete: int | None, as_json: bool) -> None:
     """Attach TEXT to a run. Without TEXT: list the notes (of --run, or all).
 
     \b
@@ -35,7 +35,7 @@ def command(text: str, run: str, delete: int | None, as_json: bool) -> None:
             raise UsageError("--delete takes a number and no text", hint="type `cloche note` to see the numbers")
         gone = unnote(project(), delete)
         print_json(gone) if as_json else say(f"deleted note {gone.number}")
-    elif text:
+    elif text is not None:
         made = note(project(), text, run or "@")
         print_json(made) if as_json else say(f"note {made.number} on run {made.run[:8]}")
     else:

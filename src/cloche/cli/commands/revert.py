@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cloche.cli.options import dry_run_option, json_option, project, run_argument
+from cloche.cli.options import complete_parts, dry_run_option, json_option, project, run_argument
 from cloche.cli.output import console, print_json, say
 
 if TYPE_CHECKING:
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 @click.command()
 @run_argument(default="", metavar="[RUN]")
 @click.option("--lock", is_flag=True, help="Instead of a run: the data that cloche.lock names.")
-@click.option("--only", default="", metavar="PARTS", help="Some of code,data,config,environment.")
+@click.option(
+    "--only", default="", metavar="PARTS", shell_complete=complete_parts, help="Some of code,data,config,environment."
+)
 @dry_run_option
 @json_option
 def command(run: str, lock: bool, only: str, dry_run: bool, as_json: bool) -> None:

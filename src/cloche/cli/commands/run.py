@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cloche.cli.options import project
+from cloche.cli.options import complete_stage, project
 from cloche.cli.output import print_json_line, progress, say
 
 if TYPE_CHECKING:
@@ -20,7 +20,15 @@ FAILED = 1
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[--] [COMMAND]...")
 @click.option("-P", "--param", "params", multiple=True, metavar="KEY=VALUE", help="Set a config value (repeatable).")
-@click.option("-s", "--stage", "stages", multiple=True, metavar="NAME", help="Only this stage and what it needs.")
+@click.option(
+    "-s",
+    "--stage",
+    "stages",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete_stage,
+    help="Only this stage and what it needs.",
+)
 @click.option("-f", "--force", is_flag=True, help="Run stages even where nothing changed.")
 @click.option("-m", "--message", default="", help="A line about this run.")
 @click.option("-e", "--experiment", default="", help="The group that this run belongs to.")

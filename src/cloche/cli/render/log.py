@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cloche.cli.render.words import command, metric, moment, shorten, value
+from cloche.model.conditions import Field
 from cloche.model.run_row import RunRow
 
 STYLES = {"finished": "green", "failed": "red", "killed": "red", "interrupted": "yellow", "running": "cyan"}
@@ -18,29 +19,27 @@ PARAMS_SHOWN = 5
 ALWAYS, NUMBER, GAP = 68, 9, 3
 
 
-def log_table(rows: Sequence[RunRow], width: int, metrics: Sequence[str] = (), params: Sequence[str] = ()) -> Table:
+def log_table(rows: Sequence[RunRow], width: int, columns: Sequence[Field] = ()) -> Table:
     """One row a run.
 
-    metrics, params: columns to show. Neither: what most runs have, and what differs between them, as far as it fits
-    into `width` columns of text.
+    columns: the metrics and params to show. None: what most runs have, and what differs between them, as far as it
+    fits into `width` columns of text.
     """
-    if not metrics and not params:
-        metrics, params = _fitting(rows, width)
+    fields = columns or _fitting(rows, width)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("run", style="bold", no_wrap=True)
     table.add_column("when", no_wrap=True)
     table.add_column("status", no_wrap=True)
-    for name in metrics:
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in params:
-        table.add_column(name, justify="right", style="cyan")
+    for field in fields:
+        is_metric = field.entity == "metrics"
+        table.add_column(field.name, justify="right", style="" if is_metric else "cyan", no_wrap=is_metric)
     table.add_column("what")
     for row in rows:
-        table.add_row(*_cells(row, metrics, params))
+        table.add_row(*_cells(row, fields))
     return table
 
 
-def _cells(row: RunRow, metrics: Sequence[str], params: Sequence[str]) -> list[Text]:
+def _cells(row: RunRow, fields: Sequence[Field]) -> list[Text]:
     what = Text(row.message or shorten(command(row), 60))
     for tag in row.tags:
         what.append(f" [{tag}]", style="magenta")
@@ -52,21 +51,27 @@ def _cells(row: RunRow, metrics: Sequence[str], params: Sequence[str]) -> list[T
         Text(row.short),
         Text(moment(row.created)),
         Text(row.status, style=STYLES[row.status]),
-        *(Text(metric(row.metrics.get(name))) for name in metrics),
-        *(Text(value(row.params[name]) if name in row.params else "") for name in params),
+        *(Text(_cell(row, field)) for field in fields),
         what,
     ]
 
 
-def _fitting(rows: Sequence[RunRow], width: int) -> tuple[list[str], list[str]]:
+def _cell(row: RunRow, field: Field) -> str:
+    if field.entity == "metrics":
+        return metric(row.metrics.get(field.name))
+    return value(row.params[field.name]) if field.name in row.params else ""
+
+
+def _fitting(rows: Sequence[RunRow], width: int) -> list[Field]:
     """The columns to show, the important ones first: as many as leave room to say what was run."""
     room = width - ALWAYS
-    chosen: tuple[list[str], list[str]] = ([], [])
-    wanted = [*((0, name) for name in metric_columns(rows)), *((1, name) for name in varying_params(rows))]
-    for kind, name in wanted:
-        room -= max(len(name), NUMBER) + GAP
+    chosen: list[Field] = []
+    wanted = [Field("metrics", name) for name in metric_columns(rows)]
+    wanted += [Field("params", name) for name in varying_params(rows)]
+    for field in wanted:
+        room -= max(len(field.name), NUMBER) + GAP
         if room >= 0:
-            chosen[kind].append(name)
+            chosen.append(field)
     return chosen
 
 

@@ -77,6 +77,8 @@ def _warn(out: Console, found: Status) -> None:
         out.print(Text(f"run {run[:ID_SHOWN]} is going", style="cyan"))
     for path, why in found.unreadable:
         out.print(Text(f"cannot read {path}: {why}", style="red"))
+    for path in found.special:
+        out.print(Text(f"left out: {path} (a pipe, socket or device)", style="dim"))
     for file in found.left_out:
         out.print(Text(f"left out of code: {file.path} ({file.reason})", style="dim"))
 

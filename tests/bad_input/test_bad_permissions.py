@@ -1,0 +1,112 @@
+"""What may not be read, and what may not be written to."""
+
+from __future__ import annotations
+
+from bad_input_helpers import (
+    assert_complaint,
+    assert_healthy,
+    bound_by_permissions,
+    posix,
+    state_of,
+    tree,
+)
+
+from shell import BIN, Shell
+
+CLOCHE = str(BIN / "cloche")
+
+
+@posix
+def test_data_that_cannot_be_read_is_named_and_nothing_is_half_added(model: Shell) -> None:
+    less = bound_by_permissions()
+    model.write("raw/a.csv", "a\n")
+    model.write("raw/secret.csv", "b\n").chmod(0)
+    before = state_of(model)
+    done = model(*less, CLOCHE, "add", "raw", status=8)
+    assert_complaint(done, "cannot read", "make it readable")
+    assert "raw/secret.csv" in done.err
+    assert "permission denied" in done.err
+    assert state_of(model) == before
+    (model.folder / "raw/secret.csv").chmod(0o644)
+    model.write("raw/closed/c.csv", "c\n")
+    (model.folder / "raw/closed").chmod(0)
+    done = model(*less, CLOCHE, "add", "raw", status=8)
+    assert_complaint(done, "cannot read raw/closed", "make it readable")
+    (model.folder / "raw/closed").chmod(0o755)
+    model(*less, CLOCHE, "add", "raw")
+    assert_healthy(model)
+
+
+@posix
+def test_data_that_may_only_be_read_is_added_and_comes_back(model: Shell) -> None:
+    less = bound_by_permissions()
+    model.write("raw/a.csv", "a\n").chmod(0o444)
+    (model.folder / "raw").chmod(0o555)
+    model(*less, CLOCHE, "add", "raw")
+    before = tree(model.folder)
+    model(*less, CLOCHE, "run", "--", "true")
+    (model.folder / "raw").chmod(0o755)
+    (model.folder / "raw/a.csv").unlink()
+    model.write("raw/a.csv", "changed\n").chmod(0o444)
+    (model.folder / "raw").chmod(0o555)
+    model(*less, CLOCHE, "revert", "@")
+    assert tree(model.folder) == before
+    (model.folder / "raw").chmod(0o755)
+
+
+@posix
+def test_code_that_cannot_be_read_stops_a_run_and_a_revert(model: Shell) -> None:
+    less = bound_by_permissions()
+    model.run()
+    model.write("train.py", "print('mine')\n").chmod(0)
+    before = tree(model.folder)
+    for words in (["run", "--", "true"], ["revert", "@"]):
+        done = model(*less, CLOCHE, *words, status=8)
+        assert_complaint(done, "cannot read", "make it readable")
+        assert "train.py" in done.err
+    model(*less, CLOCHE, "status", status=None)
+    assert tree(model.folder) == before
+    (model.folder / "train.py").chmod(0o644)
+    assert_healthy(model)
+
+
+@posix
+def test_a_project_that_may_not_be_written_to_is_left_alone(model: Shell) -> None:
+    less = bound_by_permissions()
+    model.run()
+    model.write("train.py", "print(2)\n")
+    state_of(model)
+    folders = [model.folder, *(path for path in model.folder.rglob("*") if path.is_dir() and ".git" not in path.parts)]
+    for folder in folders:
+        folder.chmod(0o555)
+    for file in (model.folder / ".cloche").rglob("*"):
+        if file.is_file():
+            file.chmod(0o444)
+    before = tree(model.folder)
+    try:
+        for words in (["run", "--", "true"], ["add", "data"], ["revert", "@"], ["tag", "x"], ["undo"], ["log"]):
+            done = model(*less, CLOCHE, *words, status=9)
+            assert_complaint(done, "", "check")
+            assert "permission denied" in done.err or "for writing" in done.err
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
+        for file in (model.folder / ".cloche").rglob("*"):
+            if file.is_file():
+                file.chmod(0o644)
+        # permission bits of the folders, set above, are part of what is compared
+    assert {path: one[1] for path, one in tree(model.folder).items()} == {path: one[1] for path, one in before.items()}
+    assert_healthy(model)
+
+
+@posix
+def test_a_work_tree_folder_that_may_not_be_written_to_is_opened_for_a_revert_and_closed_again(model: Shell) -> None:
+    less = bound_by_permissions()
+    model.write("src/a.py", "1\n")
+    model.run(command=["true"])
+    model.write("src/a.py", "2\n").chmod(0o444)
+    (model.folder / "src").chmod(0o555)
+    model(*less, CLOCHE, "revert", "@")
+    assert model.read("src/a.py") == "1\n"
+    assert (model.folder / "src").stat().st_mode & 0o777 == 0o555
+    (model.folder / "src").chmod(0o755)
