@@ -22,9 +22,14 @@ dry_run_option: Decorator = click.option(
 
 def project() -> Project:
     """The project that the current folder lies in."""
+    from cloche.cli.output import say
     from cloche.project.project import Project
 
-    return Project.find(Path())
+    found = Project.find(Path())
+    if found.has_lost_catalog():
+        say("warning: .cloche/catalog.db is gone, and every record of a run with it; an empty one takes its place")
+        say("  hint: put back a copy of it, if there is one; what the runs wrote is still in .cloche/store")
+    return found
 
 
 def complete_run(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -23,6 +23,7 @@ from cloche.store.objects import Store
 from cloche.store.stat_cache import StatCache
 
 FOLDER = ".cloche"
+CATALOG = "catalog.db"
 LOCK = "lock"
 LOCK_FILE = "cloche.lock"
 FORMAT = 1
@@ -95,7 +96,15 @@ class Project:
     @cached_property
     def catalog(self) -> Catalog:
         """The catalog of the project."""
-        return Catalog(self.folder / "catalog.db")
+        return Catalog(self.folder / CATALOG)
+
+    def has_lost_catalog(self) -> bool:
+        """Whether there is no catalog although there once was one: a store with content cannot be without."""
+        try:
+            empty = os.stat(self.folder / CATALOG).st_size == 0
+        except OSError:
+            empty = True
+        return empty and bool(self.store.pack_names())
 
     @cached_property
     def git(self) -> GitRepository | None:
