@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -154,3 +156,23 @@ def test_a_reader_that_goes_away_is_no_error(runs: Shell) -> None:
     done = runs("sh", "-c", "cloche log | head -1", status=0)
     assert done.err == ""
     assert done.out.startswith("run ")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize("words", ["log", "log --json", "--help", "show", "status", "diff --json", "history"])
+def test_an_output_that_cannot_be_written_is_an_error(runs: Shell, words: str) -> None:
+    done = runs("sh", "-c", f"cloche {words} > /dev/full", status=1)
+    assert done.err == (
+        "cloche: the output could not be written: No space left on device\nhint: look at where it is sent to\n"
+    )
+    assert runs("sh", "-c", f"cloche {words} > /dev/full 2> /dev/full", status=1).err == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_break_nothing(runs: Shell, closed: str) -> None:
+    for words in ("log", "log --json", "--help", "show", "doctor --quick"):
+        assert runs("sh", "-c", f"cloche {words} {closed}").err == ""
+    assert runs("sh", "-c", f"cloche lgo {closed}", status=2).out == ""
+    rows = runs.facts("log")
+    assert len(rows) == 4

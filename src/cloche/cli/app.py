@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import os
 import sys
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -15,6 +17,7 @@ from cloche.errors import ClocheError
 from cloche.version import __version__
 
 INTERRUPTED = 130
+UNWRITABLE = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG, errno.EDQUOT)
 
 
 class Verbs(click.Group):
@@ -84,9 +87,7 @@ def run() -> None:
 
 def call(arguments: list[str]) -> int:
     """Run the command line; the exit status."""
-    for stream in (sys.stdout, sys.stderr):  # a terminal of another encoding shows what it can
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    _prepare_streams()
     try:
         status = cli.main(arguments, prog_name="cloche", standalone_mode=False)
         sys.stdout.flush()
@@ -102,13 +103,37 @@ def call(arguments: list[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # The reader went away (`cloche log | head`): nothing is left to say, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence(sys.stdout)
         return 0
+    except OSError as error:
+        if error.filename is not None or error.errno not in UNWRITABLE:
+            raise
+        _silence(sys.stdout)
+        return _fail(f"the output could not be written: {error.strerror}", "look at where it is sent to", 1)
     return status if isinstance(status, int) else 0
+
+
+def _prepare_streams() -> None:
+    """A closed stream takes what is written and keeps it; a terminal of another encoding shows what it can."""
+    sys.stdout = sys.stdout or io.TextIOWrapper(io.BytesIO(), "utf-8")
+    sys.stderr = sys.stderr or io.TextIOWrapper(io.BytesIO(), "utf-8")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _silence(stream: TextIO) -> None:
+    """Let what is still to be written go nowhere, so that nothing fails again at exit."""
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _fail(message: str, hint: str, status: int) -> int:
     from cloche.cli.output import complain
 
-    complain(message, hint)
+    try:
+        complain(message, hint)
+        sys.stderr.flush()
+    except OSError:  # nobody can be told; the exit status tells
+        _silence(sys.stderr)
     return status
