@@ -5,11 +5,12 @@ Every method calls the same function as the command of that name and returns the
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cloche.errors import UsageError
-from cloche.model.changes import Difference, Part
+from cloche.model.changes import Difference, Part, checked_parts
 from cloche.model.operation import Operation
 from cloche.model.plan import Plan
 from cloche.model.run import Run, Series
@@ -32,6 +33,15 @@ def init(path: str | Path = ".", *, nested: bool = False) -> OpenProject:
     """Make a folder a project, and open it. See `cloche init`."""
     init_op.init(Path(path), nested=nested)
     return open(path)
+
+
+def _many(names: Sequence[str]) -> tuple[str, ...]:
+    """Names, where one alone may be given without a list around it."""
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _parts(only: Sequence[Part]) -> tuple[Part, ...]:
+    return checked_parts(_many(only))
 
 
 class OpenProject:
@@ -77,7 +87,7 @@ class OpenProject:
 
     def run(
         self,
-        command: Sequence[str] = (),
+        command: Sequence[str | os.PathLike[str]] = (),
         *,
         stages: Sequence[str] = (),
         force: bool = False,
@@ -92,7 +102,8 @@ class OpenProject:
         """
         if isinstance(command, str):
             raise UsageError("a command is a list of words", hint='write ["python", "train.py"]')
-        request = run_op.Request(tuple(command), tuple(stages), force, dict(params or {}), message, experiment, folder)
+        words = tuple(os.fspath(word) for word in command)
+        request = run_op.Request(words, _many(stages), force, dict(params or {}), message, experiment, folder)
         return run_op.run(self._project, request, say=lambda _line: None)
 
     def status(self, base: str = "") -> status.Status:
@@ -109,7 +120,7 @@ class OpenProject:
         hidden: bool = False,
     ) -> list[RunRow]:
         """The runs that fit a filter. See `cloche log`."""
-        return log.log(self._project, where, sort=sort, limit=limit, experiment=experiment, hidden=hidden)
+        return log.log(self._project, where, sort=_many(sort), limit=limit, experiment=experiment, hidden=hidden)
 
     def show(self, run: str = "@") -> show.Shown:
         """Everything about one run. See `cloche show`."""
@@ -134,11 +145,11 @@ class OpenProject:
         key: Sequence[str] = (),
     ) -> Difference:
         """What differs between two versions; `.` is the work tree. See `cloche diff`."""
-        return diff.diff(self._project, a, b, only=only, paths=paths, rows=rows, key=key)
+        return diff.diff(self._project, a, b, only=_parts(only), paths=_many(paths), rows=rows, key=_many(key))
 
     def revert(self, run: str = "", *, only: Sequence[Part] = (), lock: bool = False, dry_run: bool = False) -> Plan:
         """Bring back what a run was given, or the data that `cloche.lock` names. See `cloche revert`."""
-        return revert.revert(self._project, run, only=only, lock=lock, dry_run=dry_run)
+        return revert.revert(self._project, run, only=_parts(only), lock=lock, dry_run=dry_run)
 
     def undo(self, number: int | None = None, *, force: bool = False, dry_run: bool = False) -> undo.Undone:
         """Reverse an operation (default: the newest). See `cloche undo`."""

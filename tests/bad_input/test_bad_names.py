@@ -129,7 +129,7 @@ def test_messages_tags_and_notes_that_are_no_text(plain: Shell) -> None:
 def test_an_argument_that_cannot_be_a_path_is_named(plain: Shell) -> None:
     assert_complaint(plain.cloche("add", "x" * 300, status=8), "file name too long", "")
     assert_complaint(plain.cloche("add", "x/" * 3000, status=8), "x/x", "")
-    assert_complaint(plain.cloche("init", "x" * 300, status=8), "is not a folder", "mkdir")
+    assert_complaint(plain.cloche("init", "--nested", "x" * 300, status=8), "cannot create x", "name another folder")
 
 
 def test_a_project_whose_own_path_is_no_text(folder: Shell) -> None:

@@ -63,7 +63,7 @@ def test_data_that_is_gone_stops_a_run_and_comes_back(model: Shell) -> None:
     (model.folder / "data").rmdir()
     says, hint = "tracked data is missing: data", "cloche revert --lock"
     assert_refused(model, "run", "--", "true", status=8, says=says, hint=hint)
-    assert_refused(model, "add", status=8, says="data does not exist", hint="")
+    assert_refused(model, "add", status=8, says="tracked data is missing: data", hint="cloche untrack data")
     assert model.facts("status")["data"][0]["lock"] == "missing"
     assert "missing" in model.cloche("status").out
     model.cloche("diff")

@@ -46,9 +46,11 @@ def test_another_folder_can_be_named(folder: Shell) -> None:
     (folder.folder / "my model").mkdir()
     assert folder.facts("init", "my model")["created"] == ["cloche.toml"]
     assert (folder.folder / "my model" / "cloche.toml").is_file()
-    missing = folder.cloche("init", "nowhere", status=8)
-    assert "nowhere is not a folder" in missing.err
-    assert "hint: create it first" in missing.err
+    folder.cloche("init", "new/deep")
+    assert (folder.folder / "new/deep/cloche.toml").is_file()
+    folder.write("file", "")
+    assert "file is not a folder" in folder.cloche("init", "file", status=8).err
+    assert "cannot create file/below" in folder.cloche("init", "file/below", status=8).err
 
 
 def test_a_project_inside_a_project_has_to_be_meant(folder: Shell) -> None:

@@ -109,7 +109,7 @@ def test_empty_lists_are_not_the_usual_names() -> None:
         ("[stages.'a b']\nrun='x'", "line 1: 'a b' cannot be the name of a stage", "use letters"),
         ("[config]\nfiles = [", "line 2: invalid value", "quotes"),
         ("[config]\n\nfiles = x", "line 3: invalid value", "quotes"),
-        ("[config]\r\n\r\nfiles = ['a']\r\nfiles = ['b']\r\n", "line 4: cannot overwrite a value", "quotes"),
+        ("[config]\r\n\r\nfiles = ['a']\r\nfiles = ['b']\r\n", "line 4: cannot overwrite a value", "stands twice"),
         ("\ufeff[config]\nfoo = 1", "line 2: unknown key `foo` in [config]", "known are"),
     ],
 )  # fmt: skip

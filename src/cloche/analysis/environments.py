@@ -16,8 +16,8 @@ Direction = Literal["added", "removed", "upgraded", "downgraded", "changed"]
 def diff_environments(before: Environment, after: Environment) -> EnvironmentChange:
     """Packages by name, and facts by name, that differ; both are empty for environments of the same digest only.
 
-    Both are empty for environments of the same digest only. Facts: `implementation`, `python`, `build`, `system`,
-    `machine`, `libc`, and `$NAME` for a variable. An empty text is a fact that is missing.
+    Facts: `implementation`, `python`, `build`, `system`, `machine`, `libc`, `$NAME` for a variable, and `modules in
+    FOLDER` for a folder of modules that no package owns. An empty text is a fact that is missing.
     """
     packages = diff_distributions(before.distributions, after.distributions)
     return EnvironmentChange(packages, _differing(_facts(before), _facts(after)))
@@ -81,7 +81,8 @@ def _facts(environment: Environment) -> dict[str, str]:
         "machine": platform.machine,
         "libc": platform.libc,
     }
-    return facts | {f"${name}": value or '""' for name, value in environment.variables.items()}
+    facts |= {f"${name}": value or '""' for name, value in environment.variables.items()}
+    return facts | {f"modules in {name}": digest[:12] for name, digest in environment.folders.items()}
 
 
 def _differing(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, tuple[str, str]]:

@@ -18,7 +18,7 @@ from cloche.capture.interpreter import find_python, pinning_files
 from cloche.capture.machine import machine_of_here
 from cloche.capture.sources import SourceTrees
 from cloche.errors import PackageError
-from cloche.model.digest import digest_parts
+from cloche.model.digest import Digest, digest_parts
 from cloche.model.environment import Distribution, Environment, Interpreter, Machine, Platform
 from cloche.model.paths import encode_path
 
@@ -39,7 +39,7 @@ class Seen(msgspec.Struct, frozen=True):
     """An interpreter as seen from inside, by the probe or by the bootstrap in a process of a run.
 
     executable: its path, empty where an embedding program hides it. path: its sys.path without the script's own
-    folder. sites: folders in which packages or .pth files may turn up. distributions: filled by `probe` and
+    folder. sites: folders in which packages or .pth files may turn up. distributions, folders: filled by `probe` and
     `with_distributions`. problem: why it could not be looked into, in words; the version is known even so. pid, time:
     of the process, 0 for a probe.
     """
@@ -59,6 +59,7 @@ class Seen(msgspec.Struct, frozen=True):
     problem: str = ""
     pid: int = 0
     time: float = 0.0
+    folders: dict[str, Digest] = {}
 
 
 class _Cached(msgspec.Struct, frozen=True):
@@ -99,19 +100,22 @@ def probe(
 
 
 def with_distributions(seen: Seen, cache_folder: Path, *, root: Path | None = None) -> Seen:
-    """`seen` with what is installed on its path. Editable sources outside the project carry a digest."""
+    """`seen` with what is installed on its path, and the folders of modules there that no package owns. Editable
+    sources and such folders outside the project carry a digest."""
     if seen.problem:
         return seen
     trees = SourceTrees(cache_folder, root)
     found: list[Distribution] = []
-    for item in read_distributions(seen.path, seen.prefix, cache_folder):
+    listed = read_distributions(seen.path, seen.prefix, cache_folder)
+    for item in listed:
         distribution = item.distribution
         if item.tree:
             changes = {"location": trees.location(item.tree), "digest": trees.digest(item.tree)}
             distribution = msgspec.structs.replace(distribution, **changes)
         found.append(distribution)
+    loose = trees.loose_folders(seen.path, [item.tree for item in listed if item.tree])
     trees.save()
-    return msgspec.structs.replace(seen, distributions=tuple(found))
+    return msgspec.structs.replace(seen, distributions=tuple(found), folders=loose)
 
 
 def environment_of(seen: Seen | None, variables: Mapping[str, str]) -> Environment:
@@ -125,7 +129,7 @@ def environment_of(seen: Seen | None, variables: Mapping[str, str]) -> Environme
     if seen is None:
         return Environment(None, (), platform, dict(variables))
     interpreter = Interpreter(seen.implementation or "CPython", seen.version, seen.build)
-    return Environment(interpreter, seen.distributions, platform, dict(variables))
+    return Environment(interpreter, seen.distributions, platform, dict(variables), seen.folders)
 
 
 def machine_of(seen: Seen | None, environ: Mapping[str, str] | None = None) -> Machine:

@@ -23,7 +23,8 @@ _FOREIGN = (
     "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS", "GIT_NAMESPACE", "GIT_OBJECT_DIRECTORY",
     "GIT_PREFIX", "GIT_WORK_TREE",
 )  # fmt: skip
-_NO_REPOSITORY = ("not a git repository", "must be run in a work tree")
+_NO_REPOSITORY = "not a git repository"
+_NO_WORK_TREE = "must be run in a work tree"
 _GITLINK = "160000"
 
 
@@ -252,9 +253,15 @@ def _ends_quietly(done: subprocess.CompletedProcess[bytes], root: Path) -> bool:
     if not done.returncode:
         return False
     text = done.stderr.decode("utf-8", "replace")
-    if any(sign in text for sign in _NO_REPOSITORY):
+    if _NO_WORK_TREE in text or (_NO_REPOSITORY in text and not _is_broken(root)):
         return True
     raise _refusal(done.stderr, root)
+
+
+def _is_broken(root: Path) -> bool:
+    """Whether the `.git` here or above was meant to be one: what it ignores would seem to be code without it."""
+    git = os.path.join(_top(root) or root, ".git")
+    return os.path.isfile(git) or os.path.isdir(os.path.join(git, "objects"))
 
 
 def _refusal(stderr: bytes, root: Path) -> InputError:

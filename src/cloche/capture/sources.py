@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -15,6 +17,10 @@ from cloche.model.digest import Digest, digest_bytes, digest_parts
 from cloche.model.paths import decode_path, encode_path, inside
 
 CACHE_FILE = "sources.json"
+MOST_FILES = 20_000  # looked at below a folder of PYTHONPATH, which may be a whole home
+_MODULES = (".py", ".so", ".pyd")
+_INSTALLED = frozenset({"site-packages", "dist-packages", "lib-dynload", "Lib", "DLLs"})
+_LIBRARY = re.compile(r"python[\d.]*t?(\.zip)?")
 
 
 class _Known(msgspec.Struct, frozen=True, array_like=True):
@@ -51,6 +57,33 @@ class SourceTrees:
                 parts += (name, digest)
         return digest_parts(parts)
 
+    def loose_folders(self, path: Iterable[str], trees: Sequence[str]) -> dict[str, Digest]:
+        """The folders of a sys.path that are neither the interpreter's nor a package's, with digests of their modules.
+
+        trees: the folders of editable packages, which have digests already. The project's own folders are its code.
+        """
+        found: dict[str, Digest] = {}
+        for entry in path:
+            real = os.path.realpath(entry)
+            theirs = _is_interpreters(entry) or _is_interpreters(real) or not os.path.isabs(entry)
+            if theirs or self.in_project(real) or any(_within(real, os.path.realpath(tree)) for tree in trees):
+                continue
+            digest = self._digest_modules(real)
+            if digest:
+                found[encode_path(entry)] = digest
+        return found
+
+    def _digest_modules(self, folder: str) -> Digest:
+        """The digest of what can be imported from a folder or archive; empty where there is nothing."""
+        if os.path.isfile(folder):
+            return self._digest_file(folder)
+        parts: list[str] = []
+        for name in sorted(islice(_walk(folder), MOST_FILES)):
+            path = os.path.join(folder, decode_path(name))
+            if name.endswith(_MODULES) and not self.in_project(path):
+                parts += (name, self._digest_file(path))
+        return digest_parts(parts) if parts else ""
+
     def in_project(self, folder: str) -> bool:
         """Whether a folder is the project or lies in it."""
         return bool(self._project) and (folder == self._project or folder.startswith(self._project + os.sep))
@@ -86,6 +119,16 @@ class SourceTrees:
             self._known[path] = _Known(mark, digest)
             self._changed = True
         return digest
+
+
+def _is_interpreters(entry: str) -> bool:
+    """Whether a folder of a sys.path holds the standard library or installed packages."""
+    parts = entry.replace(os.sep, "/").split("/")
+    return bool(_INSTALLED.intersection(parts)) or _LIBRARY.fullmatch(parts[-1]) is not None
+
+
+def _within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder + os.sep)
 
 
 def _walk(root: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from cloche.errors import Busy, ClocheError, Damaged, DiskFull, StoreError
+from cloche.errors import Busy, ClocheError, Damaged, DiskFull, StoreError, UsageError
 
 _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -20,7 +20,11 @@ def translated(file: Path) -> Iterator[None]:
     """Raise what SQLite reports about `file` as Busy, DiskFull, Damaged or StoreError."""
     try:
         yield
-    except sqlite3.ProgrammingError:
+    except sqlite3.ProgrammingError as error:
+        if "thread" in str(error):
+            raise UsageError(
+                "an open project belongs to the thread that opened it", hint="open it again there: cloche.open(...)"
+            ) from error
         raise  # a wrong statement, or use after close: a mistake in this package or its caller
     except sqlite3.Error as error:
         raise _failure(file, error) from error

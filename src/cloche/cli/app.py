@@ -93,6 +93,9 @@ def call(arguments: list[str]) -> int:
         sys.stdout.flush()
     except ClocheError as error:
         return _fail(error.message, error.hint, error.exit_status)
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stderr.write(f"{error.format_message()}\n")
+        return error.exit_code
     except click.UsageError as error:
         message, _, hint = error.format_message().partition("\nhint: ")
         place = f"see `{error.ctx.command_path} --help`" if error.ctx is not None else ""

@@ -57,6 +57,11 @@ def complete_tag(_ctx: click.Context, _param: click.Parameter, incomplete: str) 
         return []
 
 
+def complete_file(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Whatever files the shell offers."""
+    return [CompletionItem(incomplete, type="file")]
+
+
 def complete_stage(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The stages of cloche.toml that begin with what was typed."""
     from cloche.errors import ClocheError

@@ -15,10 +15,11 @@ import msgspec
 from cloche.model.paths import legible
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, ConsoleRenderable
+    from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType
     from rich.segment import Segment
 
 WIDE = 200
+MOST_WIDE = 2_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -112,6 +113,13 @@ def console() -> Console:
 
     out.push_render_hook(Printable())
     return out
+
+
+def print_whole(out: Console, table: RenderableType) -> None:
+    """Print a table so that nothing of it is cut: on a screen that is too narrow, lines go on below."""
+    options = out.options.update(max_width=MOST_WIDE)
+    out.width = max(out.width, out.measure(table, options=options).minimum)
+    out.print(table, crop=False)
 
 
 @dataclass

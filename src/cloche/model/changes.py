@@ -17,6 +17,7 @@ from cloche.model.values import Value
 Part = Literal["code", "data", "config", "environment"]
 PARTS: tuple[Part, ...] = ("code", "data", "config", "environment")
 Act = Literal["added", "removed", "changed"]
+KINDS = {"f": "file", "x": "executable", "l": "link", "d": "folder"}
 
 
 def checked_parts(names: Iterable[str]) -> tuple[Part, ...]:
@@ -37,13 +38,21 @@ class PathChange(msgspec.Struct, frozen=True):
     after: Entry | None
 
     @property
+    def kinds(self) -> tuple[str, str] | None:
+        """What it was and is, where that changed: a file, an executable or a link."""
+        if self.before is None or self.after is None or self.before.kind == self.after.kind:
+            return None
+        return KINDS[self.before.kind], KINDS[self.after.kind]
+
+    @property
     def act(self) -> Act:
         """added, removed or changed."""
         return "added" if self.before is None else "removed" if self.after is None else "changed"
 
 
 class Hunks(msgspec.Struct, frozen=True):
-    """The unified diff of one code file. text: empty for a binary file or one too large to show."""
+    """The unified diff of one code file. text: empty for a binary file or one too large to show. kinds: where the kind
+    of file changed, what it was and is, such as ("file", "executable")."""
 
     path: str
     act: Act
@@ -51,6 +60,7 @@ class Hunks(msgspec.Struct, frozen=True):
     binary: bool = False
     added: int = 0
     removed: int = 0
+    kinds: tuple[str, str] | None = None
 
 
 class TableChange(msgspec.Struct, frozen=True):
@@ -72,7 +82,8 @@ class TableChange(msgspec.Struct, frozen=True):
 
 
 class DataChange(msgspec.Struct, frozen=True):
-    """How one tracked data path changed."""
+    """How one tracked data path changed. uncompared: tables that differ and whose rows were not compared, since there
+    were too many."""
 
     path: str
     act: Act
@@ -80,6 +91,7 @@ class DataChange(msgspec.Struct, frozen=True):
     tables: tuple[TableChange, ...] = ()
     size_before: int = 0
     size_after: int = 0
+    uncompared: tuple[str, ...] = ()
 
 
 class ValueChange(msgspec.Struct, frozen=True):
@@ -117,12 +129,15 @@ class MetricChange(msgspec.Struct, frozen=True):
 
     @property
     def change(self) -> float | None:
-        """after - before."""
-        return None if self.before is None or self.after is None else self.after - self.before
+        """after - before; 0 where both are not a number."""
+        if self.before is None or self.after is None:
+            return None
+        return 0.0 if self.before != self.before and self.after != self.after else self.after - self.before
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """Everything that differs between A and B. a, b: what was compared, as ids (`.` is the work tree)."""
+    """Everything that differs between A and B. a, b: what was compared, as ids (`.` is the work tree). read: files that
+    both were seen to read although they belong to none of the four inputs."""
 
     a: str
     b: str
@@ -135,3 +150,4 @@ class Difference(msgspec.Struct, frozen=True):
     outputs: tuple[PathChange, ...] = ()
     command: tuple[str, str] | None = None
     resources: tuple[Resources, Resources] | None = None
+    read: tuple[PathChange, ...] = ()

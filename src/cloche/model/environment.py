@@ -44,13 +44,15 @@ class Environment(msgspec.Struct, frozen=True):
     """Everything about the environment that can change a result and that another machine could have too.
 
     interpreter is None where no Python could be found. variables: allowlisted ones only (see
-    `cloche.capture.variables`).
+    `cloche.capture.variables`). folders: those outside the project that modules are imported from although no package
+    was installed there (PYTHONPATH, .pth files), with the digest of their modules.
     """
 
     interpreter: Interpreter | None
     distributions: tuple[Distribution, ...]
     platform: Platform
     variables: dict[str, str] = {}
+    folders: dict[str, Digest] = {}
 
     @property
     def digest(self) -> Digest:
@@ -66,6 +68,8 @@ class Environment(msgspec.Struct, frozen=True):
             parts += ["package", one.name, one.version, one.source, one.location, one.digest]
         for name in sorted(self.variables):
             parts += ["variable", name, self.variables[name]]
+        for folder, digest in self.folders.items():
+            parts += ["folder", folder, digest]
         return digest_parts(parts)
 
 

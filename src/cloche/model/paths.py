@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterator
 
 from cloche.errors import InputError
 
@@ -104,3 +105,14 @@ def _is_safe(path: str) -> bool:
     if sys.platform == "win32" and ("\\" in name or ":" in name):
         return False
     return canonical and "\0" not in name and not any(part in ("", ".", "..") for part in path.split("/"))
+
+
+def above(path: str) -> Iterator[str]:
+    """The folders that hold a path, nearest first, without the root.
+
+    >>> list(above("a/b/c"))
+    ['a/b', 'a']
+    """
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path

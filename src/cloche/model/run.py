@@ -105,6 +105,7 @@ class Run(msgspec.Struct, frozen=True):
 
     command: as typed; empty for a pipeline. folder: where it was started, relative to the project. log: digest of
     its output, empty while it runs. exit_status: None where the command was killed by `signal` or never started.
+    observed: files that it was seen to read although they belong to none of the four inputs.
     """
 
     id: str
@@ -125,6 +126,7 @@ class Run(msgspec.Struct, frozen=True):
     stages: tuple[StageRun, ...] = ()
     findings: tuple[Finding, ...] = ()
     log: Digest = ""
+    observed: tuple[Output, ...] = ()
 
     @property
     def short(self) -> str:

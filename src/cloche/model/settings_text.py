@@ -46,6 +46,8 @@ def _syntax(error: Exception, text: str, name: str) -> SettingsError:
     hint = 'texts stand in quotes and lists in brackets: key = "value", keys = ["one", "two"]'
     if found is None:
         return SettingsError(f"{name}: {message}", hint=hint)
+    if "overwrite" in message or "twice" in message:
+        hint = "it stands twice: take one of the two out"
     line = int(found[1]) if found[1] else text.rstrip("\n").count("\n") + 1
     what = message[: found.start()]
     return SettingsError(f"{name}, line {line}: {what[:1].lower()}{what[1:]}", hint=hint)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from cloche.errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
-    Value = str | int | float | bool | None | list["Value"]
+    Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
 else:  # msgspec decodes no recursive alias; a list may hold anything there
-    Value = str | int | float | bool | None | list
+    Value = str | int | float | bool | None | list | dict
 
 
 def flatten(table: Mapping[str, object], prefix: str = "") -> dict[str, Value]:
@@ -33,10 +33,13 @@ def flatten(table: Mapping[str, object], prefix: str = "") -> dict[str, Value]:
 
 
 def leaves(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """The leaves of nested tables by dotted key, as they are. Raises RecursionError for tables without end."""
+    """The leaves of nested tables by dotted key, as they are; an empty table is one.
+
+    Raises RecursionError for tables without end.
+    """
     for key, value in table.items():
         name = _text(f"{prefix}{key}")
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             yield from leaves(value, f"{name}.")
         else:
             yield name, value
@@ -45,8 +48,7 @@ def leaves(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str,
 def plain(value: object) -> Value:
     """`value` as one of the types of a config value, such that JSON gives back the same.
 
-    Dates become their ISO text, tables inside lists JSON text, and numbers that JSON does not know (`nan`, `inf`)
-    their names.
+    Dates become their ISO text, and numbers that JSON does not know (`nan`, `inf`) their names.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -61,21 +63,13 @@ def plain(value: object) -> Value:
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if isinstance(value, Mapping):
-        return json.dumps(_keyed(value), sort_keys=True)
+        return {_text(str(key)): plain(item) for key, item in value.items()}
     return _text(str(value))
 
 
 def _text(text: str) -> str:
     """A plain `str` (parsers return subclasses) that UTF-8 can hold: halves of surrogate pairs are written out."""
     return str(text).encode("utf-8", "backslashreplace").decode()
-
-
-def _keyed(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {_text(str(key)): _keyed(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_keyed(item) for item in value]
-    return plain(value)
 
 
 def parse_override(text: str) -> tuple[str, Value]:

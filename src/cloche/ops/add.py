@@ -15,13 +15,14 @@ from cloche.model.lock import render_lock
 from cloche.model.paths import decode_path, inside
 from cloche.model.settings import FILE_NAME
 from cloche.model.snapshot import Tracked
+from cloche.model.wording import some
 from cloche.project.ignore import with_ignored
 from cloche.project.journal import perform, present, read_bytes, text_change
 from cloche.project.links import links_outside
 from cloche.project.project import FOLDER, LOCK_FILE, Project
 from cloche.project.trees import entry_at
 from cloche.store.capture import record_files
-from cloche.store.walk import FileStat, walk
+from cloche.store.walk import FileStat, stat_of, walk
 
 Progress = Callable[[int, int], None]
 
@@ -62,6 +63,12 @@ def add(
         if not names:
             raise InputError("nothing is tracked yet", hint="name a data path: `cloche add data/`")
         _refuse(project, names, before)
+        gone = [] if paths else [name for name in names if stat_of(project.root, name) is None]
+        if gone:
+            raise InputError(
+                f"tracked data is missing: {some(gone)}",
+                hint=f"bring it back, or forget it: `cloche untrack {shlex.quote(decode_path(gone[0]))}`",
+            )
         rows = tuple(_record(project, name, before.get(name), not dry_run, progress) for name in sorted(names))
         project.cache.save()
         found = {row.tracked.path: row.tracked for row in rows}

@@ -23,7 +23,7 @@ from cloche.model.tree import Entry
 from cloche.project.project import Project
 from cloche.project.recovery import recover
 from cloche.project.revisions import WORK_TREE
-from cloche.project.sides import Side, data_files, side
+from cloche.project.sides import Side, data_files, observed_changes, side
 from cloche.tables.compare import compare_tables, is_table
 
 Say = Callable[[str], None]
@@ -60,10 +60,11 @@ def diff(
     found = Difference(
         a=first.name,
         b=second.name,
-        same=_same(first, second),
+        same=tuple(part for part in _same(first, second) if part in parts),
         config=diff_values(before.config.values, after.config.values) if "config" in parts else (),
         data=data,
         code=_code(project, first, second, wanted) if "code" in parts else (),
+        read=tuple(one for one in observed_changes(first, second) if wanted(one.path)) if "data" in parts else (),
     )
     if "environment" in parts:
         found = msgspec.structs.replace(found, environment=environment)
@@ -78,6 +79,7 @@ def _refuse_unknown(project: Project, first: Side, second: Side, paths: Sequence
         return
     both = (first, second)
     known = {path for one in both for path in (*one.code, *one.data)}
+    known |= {path for one in both for path in one.observed}
     known |= {path for one in both for tracked in one.data for path in data_files(project, one, tracked)}
     for path in paths:
         if not any(inside(one, path) for one in known):
@@ -96,7 +98,7 @@ def _same(first: Side, second: Side) -> tuple[Part, ...]:
     before, after = first.snapshot, second.snapshot
     equal: dict[Part, bool] = {
         "code": before.code.tree == after.code.tree,
-        "data": before.data.digest == after.data.digest,
+        "data": before.data.digest == after.data.digest and not observed_changes(first, second),
         "config": not diff_values(before.config.values, after.config.values),
         "environment": before.environment == after.environment,
     }
@@ -122,10 +124,13 @@ def _code(project: Project, first: Side, second: Side, wanted: Callable[[str], b
         return ()
     changes = [change for change in diff_entries(first.code, second.code) if wanted(change.path)]
     return tuple(
-        diff_text(
-            change.path,
-            _content(project, first, change.path, change.before),
-            _content(project, second, change.path, change.after),
+        msgspec.structs.replace(
+            diff_text(
+                change.path,
+                _content(project, first, change.path, change.before),
+                _content(project, second, change.path, change.after),
+            ),
+            kinds=change.kinds,
         )
         for change in changes
     )
@@ -158,20 +163,27 @@ def _data(
         files = tuple(change for change in files if wanted(change.path))
         if not files:
             continue
-        tables = _tables(project, first, second, files, key, say) if rows else ()
+        differ = [one for one in files if is_table(one.path) and _rows_may_differ(one)] if rows else []
+        tables = _tables(project, first, second, differ[:TABLES_SHOWN], key, say)
+        uncompared = tuple(one.path for one in differ[TABLES_SHOWN:])
         act: Act = "added" if before is None else "removed" if after is None else "changed"
         sizes = (before.size if before else 0, after.size if after else 0)
-        changes.append(DataChange(path, act, files, tables, *sizes))
+        changes.append(DataChange(path, act, files, tables, *sizes, uncompared))
     return tuple(changes)
 
 
+def _rows_may_differ(change: PathChange) -> bool:
+    """Not where a link is, or only the permission to execute changed."""
+    sides = [one for one in (change.before, change.after) if one is not None]
+    return all(one.kind in ("f", "x") for one in sides) and len({one.digest for one in sides}) == len(sides)
+
+
 def _tables(
-    project: Project, first: Side, second: Side, files: Sequence[PathChange], key: Sequence[str], say: Say | None
+    project: Project, first: Side, second: Side, tables: Sequence[PathChange], key: Sequence[str], say: Say | None
 ) -> tuple[TableChange, ...]:
-    tables = [change for change in files if is_table(change.path)]
     found = []
     with tempfile.TemporaryDirectory(dir=project.folder / "tmp") as folder:
-        for number, change in enumerate(tables[:TABLES_SHOWN]):
+        for number, change in enumerate(tables):
             if say is not None:
                 say(f"comparing rows of {change.path}")
             before = _materialise(project, first, change.path, change.before, Path(folder) / f"a{number}")

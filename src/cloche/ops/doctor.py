@@ -19,10 +19,12 @@ from cloche.project.interpreters import see
 from cloche.project.project import FORMAT, Project
 from cloche.project.recovery import cut_off, recover
 from cloche.project.sides import command_of
+from cloche.store.walk import stat_of
 from cloche.version import __version__
 
 State = Literal["ok", "warning", "error"]
 LOW_ON_SPACE = 1 << 30
+NO_STORE = "copy .cloche/ from where the data was added: Git carries what is needed to find it, not the data"
 COPY = "restore .cloche/store from a copy"
 
 
@@ -63,8 +65,10 @@ def _settings(project: Project) -> Iterator[Check]:
 
 def _git(project: Project) -> Iterator[Check]:
     if project.git is None:
-        hint = "" if shutil.which("git") else "install git"
-        yield Check("git", "warning", "no Git repository: code is recorded without commits", hint or "type `git init`")
+        found = any((folder / ".git").exists() for folder in (project.root, *project.root.parents))
+        missing = "a Git repository, and no `git` to read it" if found else "no Git repository"
+        hint = "type `git init`" if shutil.which("git") and not found else "install git"
+        yield Check("git", "warning", f"{missing}: code is recorded without commits", hint)
         return
     commit, branch = project.git.head()
     yield Check("git", "ok", f"on {branch or 'no branch'} at {commit[:12] or 'no commit yet'}")
@@ -101,11 +105,12 @@ def _content(project: Project, lost: Collection[Digest]) -> Iterator[Check]:
 def _tracked(project: Project) -> Iterator[Check]:
     gone = [item.path for item in project.tracked if not project.store.has(item.digest)]
     for path in gone:
+        there = stat_of(project.root, path) is not None
         yield Check(
             "data",
             "error",
             f"cloche.lock names a content of {path} that the store here does not hold",
-            f"type `cloche add {path}` if what lies there now is right",
+            f"type `cloche add {path}` if what lies there now is right" if there else NO_STORE,
         )
     if not gone:
         yield Check("data", "ok", f"{len(project.tracked)} tracked data paths, all in the store")

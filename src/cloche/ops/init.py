@@ -23,19 +23,23 @@ class Initialised(msgspec.Struct, frozen=True):
 
 
 def init(folder: Path, *, nested: bool = False) -> Initialised:
-    """Make `folder` a project: write a commented `cloche.toml` and create `.cloche/`.
+    """Make `folder`, which is created where it is missing, a project: write `cloche.toml` and create `.cloche/`.
 
     Again in the same folder it changes nothing. Raises Conflict inside another project unless `nested`.
     """
     root = real(folder)
-    if not os.path.isdir(root):
-        raise InputError(f"{folder} is not a folder", hint=f"create it first: mkdir {folder}")
+    if os.path.lexists(root) and not os.path.isdir(root):
+        raise InputError(f"{folder} is not a folder", hint="name a folder, which is made where there is none")
     outer = root_of(root)
     if outer is not None and outer != root and not nested:
         raise Conflict(
             f"{root} already lies in the project {outer}",
             hint="work there, or type `cloche init --nested` for a project of its own",
         )
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot create {folder}: {error.strerror}", hint="name another folder") from error
     project = Project(root)
     existed = (root / FILE_NAME).exists()
     project.prepare()

@@ -12,8 +12,9 @@ from cloche.errors import ClocheError, Conflict, InputError, UsageError
 from cloche.model.changes import PARTS, Part, PathChange, checked_parts
 from cloche.model.lock import render_lock
 from cloche.model.operation import Effect, PackagesEffect
+from cloche.model.paths import above
 from cloche.model.plan import Belongs, Plan, PlannedFile
-from cloche.model.run import Run
+from cloche.model.run import Output, Run
 from cloche.model.tree import Entry
 from cloche.project.going import refuse_while_going
 from cloche.project.journal import in_the_way, perform, present, text_change
@@ -21,10 +22,9 @@ from cloche.project.packages import Packages, plan_environment
 from cloche.project.project import LOCK_FILE, Project
 from cloche.project.recovery import recover
 from cloche.project.revisions import find_run
-from cloche.project.sides import Side, data_files, run_side, work_side
+from cloche.project.sides import Side, data_files, observed_changes, run_side, work_side
 from cloche.project.stages import output_changes
 from cloche.store.checkout import expand
-from cloche.store.survey import above
 
 
 def revert(
@@ -50,6 +50,7 @@ def revert(
         files = _files(project, now, then, parts, with_outputs=not only)
         packages = _packages(project, now, then) if "environment" in parts else Packages()
         notes = _notes(now, then) if "environment" in parts else ()
+        notes += _not_held(project, now, then) if "data" in parts else ()
         plan = Plan(
             "revert", run.id, files, packages.changes, packages.python, packages.creates, packages.problems, notes
         )
@@ -88,15 +89,27 @@ def _notes(now: Side, then: Side) -> tuple[str, ...]:
     )
 
 
+def _not_held(project: Project, now: Side, then: Side) -> tuple[str, ...]:
+    """What the run read, is not as it was, and was never recorded."""
+    held = {one.path for one in _held(project, then)}
+    gone = [one.path for one in observed_changes(then, now) if one.path not in held]
+    return tuple(f"{path} is not as it was, and its content was never recorded" for path in gone)
+
+
 def _files(
     project: Project, now: Side, then: Side, parts: Sequence[Part], with_outputs: bool
 ) -> tuple[PlannedFile, ...]:
     planned: dict[str, tuple[PathChange, Belongs]] = {}
     belonged = _belonging(then)
+    left_out = {one.path for one in then.snapshot.code.left_out}
 
     def put(changes: Sequence[PathChange], part: Belongs) -> None:
-        """A path that was another part's then is not this part's to delete."""
-        mine = (change for change in changes if change.after is not None or belonged(change.path) in (part, ""))
+        """A path that was another part's then is not this part's to delete, nor one that was there and left out."""
+        mine = (
+            change
+            for change in changes
+            if change.after is not None or (belonged(change.path) in (part, "") and change.path not in left_out)
+        )
         planned.update({change.path: (change, part) for change in mine})
 
     if with_outputs and then.run is not None:
@@ -104,6 +117,8 @@ def _files(
             put(output_changes(project, output), "outputs")
     if "data" in parts:
         put(_data(project, now, then), "data")
+        for read in _held(project, then):
+            put(output_changes(project, read), "data")
     if "code" in parts:
         put(_towards(project, now.code, then.code), "code")
     if "config" in parts:
@@ -113,6 +128,11 @@ def _files(
         for path, (change, part) in sorted(planned.items())
         if change.before != change.after
     )
+
+
+def _held(project: Project, then: Side) -> list[Output]:
+    """What the run read beyond its inputs, as far as the store holds the content."""
+    return [one for one in (then.run.observed if then.run is not None else ()) if project.store.has(one.digest)]
 
 
 def _belonging(then: Side) -> Callable[[str], Belongs | Literal[""]]:

@@ -10,17 +10,17 @@ from cloche.capture.config import apply_overrides, read_config
 from cloche.errors import ClocheError, InputError, NotFound, UsageError
 from cloche.execution import hold_signals
 from cloche.execution.command import find_program
-from cloche.model.paths import decode_path, inside, legible
+from cloche.model.paths import checked, decode_path, inside, legible
 from cloche.model.pipeline import order, upstream
 from cloche.model.run import Run
 from cloche.model.settings import Stage
 from cloche.model.suggestions import closest
-from cloche.model.values import Value, covers, type_name
+from cloche.model.values import Value, covers, plain, type_name
 from cloche.project.executing import run_command, run_pipeline
 from cloche.project.finish import abandon, finish
 from cloche.project.going import Going, going, new_id, refuse_while_going
 from cloche.project.journal import perform, text_change
-from cloche.project.noticing import notice_company, notice_links_outside, notice_unrecorded
+from cloche.project.noticing import notice_company, notice_late_company, notice_links_outside, notice_unrecorded
 from cloche.project.project import Project
 from cloche.project.recovery import recover
 from cloche.project.snapshots import Progress, Taken, take
@@ -75,6 +75,7 @@ def run(project: Project, request: Request, *, say: Say = print, progress: Progr
                 outcome = run_command(now, request.command, request.folder)
             else:
                 outcome = run_pipeline(now, chosen, request.force, say)
+            notice_late_company(now)
             return finish(now, outcome)
         except ClocheError as error:
             abandon(now, error)
@@ -95,7 +96,10 @@ def _fitted(project: Project, overrides: Mapping[str, Value], say: Say) -> dict[
     """Overrides with a whole number as a float where a float was. Any other change of type is said aloud."""
     known = read_config(project.root, project.settings).values if overrides else {}
     fitted: dict[str, Value] = {}
-    for key, value in overrides.items():
+    for key, given in overrides.items():
+        if isinstance(given, Mapping):
+            raise UsageError(f"{key} cannot be set to a whole table", hint=f"set its keys, such as -P {key}.KEY=VALUE")
+        value = plain(given)
         was, now = type_name(known.get(key)), type_name(value)
         fitted[key] = float(value) if (was, now) == ("float", "int") and isinstance(value, int) else value
         if key in known and was not in (now, "null") and (was, now) != ("float", "int"):
@@ -126,6 +130,8 @@ def _stages(project: Project, request: Request) -> dict[str, Stage]:
 
 def _refuse(project: Project, request: Request, chosen: Mapping[str, Stage]) -> None:
     """Raise for what can be known before anything is recorded: no such command, nothing there to read."""
+    if request.folder and not (project.root / decode_path(checked(request.folder))).is_dir():
+        raise InputError(f"there is no folder {request.folder} to run in", hint="name a folder below the project's")
     if request.command:
         find_program(request.command, project.root / decode_path(request.folder), os.environ)
     _refuse_unknown_params(project, chosen)

@@ -14,7 +14,7 @@ from cloche.project.going import is_alive
 from cloche.project.project import Project
 from cloche.project.recovery import cut_off
 from cloche.project.revisions import find_run
-from cloche.project.sides import Side, data_files, run_side, work_side
+from cloche.project.sides import Side, data_files, observed_changes, run_side, work_side
 from cloche.project.snapshots import Progress
 from cloche.project.view import View, look
 
@@ -35,6 +35,7 @@ class Status(msgspec.Struct, frozen=True):
 
     base: its id, empty when there is no run yet. clean: whether all four inputs are as in the base. files: how many
     code files there are. going: runs that are going. cut_off: numbers of operations that were cut off half-way.
+    read: files that the base was seen to read beyond its inputs, and that differ.
     """
 
     base: str
@@ -53,6 +54,7 @@ class Status(msgspec.Struct, frozen=True):
     going: tuple[str, ...] = ()
     cut_off: tuple[int, ...] = ()
     tags: tuple[str, ...] = ()
+    read: tuple[PathChange, ...] = ()
 
 
 def status(project: Project, base: str = "", *, progress: Progress | None = None) -> Status:
@@ -85,11 +87,13 @@ def _against(project: Project, found: Status, view: View, now: Side, run: Run) -
     config = diff_values(then.snapshot.config.values, now.snapshot.config.values)
     environment = diff_environments(then.environment, now.environment)
     forgotten = tuple(sorted(then.data.keys() - {item.path for item in view.tracked}))
+    read = observed_changes(then, now)
     same_data = not forgotten and not view.missing and now.snapshot.data == then.snapshot.data
     same_rest = not code and not config and not environment.packages and not environment.facts
     return msgspec.structs.replace(
         found,
-        clean=same_rest and same_data,
+        clean=same_rest and same_data and not read,
+        read=read,
         code=code,
         data=data,
         forgotten=forgotten,

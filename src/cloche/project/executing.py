@@ -14,8 +14,18 @@ from cloche.model.run import ID_SHOWN, Output, Place, Resources, StageRun, Statu
 from cloche.model.settings import Stage
 from cloche.model.values import Value
 from cloche.model.wording import some
-from cloche.project.going import Going, settle
-from cloche.project.stages import Key, find_earlier, key_of, observed_reads, put_outputs, pythons_of, visible_params
+from cloche.project.going import Going, replaced, settle
+from cloche.project.observing import notice_unseen, observe
+from cloche.project.stages import (
+    Key,
+    digest_to_find,
+    find_earlier,
+    key_of,
+    observed_reads,
+    put_outputs,
+    pythons_of,
+    visible_params,
+)
 
 Say = Callable[[str], None]
 
@@ -36,6 +46,8 @@ def run_command(run: Going, command: Sequence[str], folder: str) -> Outcome:
     """Execute a plain command in a folder of the project."""
     execution, spooled = _execute(run, tuple(command), "command", folder, run.taken.snapshot.config.values)
     settle(run)
+    observe(run, "the command", spooled.reads)
+    notice_unseen(run, spooled, command, folder)
     return Outcome(status_of(execution), execution, execution.resources, (spooled,))
 
 
@@ -55,6 +67,7 @@ def run_pipeline(run: Going, stages: Mapping[str, Stage], force: bool, say: Say)
         last, spooled = _execute(run, stage.run, name, "", visible_params(run, stage))
         spools.append(spooled)
         done.append(_stage_record(run, name, stage, key, last, spooled))
+        _keep(run, done)
         if done[-1].status != "finished":
             break
     status = done[-1].status if done else "finished"
@@ -64,6 +77,13 @@ def run_pipeline(run: Going, stages: Mapping[str, Stage], force: bool, say: Say)
         peak_memory=max((stage.resources.peak_memory for stage in done if not stage.reused), default=0),
     )
     return Outcome(status, last, resources, tuple(spools), tuple(done))
+
+
+def _keep(run: Going, done: Sequence[StageRun]) -> None:
+    """Put the stages so far on record: they hold even where the run does not come to its end."""
+    outputs = tuple(run.outputs[path] for path in sorted(run.outputs))
+    run.run = replaced(run.run, stages=tuple(done), outputs=outputs, observed=tuple(run.observed.values()))
+    run.project.catalog.update_run(run.run)
 
 
 def status_of(execution: Execution) -> Status:
@@ -91,6 +111,7 @@ def _reuse(run: Going, name: str, stage: Stage, earlier: str, record: StageRun) 
     outputs = settle(run, stage.writes, put=True)
     origin = record.reused or earlier
     run.outputs |= outputs
+    observe(run, f"stage {name}", frozenset(record.observed), stage.reads)
     return StageRun(
         name,
         stage.run,
@@ -107,7 +128,7 @@ def _reuse(run: Going, name: str, stage: Stage, earlier: str, record: StageRun) 
 
 
 def _stage_record(run: Going, name: str, stage: Stage, key: Key, execution: Execution, spooled: Spooled) -> StageRun:
-    outputs = settle(run, stage.writes)
+    outputs = settle(run, stage.writes, stage.reads)
     status = status_of(execution)
     missing = [path for path in stage.writes if path not in outputs]
     if missing and status == "finished":
@@ -119,13 +140,15 @@ def _stage_record(run: Going, name: str, stage: Stage, key: Key, execution: Exec
             place=Place(stage=name, file=missing[0]),
             error=True,
         )
+    observe(run, f"stage {name}", spooled.reads, stage.reads)
+    notice_unseen(run, spooled, stage.run, "")
     observed = observed_reads(run, stage, key, spooled.reads, outputs)
     _report_observed(run, name, stage, observed)
     return StageRun(
         name,
         stage.run,
         status,
-        key.digest,
+        digest_to_find(run, key, spooled),
         exit_status=execution.exit_status,
         resources=execution.resources,
         outputs=tuple(outputs.values()),

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 
-from cloche.capture.spool import Spooled
+from cloche.capture.spool import Spool, Spooled
 from cloche.errors import ClocheError, RunFailed
 from cloche.model.environment import Environment, Machine
 from cloche.model.operation import FactEffect
 from cloche.model.paths import encode_path
-from cloche.model.run import Run, Series
+from cloche.model.run import Run, Series, StageRun
 from cloche.model.snapshot import Snapshot
 from cloche.project.executing import Outcome, outputs_of
 from cloche.project.going import Going, replaced
@@ -45,6 +45,7 @@ def finish(run: Going, outcome: Outcome) -> Run:
         outputs=tuple(outputs[path] for path in sorted(outputs)),
         stages=outcome.stages,
         findings=tuple(run.findings),
+        observed=tuple(run.observed.values()),
         log=store_log(run.project, run.log),
     )
     close(run.project, record, environment, _all_series(run.project, outcome))
@@ -54,12 +55,17 @@ def finish(run: Going, outcome: Outcome) -> Run:
 
 def _all_series(project: Project, outcome: Outcome) -> dict[str, Series]:
     """What the commands logged, and what the stages that were taken from earlier runs had logged there."""
-    series = merged_series(outcome.spooled)
-    for stage in outcome.stages:
+    return stage_series(project, outcome.stages) | merged_series(outcome.spooled)
+
+
+def stage_series(project: Project, stages: Iterable[StageRun]) -> dict[str, Series]:
+    """What the stages that were taken from earlier runs had logged there."""
+    found: dict[str, Series] = {}
+    for stage in stages:
         if stage.reused and stage.metrics:
             then = project.catalog.series(stage.reused)
-            series = {key: then[key] for key in stage.metrics if key in then} | series
-    return series
+            found = {key: then[key] for key in stage.metrics if key in then} | found
+    return found
 
 
 def abandon(run: Going, error: ClocheError) -> None:
@@ -72,8 +78,21 @@ def abandon(run: Going, error: ClocheError) -> None:
     fields = {"status": "failed", "exit_status": exit_status, "ended": run.project.clock()}
     record = replaced(run.run, **fields, findings=tuple(run.findings))
     with contextlib.suppress(ClocheError):
-        close(run.project, replaced(record, log=store_log(run.project, run.log)), None, {})
+        close_with_what_is_left(run.project, record, run.folder)
         run.closed = True
+
+
+def close_with_what_is_left(project: Project, record: Run, folder: Path) -> Run:
+    """Close the record of a run that did not come to its end with the log and the metrics that lie in its folder, and
+    with the stages that were done. The record as it was written."""
+    spools = sorted((folder / "spool").glob("*")) if (folder / "spool").is_dir() else []
+    spooled = tuple(Spool(one).read() for one in spools)
+    sources = [*(stage.metrics for stage in record.stages), *(one.metrics for one in spooled)]
+    metrics = {key: value for source in sources for key, value in source.items()}
+    record = replaced(record, metrics=metrics, log=store_log(project, folder / "log"))
+    series = stage_series(project, record.stages) | merged_series(spooled)
+    close(project, record, None, series)
+    return record
 
 
 def close(project: Project, record: Run, environment: Environment | None, series: Mapping[str, Series]) -> None:

@@ -32,7 +32,8 @@ RUN_LOCK = "lock"
 @dataclass
 class Going:
     """State of one run between its beginning and its end. files: the work tree as it was last looked at. closed: its
-    record is complete."""
+    record is complete. unsettled: an input was changed while the run was going. observed: what was read
+    beyond the four inputs."""
 
     project: Project
     taken: Taken
@@ -42,6 +43,8 @@ class Going:
     outputs: dict[str, Output] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     closed: bool = False
+    unsettled: bool = False
+    observed: dict[str, Output] = field(default_factory=dict)
 
     @property
     def log(self) -> Path:
@@ -96,32 +99,36 @@ def refuse_while_going(project: Project, what: str) -> None:
     if alive:
         raise Busy(
             f"run {alive[0]} is still going and may yet read {what}",
-            hint="wait for it, or work in a second folder (`git worktree add`)",
+            hint="wait for it, or work in a second clone (`git clone`)",
         )
 
 
-def settle(run: Going, writes: Sequence[str] = (), *, put: bool = False) -> dict[str, Output]:
+def settle(
+    run: Going, writes: Sequence[str] = (), reads: Sequence[str] = (), *, put: bool = False
+) -> dict[str, Output]:
     """Look at the work tree after a command: what it wrote becomes outputs, changed inputs become findings.
 
-    writes: paths that the command declares to write. What lay there before and was not touched is no output of this
-    command, unless `put` says that it was brought there as one.
+    writes, reads: paths that the command declares to write, and to read. What lay there before and was not touched
+    is no output of this command, unless `put` says that it was brought there as one.
     """
     project, before = run.project, run.files
     walked = walk_project(project, run.taken.view.tracked)
     after = walked.files
     changed = {path: stat for path, stat in after.items() if before.get(path) != stat and stat.kind != "d"}
     expected = _expected(project, writes)
-    inputs = {path: stat for path, stat in changed.items() if not expected(path) and _is_input(run, path)}
+    inputs = {path: stat for path, stat in changed.items() if not expected(path) and _is_input(run, path, reads)}
     gone = [path for path in before if path not in after and path in run.taken.entries and not expected(path)]
     _report_inputs(run, inputs, gone)
     ignored = matcher(project.settings.outputs.ignore)
     written = {path: stat for path, stat in changed.items() if path not in inputs and not ignored(path)}
-    written = _without_secrets(run, written)
     touched = [path for path in before.keys() | after.keys() if before.get(path) != after.get(path)]
     roots = [root for root in writes if put or any(inside(path, root) for path in touched)]
     whole = {path: stat for path, stat in after.items() if any(inside(path, root) for root in roots)}
+    found = _without_secrets(run, written | whole)
+    if not put:
+        _report_left_over(run, [path for path, stat in found.items() if before.get(path) == stat and stat.kind != "d"])
     lost: list[str] = []
-    entries = _record(run, written | whole, lost)
+    entries = _record(run, found, lost)
     _report_closed(run, walked.unreadable)
     run.files = after
     outputs = _group(project, entries, [root for root in roots if not any(inside(path, root) for path in lost)])
@@ -154,6 +161,17 @@ def _report_closed(run: Going, unreadable: Sequence[tuple[str, str]]) -> None:
             run.notice("output-lost", message, hint="make it readable", place=Place(file=path), error=True)
 
 
+def _report_left_over(run: Going, paths: list[str]) -> None:
+    """Files in a declared folder that were there before and were not written: from an earlier run, most often."""
+    if paths:
+        run.notice(
+            "left-over",
+            f"{some(sorted(paths))} was not written by this run, and is recorded as its output all the same",
+            hint="if it is from an earlier run, delete it and run again, or have the stage empty the folder first",
+            place=Place(file=min(paths)),
+        )
+
+
 def _without_secrets(run: Going, written: Mapping[str, FileStat]) -> dict[str, FileStat]:
     """What a command wrote, without files that look like secrets. Each of those becomes a finding."""
     reasons = {path: secret_reason(run.project.root, path) for path in written}
@@ -175,9 +193,12 @@ def _expected(project: Project, writes: Sequence[str]) -> Callable[[str], bool]:
     return lambda path: metric(path) or any(inside(path, root) for root in writes)
 
 
-def _is_input(run: Going, path: str) -> bool:
-    """Whether a changed path was an input: data, config, or code that a person rather than a program writes."""
+def _is_input(run: Going, path: str, reads: Sequence[str]) -> bool:
+    """Whether a changed path was an input: a declared read, data, config, or code that a person rather than a program
+    writes."""
     view = run.taken.view
+    if path in run.files and any(inside(path, read) for read in reads):
+        return True
     if path not in view.code:
         return path in run.taken.entries
     tracked = view.git_tracked is not None and path in view.git_tracked
@@ -186,7 +207,9 @@ def _is_input(run: Going, path: str) -> bool:
 
 def _report_inputs(run: Going, inputs: Mapping[str, FileStat], gone: list[str]) -> None:
     now = _record(run, inputs, [])
-    different = [path for path, entry in now.items() if run.taken.entries[path].digest != entry.digest]
+    known = run.taken.entries
+    different = [path for path, entry in now.items() if path not in known or known[path].digest != entry.digest]
+    run.unsettled = run.unsettled or bool(different or gone)
     for paths, did in ((sorted(different), "changed"), (sorted(gone), "disappeared")):
         if paths:
             run.notice(

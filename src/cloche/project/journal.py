@@ -15,14 +15,13 @@ from cloche.environments import apply_packages
 from cloche.errors import ClocheError
 from cloche.model.changes import PathChange
 from cloche.model.operation import Effect, FactEffect, FilesEffect, Operation, PackagesEffect
-from cloche.model.paths import decode_path
+from cloche.model.paths import above, decode_path
 from cloche.model.tree import EMPTY_DIGEST, Entry, Kind
 from cloche.project.interpreters import see_python
 from cloche.project.project import Project
 from cloche.project.trees import tree_of
 from cloche.store.capture import record_files
 from cloche.store.checkout import apply_files, expand
-from cloche.store.survey import above
 from cloche.store.walk import FileStat, os_path, stat_of, walk
 
 
@@ -52,17 +51,22 @@ def perform(
         if isinstance(error, ClocheError) or not any(isinstance(effect, PackagesEffect) for effect in effects):
             project.catalog.drop_operation(operation.number)
         raise
+    conclude(project, operation)
+    return operation
+
+
+def conclude(project: Project, operation: Operation) -> None:
+    """Log that an operation is done, once its files and packages are in place."""
     with project.catalog.transaction():
-        for effect in effects:
+        for effect in operation.effects:
             if isinstance(effect, FactEffect):
                 project.catalog.set_fact(effect.fact, effect.key, effect.after)
         project.catalog.finish_operation(operation.number)
-        if undoes:
-            project.catalog.mark_undone(undoes, operation.number)
-            again = project.catalog.operation(undoes).undoes
+        if operation.undoes:
+            project.catalog.mark_undone(operation.undoes, operation.number)
+            again = project.catalog.operation(operation.undoes).undoes
             if again:  # undoing an undo: what that one reversed holds again
                 project.catalog.mark_undone(again, 0)
-    return operation
 
 
 def _bring(project: Project, files: Sequence[PathChange], effects: Sequence[Effect]) -> None:

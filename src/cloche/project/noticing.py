@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from cloche.capture.code import is_source
 from cloche.model.paths import decode_path
+from cloche.model.query import parse
 from cloche.model.run import Place
 from cloche.model.wording import some
 from cloche.project.going import Going, is_alive
@@ -17,12 +18,22 @@ from cloche.project.naming import named_paths
 def notice_company(run: Going) -> None:
     """Another run is going in the same folder."""
     others = [other for other in run.project.catalog.running() if other.id != run.run.id]
-    others = [other for other in others if is_alive(run.project, other.id)]
+    _name_company(run, [other.short for other in others if is_alive(run.project, other.id)])
+
+
+def notice_late_company(run: Going) -> None:
+    """Another run began in the same folder while this one was going."""
+    if not any(finding.check == "not-alone" for finding in run.findings):
+        later = run.project.catalog.runs(parse(f"created > {run.run.created!r}"), hidden=True)
+        _name_company(run, [row.short for row in later if row.id != run.run.id])
+
+
+def _name_company(run: Going, others: Sequence[str]) -> None:
     if others:
         run.notice(
             "not-alone",
-            f"run {others[0].short} was going in the same folder; outputs that neither declares may belong to either",
-            hint="declare `writes`, or use a folder for each (`git worktree add`)",
+            f"run {others[0]} was going in the same folder; outputs that neither declares may belong to either",
+            hint="declare `writes`, or work in a second clone (`git clone`)",
         )
 
 
@@ -45,7 +56,7 @@ def notice_links_outside(run: Going) -> None:
     if links:
         run.notice(
             "link-outside",
-            f"{some(links)} leads out of the project; only the link is recorded, not what it leads to",
+            f"links lead out of the project: {some(links)}; only the links are recorded, not what they lead to",
             hint="copy it into the project",
             place=Place(file=links[0]),
         )

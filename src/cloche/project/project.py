@@ -137,7 +137,7 @@ class Project:
         root = Path(os.path.realpath(self.root))
         if lexical == root or not lexical.is_relative_to(root):
             where = "is the project itself" if lexical == root else f"lies outside the project {self.root}"
-            raise InputError(f"{argument} {where}", hint="name a file or folder inside the project")
+            raise InputError(f"{argument or repr(argument)} {where}", hint="name a file or folder inside the project")
         parts = lexical.relative_to(root).parts
         if is_reserved(parts[0]):
             raise InputError(f"{argument} lies in {parts[0]}/, which no one may track", hint="name another path")

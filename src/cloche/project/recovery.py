@@ -6,13 +6,13 @@ import contextlib
 import shutil
 from pathlib import Path
 
-from cloche.capture.spool import Spool
 from cloche.errors import Busy, DiskFull, NotFound, StoreError
-from cloche.model.operation import Operation
+from cloche.model.operation import FilesEffect, Operation, PackagesEffect
 from cloche.model.run import Finding, Resources, Run
-from cloche.project.finish import close, merged_series, store_log
+from cloche.project.finish import close_with_what_is_left
 from cloche.project.going import RUN_LOCK, replaced
 from cloche.project.holding import held
+from cloche.project.journal import conclude, effect_changes, present
 from cloche.project.project import LOCK, Project
 
 BEGINNING = 60.0  # seconds: a run is in the catalog long before
@@ -65,38 +65,46 @@ def _folders(place: Path) -> list[Path]:
 
 def cut_off(project: Project) -> list[Operation]:
     """Operations that began and were never finished, because Cloche was killed; newest first. One that is still going
-    is none of them."""
+    is none of them. One whose files are all as it wanted them is finished here, and one that changed none is dropped.
+    """
     found = [one for one in project.catalog.operations(50) if one.state == "started" and not one.undone]
     if found:
         try:
             with held(project.folder / LOCK, "another cloche command"):
-                return found
-        except Busy:
+                return [one for one in found if not _settled(project, one)]
+        except (Busy, PermissionError):
             return found[1:]
     return found
 
 
+def _settled(project: Project, operation: Operation) -> bool:
+    if any(isinstance(effect, PackagesEffect) for effect in operation.effects):
+        return False
+    files = (effect for effect in operation.effects if isinstance(effect, FilesEffect))
+    changes = [change for effect in files for change in effect_changes(project, effect)]
+    now = present(project, [change.path for change in changes])
+    if all(now.get(change.path) == change.after for change in changes):
+        conclude(project, operation)
+        return True
+    if all(now.get(change.path) == change.before for change in changes):
+        project.catalog.drop_operation(operation.number)
+        return True
+    return False
+
+
 def _close(project: Project, run: Run) -> Run:
     folder = project.runs_folder / run.id
-    spools = sorted((folder / "spool").glob("*")) if (folder / "spool").is_dir() else []
-    spooled = tuple(Spool(one).read() for one in spools)
+    last = "the stage that was going" if run.stages else "the run"
     finding = Finding(
         "recorder-killed",
         "warning",
-        "the recording was cut off (cloche was killed, or could not write); files that the run wrote are not recorded",
+        f"the recording was cut off (cloche was killed, or could not write); files that {last} wrote are not recorded",
         hint="run it again",
     )
     ended = _last_sign(folder, run)
-    record = replaced(
-        run,
-        status="killed",
-        ended=ended,
-        resources=Resources(wall=max(0.0, ended - run.created)),
-        metrics={key: value for one in spooled for key, value in one.metrics.items()},
-        findings=(*run.findings, finding),
-        log=store_log(project, folder / "log"),
-    )
-    close(project, record, None, merged_series(spooled))
+    resources = Resources(wall=max(0.0, ended - run.created))
+    record = replaced(run, status="killed", ended=ended, resources=resources, findings=(*run.findings, finding))
+    record = close_with_what_is_left(project, record, folder)
     shutil.rmtree(folder, ignore_errors=True)
     return record
 

@@ -40,7 +40,8 @@ def _latest(project: Project, back: int) -> str:
         count = len(project.catalog.ids(""))
         if not count:
             raise NotFound("this project has no runs yet", hint="type `cloche run -- COMMAND`")
-        raise NotFound(f"`@~{back}`: there are only {count} runs", hint="type `cloche log` to see them")
+        many = f"are only {count} runs" if count > 1 else "is only one run"
+        raise NotFound(f"`@~{back}`: there {many}", hint="type `cloche log` to see what there is")
     return found
 
 
@@ -66,6 +67,11 @@ def _by_commit(project: Project, text: str) -> str | None:
 
 def _unknown(project: Project, text: str) -> str:
     known = [*project.catalog.facts("tag"), *(run[:ID_SHOWN] for run in project.catalog.ids(""))]
+    removed = project.catalog.ids(text, hidden=True) if len(text) >= 4 and set(text) <= set(ID_LETTERS) else []
+    if removed:
+        raise NotFound(
+            f"run {removed[0][:ID_SHOWN]} was removed", hint="`cloche log --all` lists it; `cloche undo` brings it back"
+        )
     near = closest(text, known)
     hint = f"did you mean `{near}`?" if near else "type `cloche log` to see the runs"
     raise NotFound(f"no run, tag or Git revision is called `{text}`", hint=hint)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from cloche.analysis.entries import diff_entries
+from cloche.model.changes import PathChange
 from cloche.model.environment import Environment
 from cloche.model.run import Run
 from cloche.model.snapshot import Snapshot, Tracked
 from cloche.model.tree import Entry
-from cloche.project.journal import listing
+from cloche.project.journal import listing, present
 from cloche.project.project import Project
 from cloche.project.revisions import WORK_TREE, find_run
 from cloche.project.snapshots import Progress, Taken, take
@@ -19,7 +21,7 @@ from cloche.store.checkout import expand
 @dataclass(frozen=True)
 class Side:
     """One side. name: the run's id, or `.`. code: every code file. data: by tracked path; its files are read from
-    the store, or for the work tree from `work`."""
+    the store, or for the work tree from `taken`. observed: what the run read beyond its inputs, and what lies there."""
 
     name: str
     snapshot: Snapshot
@@ -27,6 +29,7 @@ class Side:
     run: Run | None = None
     code: dict[str, Entry] = field(default_factory=dict)
     taken: Taken | None = None
+    observed: dict[str, Entry] = field(default_factory=dict)
 
     @property
     def data(self) -> dict[str, Tracked]:
@@ -47,7 +50,8 @@ def side(project: Project, revision: str, *, keep: bool = False, like: Run | Non
 def run_side(project: Project, run: Run) -> Side:
     """A recorded run as a side."""
     environment = project.catalog.environment(run.snapshot.environment)
-    return Side(run.id, run.snapshot, environment, run, listing(project, run.snapshot.code.tree))
+    code = listing(project, run.snapshot.code.tree)
+    return Side(run.id, run.snapshot, environment, run, code, observed=observed_by(run))
 
 
 def work_side(
@@ -66,7 +70,25 @@ def work_side(
         project, command=command, keep=keep, view=view or look(project), strict=False, values=values, progress=progress
     )
     code = {path: taken.entries[path] for path in taken.view.code}
-    return Side(WORK_TREE, taken.snapshot, taken.environment, None, code, taken)
+    observed = present(project, [one.path for one in like.observed]) if like is not None else {}
+    return Side(WORK_TREE, taken.snapshot, taken.environment, None, code, taken, observed)
+
+
+def observed_by(run: Run) -> dict[str, Entry]:
+    """What a run read beyond its inputs, as entries by path."""
+    return {
+        one.path: Entry(one.path.rpartition("/")[2], one.kind, one.digest, one.size, one.count) for one in run.observed
+    }
+
+
+def observed_changes(first: Side, second: Side) -> tuple[PathChange, ...]:
+    """The files beyond the inputs that differ, among those that both sides read; the work tree reads what the other
+    side read, and may have lost it."""
+    one, other = first.observed, second.observed
+    if first.run is not None and second.run is not None:
+        both = one.keys() & other.keys()
+        one, other = ({path: side[path] for path in both} for side in (one, other))
+    return diff_entries(one, other)
 
 
 def command_of(project: Project, run: Run | None) -> tuple[str, ...] | str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from cloche.capture.secrets import secret_reason
 from cloche.capture.spool import Spooled
 from cloche.errors import InputError
 from cloche.model.changes import PathChange
@@ -39,15 +40,17 @@ def key_of(run: Going, name: str, stage: Stage) -> Key:
 
     It covers the command, the environment, what the stage reads, its parameters, and the code: the whole of it,
     unless `reads` names code files, which are then all the code that it depends on. What links among the reads
-    lead to counts as well. A stage that names neither reads nor params depends on the whole snapshot. Raises
-    InputError where something that it reads is not there.
+    lead to counts as well. A stage that names no reads depends on all data and on what the stages before it wrote,
+    and one that names neither reads nor params on the whole snapshot. Raises InputError where something that it
+    reads is not there.
     """
     snapshot = run.taken.snapshot
     environment, _ = see(run.project, stage.run)
     read = {path: _entries(run, name, path) for path in stage.reads}
     inputs = {path: _state(entry_at(run.project, path, entries)) for path, entries in read.items()}
-    if not _is_narrow(stage):
+    if not stage.reads:
         inputs = {item.path: item.digest for item in snapshot.data.paths}
+        inputs |= {f"output {path}": output.digest for path, output in run.outputs.items()}
     inputs |= _programs(run, stage)
     params = visible_params(run, stage)
     names_code = any(inside(path, read) for path in run.taken.view.code for read in stage.reads)
@@ -56,6 +59,12 @@ def key_of(run: Going, name: str, stage: Stage) -> Key:
     if behind := behind_links(run.project, links):
         inputs["behind links"] = behind
     return Key(stage_key(stage, stage.run, environment.digest, inputs, params, code), inputs, not names_code)
+
+
+def digest_to_find(run: Going, key: Key, spooled: Spooled) -> Digest:
+    """The digest under which a later run finds this execution. None once an input has changed while the run was going,
+    since what the stage then read is not what its key says; and none where it opened too many files to list."""
+    return "" if run.unsettled or not spooled.complete else key.digest
 
 
 def _is_narrow(stage: Stage) -> bool:
@@ -96,6 +105,8 @@ def _entries(run: Going, name: str, path: str) -> dict[str, Entry]:
 
 def find_earlier(run: Going, key: Key) -> tuple[str, StageRun] | None:
     """An earlier run of this stage that still holds: same key, and what else it was seen to read is the same too."""
+    if run.unsettled:
+        return None
     for earlier, stage in run.project.catalog.stages_with_key(key.digest):
         if _still_holds(run, stage) and all(_has(run, output) for output in stage.outputs):
             return earlier, stage
@@ -132,7 +143,8 @@ def output_changes(project: Project, output: Output) -> list[PathChange]:
     now = in_the_way(project, [output.path])
     entry = Entry(output.path.rpartition("/")[2], output.kind, output.digest, output.size, output.count)
     wanted = expand(project.store, entry, output.path)
-    return [PathChange(path, now.get(path), wanted.get(path)) for path in sorted(now.keys() | wanted.keys())]
+    here = {path for path in now if path in wanted or not secret_reason(project.root, path)}
+    return [PathChange(path, now.get(path), wanted.get(path)) for path in sorted(here | wanted.keys())]
 
 
 def observed_reads(

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cloche.errors import Conflict
-from cloche.model.paths import encode_path
+from cloche.model.paths import above, encode_path
 from cloche.model.tree import Entry
 from cloche.store.filesystem import token
 from cloche.store.journal import FOLDER, Step
-from cloche.store.survey import Placed, Survey, above
+from cloche.store.survey import Placed, Survey
 from cloche.store.walk import os_path
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import stat as modes
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from cloche.errors import Conflict, InputError
 from cloche.model.changes import PathChange
-from cloche.model.paths import checked, decode_path, is_reserved
+from cloche.model.paths import above, checked, decode_path, is_reserved
 from cloche.model.tree import EMPTY_DIGEST, Entry
 from cloche.store.journal import Step
 from cloche.store.reading import hash_file
@@ -65,17 +65,6 @@ def survey(root: Path, changes: Sequence[PathChange], cache: StatCache) -> Surve
     for change in changes:
         surveyor.judge(change)
     return found
-
-
-def above(path: str) -> Iterator[str]:
-    """The folders that hold a path, nearest first, without the root.
-
-    >>> list(above("a/b/c"))
-    ['a/b', 'a']
-    """
-    while "/" in path:
-        path = path.rpartition("/")[0]
-        yield path
 
 
 def with_execute(mode: int, kind: str) -> int:

@@ -37,12 +37,12 @@ def command(
     from cloche.cli.parts import parse_parts
     from cloche.ops.diff import diff
 
-    here = project()
+    here, parts = project(), parse_parts(only)
     found = diff(
         here,
         a,
         b,
-        only=parse_parts(only),
+        only=parts,
         paths=[here.path_text(path) for path in paths],
         rows=not no_rows,
         key=[name.strip() for name in key.split(",") if name.strip()],
@@ -54,5 +54,5 @@ def command(
         from cloche.cli.render.difference import print_difference
 
         print_difference(console(), found)
-    if exit_code and len(found.same) < len(PARTS):
+    if exit_code and len(found.same) < len(parts or PARTS):
         raise SystemExit(1)

@@ -15,7 +15,7 @@ from cloche.cli.output import print_json, say
 @click.option("--nested", is_flag=True, help="Allow a project inside another project.")
 @json_option
 def command(folder: Path, nested: bool, as_json: bool) -> None:
-    """Make FOLDER (default: this one) a project.
+    """Make FOLDER (default: this one) a project; it is created where it is missing.
 
     Writes a commented cloche.toml and creates .cloche/, which Git ignores. Nothing needs to be configured.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cloche.cli.options import complete_names, json_option, project
-from cloche.cli.output import console, print_json, say
+from cloche.cli.output import console, print_json, print_whole, say
 
 
 @click.command()
@@ -62,6 +62,6 @@ def command(
     from cloche.cli.render.log import log_table
 
     out = console()
-    out.print(log_table(rows, out.width, shown))
+    print_whole(out, log_table(rows, out.width, shown))
     if len(rows) == limit and not everything:
         say(f"the first {limit}; --all shows every run")

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cloche.cli.options import complete_stage, project
+from cloche.cli.options import complete_file, complete_stage, project
 from cloche.cli.output import print_json_line, progress, say
 
 if TYPE_CHECKING:
     from cloche.model.run import Run
 
 FAILED = 1
+INTERRUPTED = 130  # a pipeline of which stages are left, whatever the status of the one that was interrupted
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[--] [COMMAND]...")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[--] [COMMAND]...", shell_complete=complete_file)
 @click.option("-P", "--param", "params", multiple=True, metavar="KEY=VALUE", help="Set a config value (repeatable).")
 @click.option(
     "-s",
@@ -63,6 +64,8 @@ def command(
     from cloche.model.values import parse_override
     from cloche.ops.run import Request, run
 
+    if words and words[0].startswith("-"):
+        raise UsageError(f"there is no option {words[0]}", hint=_meant(ctx, words[0]))
     if words and (stages or force):
         raise UsageError("--stage and --force belong to the pipeline, not to a command", hint="leave out one of them")
     here = project()
@@ -85,6 +88,13 @@ def command(
     _end(record)
 
 
+def _meant(ctx: click.Context, word: str) -> str:
+    from cloche.model.suggestions import closest
+
+    near = closest(word, [name for option in ctx.command.params for name in option.opts if name.startswith("-")])
+    return f"did you mean {near}?" if near else "see `cloche run --help`; a command comes after `--`"
+
+
 def _folder(root: Path) -> str:
     from cloche.model.paths import encode_path
 
@@ -99,15 +109,8 @@ def _summary(record: Run) -> None:
         say(f"{finding.severity}: {finding.message}")
         if finding.hint:
             say(f"  hint: {finding.hint}")
-    status = record.exit_status
-    ended = (
-        f"by {record.signal}"
-        if record.signal
-        else f"with exit status {status}"
-        if status
-        else "a declared output is missing"
-    )
-    how = "" if record.status == "finished" else f" {ended}"
+    how = f" by {record.signal}" if record.signal else ""
+    how = how or (f" with exit status {record.exit_status}" if record.exit_status else "")
     facts = [f"{record.status}{how} in {seconds(record.resources.wall)}"]
     facts += [f"{key} {metric(number)}" for key, number in list(record.metrics.items())[:4]]
     if record.outputs:
@@ -121,4 +124,5 @@ def _end(record: Run) -> None:
 
     if record.signal:
         die_like(Execution(None, record.signal, record.resources, record.created, record.ended, False))
-    raise SystemExit(record.exit_status or (FAILED if record.status != "finished" else 0))
+    cut_short = {"failed": FAILED, "interrupted": INTERRUPTED if record.stages else 0}
+    raise SystemExit(record.exit_status or cut_short.get(record.status, 0))

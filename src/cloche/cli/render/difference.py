@@ -55,6 +55,8 @@ def _sections(found: Difference, a: str, b: str) -> Iterator[tuple[str, list[Ren
         yield "environment", [environment_table(found.environment, a, b)]
     if found.data:
         yield "data", [line for one in found.data for line in data_lines(one)]
+    if found.read:
+        yield "files read besides", path_lines(found.read)
     if found.command:
         yield "command", [Text(f"- {found.command[0] or 'pipeline'}\n+ {found.command[1] or 'pipeline'}")]
     if found.code:
@@ -73,7 +75,7 @@ def _sections(found: Difference, a: str, b: str) -> Iterator[tuple[str, list[Ren
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in columns:
-        table.add_column(name, justify="left" if name == columns[0] else "right")
+        table.add_column(name, justify="left" if name == columns[0] else "right", overflow="fold")
     return table
 
 
@@ -127,6 +129,9 @@ def data_lines(found: DataChange) -> list[RenderableType]:
     lines: list[RenderableType] = [Text.assemble((f"{mark} {found.path}", style), f"  {counts}; {sizes}")]
     lines += path_lines(found.files, indent=4)
     lines += [Text("    " + line) for table in found.tables for line in table_lines(table)]
+    if found.uncompared:
+        which = plural(len(found.uncompared), "more table")
+        lines.append(Text(f"    … and {which} whose rows were not compared; name a path to see them", style="dim"))
     return lines
 
 
@@ -137,6 +142,7 @@ def path_lines(changes: Sequence[PathChange], indent: int = 0) -> list[Renderabl
         mark, style = MARK[one.act]
         entry = one.after or one.before
         detail = f"  {size(entry.size)}" if entry is not None else ""
+        detail += f"  {' → '.join(one.kinds)}" if one.kinds else ""
         lines.append(Text.assemble(" " * indent, (f"{mark} {one.path}", style), (detail, "dim")))
     if len(changes) > FILES_SHOWN:
         lines.append(Text(f"{' ' * indent}… and {len(changes) - FILES_SHOWN:,} more (--json lists all)", style="dim"))
@@ -165,6 +171,8 @@ def hunk_text(hunks: Hunks) -> Text:
     """A unified diff in colour."""
     mark, style = MARK[hunks.act]
     text = Text.assemble((f"{mark} {hunks.path}", style), (f"  +{hunks.added} -{hunks.removed}", "dim"))
+    if hunks.kinds:
+        text.append(f"  {' → '.join(hunks.kinds)}", style="bold")
     if hunks.binary:
         return text.append("  (binary)", style="dim")
     for line in hunks.text.splitlines():

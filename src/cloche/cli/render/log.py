@@ -8,15 +8,18 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from cloche.cli.render.words import command, metric, moment, shorten, value
+from cloche.cli.render.words import command, metric, moment, short_moment, shorten, value
 from cloche.model.conditions import Field
 from cloche.model.run_row import RunRow
 
 STYLES = {"finished": "green", "failed": "red", "killed": "red", "interrupted": "yellow", "running": "cyan"}
 METRICS_SHOWN = 6
 PARAMS_SHOWN = 5
-# Width of run, when, status and a short command; of a number; between two columns.
+# Width of run, when, status and a short command; of a number; between two columns. A narrow screen has short times.
 ALWAYS, NUMBER, GAP = 68, 9, 3
+NARROW, SAVED = 80, 8
+# Names longer than this take several lines. What was run needs at least so much.
+NAME, WHAT = 24, 16
 
 
 def log_table(rows: Sequence[RunRow], width: int, columns: Sequence[Field] = ()) -> Table:
@@ -31,15 +34,16 @@ def log_table(rows: Sequence[RunRow], width: int, columns: Sequence[Field] = ())
     table.add_column("when", no_wrap=True)
     table.add_column("status", no_wrap=True)
     for field in fields:
-        is_metric = field.entity == "metrics"
-        table.add_column(field.name, justify="right", style="" if is_metric else "cyan", no_wrap=is_metric)
-    table.add_column("what")
+        least = max((min(len(_cell(row, field)), NAME) for row in rows), default=0)
+        style = "" if field.entity == "metrics" else "cyan"
+        table.add_column(field.name, justify="right", style=style, min_width=max(least, NUMBER), overflow="fold")
+    table.add_column("what", min_width=WHAT, overflow="fold")
     for row in rows:
-        table.add_row(*_cells(row, fields))
+        table.add_row(*_cells(row, fields, width < NARROW))
     return table
 
 
-def _cells(row: RunRow, fields: Sequence[Field]) -> list[Text]:
+def _cells(row: RunRow, fields: Sequence[Field], narrow: bool) -> list[Text]:
     what = Text(row.message or shorten(command(row), 60))
     for tag in row.tags:
         what.append(f" [{tag}]", style="magenta")
@@ -49,7 +53,7 @@ def _cells(row: RunRow, fields: Sequence[Field]) -> list[Text]:
         what.append(" (removed)", style="dim")
     return [
         Text(row.short),
-        Text(moment(row.created)),
+        Text(short_moment(row.created) if narrow else moment(row.created)),
         Text(row.status, style=STYLES[row.status]),
         *(Text(_cell(row, field)) for field in fields),
         what,
@@ -63,16 +67,17 @@ def _cell(row: RunRow, field: Field) -> str:
 
 
 def _fitting(rows: Sequence[RunRow], width: int) -> list[Field]:
-    """The columns to show, the important ones first: as many as leave room to say what was run."""
-    room = width - ALWAYS
+    """The columns to show, the important ones first: one, and as many more as leave room to say what was run."""
+    room = width - ALWAYS + (SAVED if width < NARROW else 0)
     chosen: list[Field] = []
     wanted = [Field("metrics", name) for name in metric_columns(rows)]
     wanted += [Field("params", name) for name in varying_params(rows)]
     for field in wanted:
-        room -= max(len(field.name), NUMBER) + GAP
-        if room >= 0:
+        needed = max(min(len(field.name), NAME), NUMBER) + GAP
+        if needed <= room:
+            room -= needed
             chosen.append(field)
-    return chosen
+    return chosen or wanted[:1]
 
 
 def metric_columns(rows: Sequence[RunRow]) -> list[str]:

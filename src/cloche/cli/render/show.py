@@ -38,7 +38,7 @@ def print_run(out: Console, shown: Shown) -> None:
 
 
 def _facts(shown: Shown) -> Iterator[tuple[str, str]]:
-    run, snapshot = shown.run, shown.run.snapshot
+    run = shown.run
     yield "what", command(run) + (f"  (in {run.folder}/)" if run.folder else "")
     if run.message:
         yield "message", run.message
@@ -51,6 +51,12 @@ def _facts(shown: Shown) -> Iterator[tuple[str, str]]:
         yield "tags", ", ".join(shown.tags)
     for note in shown.notes:
         yield f"note {note.number}", note.text
+    yield from _inputs(shown)
+    yield from _circumstances(shown)
+
+
+def _inputs(shown: Shown) -> Iterator[tuple[str, str]]:
+    run, snapshot = shown.run, shown.run.snapshot
     code = snapshot.code
     yield "code", f"{code.tree[:12]}  {plural(code.files, 'file')}, {size(code.size)}"
     if code.commit:
@@ -58,12 +64,15 @@ def _facts(shown: Shown) -> Iterator[tuple[str, str]]:
         yield "git", f"{code.commit[:12]} on {code.branch or 'no branch'}{changes}"
     for item in snapshot.data.paths:
         yield "data", f"{item.digest[:12]}  {item.path}: {plural(item.count, 'file')}, {size(item.size)}"
+    for read in run.observed:
+        yield "read", f"{read.digest[:12]}  {read.path}: {size(read.size)}"
     for key, one in snapshot.config.values.items():
         yield "config", f"{key} = {value(one)}" + ("  (-P)" if key in snapshot.config.overrides else "")
     yield "environment", f"{snapshot.environment[:12]}  {_environment(shown)}"
     for name, one in shown.environment.variables.items():
         yield "variable", f"{name}={one}"
-    yield from _circumstances(shown)
+    for folder, digest in shown.environment.folders.items():
+        yield "modules", f"{digest[:12]}  {folder}"
 
 
 def _circumstances(shown: Shown) -> Iterator[tuple[str, str]]:
@@ -87,7 +96,7 @@ def _environment(shown: Shown) -> str:
 def _metrics(out: Console, run: Run) -> None:
     if run.metrics:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        table.add_column("metric")
+        table.add_column("metric", overflow="fold")
         table.add_column("value", justify="right")
         for key, number in run.metrics.items():
             table.add_row(key, metric(number))
@@ -99,7 +108,7 @@ def _stages(out: Console, run: Run) -> None:
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in ("stage", "status", "took", "command"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for stage in run.stages:
         state = f"from {stage.reused[:8]}" if stage.reused else stage.status
         table.add_row(stage.name, state, seconds(stage.resources.wall), Text(stage.command))
@@ -111,7 +120,7 @@ def _outputs(out: Console, run: Run) -> None:
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in ("output", "size", "files", "digest"):
-        table.add_column(name, justify="left" if name == "output" else "right")
+        table.add_column(name, justify="left" if name == "output" else "right", overflow="fold")
     for one in run.outputs[:OUTPUTS_SHOWN]:
         table.add_row(Text(one.path), size(one.size), str(one.count), one.digest[:12])
     out.print(table)

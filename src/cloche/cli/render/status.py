@@ -35,6 +35,10 @@ def print_status(out: Console, found: Status) -> None:
         _title(out, "environment")
         out.print(environment_table(found.environment, base, "now", PACKAGES_SHOWN))
     _data(out, found)
+    if found.read:
+        _title(out, "files read besides")
+        for line in path_lines(found.read):
+            out.print(line)
     if found.code:
         _title(out, "code")
         for line in path_lines(found.code):

@@ -11,6 +11,7 @@ from cloche.model.run import ID_SHOWN, Run
 from cloche.model.run_row import RunRow
 from cloche.model.values import Value
 
+MOST_WHOLE = 1e15  # up to here a float holds every whole number
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -51,14 +52,14 @@ def seconds(number: float) -> str:
 
 
 def metric(number: float | None) -> str:
-    """A metric with six significant digits.
+    """A metric with six significant digits; a whole number with all of them.
 
-    >>> metric(0.8251349), metric(3.0), metric(None)
-    ('0.825135', '3', '')
+    >>> metric(0.8251349), metric(1234567.0), metric(None)
+    ('0.825135', '1234567', '')
     """
     if number is None:
         return ""
-    return f"{number:.6g}"
+    return f"{number:.0f}" if abs(number) < MOST_WHOLE and number == int(number) else f"{number:.6g}"
 
 
 def change(number: float | None) -> str:
@@ -80,6 +81,11 @@ def value(one: Value) -> str:
 def moment(stamp: float) -> str:
     """A time stamp in local time."""
     return datetime.datetime.fromtimestamp(stamp).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def short_moment(stamp: float) -> str:
+    """A time stamp in local time, for where there is little room."""
+    return datetime.datetime.fromtimestamp(stamp).astimezone().strftime("%m-%d %H:%M")
 
 
 def command(run: Run | RunRow) -> str:

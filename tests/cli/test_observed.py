@@ -1,0 +1,105 @@
+"""Files that a run reads although they are none of its four inputs: on record, compared, and put back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shell import Shell
+
+DOUBLE = "import cloche; cloche.log(m=2 * float(open('in.csv').read()))\n"
+
+
+def findings(run: Any) -> list[tuple[str, str]]:
+    """Check and file of each finding."""
+    return [(one["check"], one["place"]["file"]) for one in run["findings"]]
+
+
+def ignoring(shell: Shell) -> Shell:
+    """A project whose input is ignored by Git and not added."""
+    shell.write(".gitignore", "*.csv\n")
+    shell.write("in.csv", "1")
+    shell.write("train.py", DOUBLE)
+    return shell
+
+
+def test_an_ignored_file_that_is_read_is_a_finding_and_seen_to_change(project: Shell) -> None:
+    first = ignoring(project).run()
+    assert findings(first) == [("not-recorded", "in.csv")]
+    assert first["findings"][0]["hint"] == "type `cloche add in.csv`"
+    assert project.facts("status")["clean"]
+    project.write("in.csv", "7")
+    status = project.facts("status")
+    assert (status["clean"], [one["path"] for one in status["read"]]) == (False, ["in.csv"])
+    assert "in.csv" in project.cloche("status").out
+    second = project.run()
+    assert (first["metrics"], second["metrics"]) == ({"m": 2.0}, {"m": 14.0})
+    found = project.facts("diff", "@~1", "@")
+    assert ([one["path"] for one in found["read"]], found["same"]) == (["in.csv"], ["code", "config", "environment"])
+    assert "files read besides" in project.cloche("diff", "@~1", "@").out
+
+
+def test_a_revert_says_what_it_cannot_put_back(project: Shell) -> None:
+    first = ignoring(project).run()
+    project.write("in.csv", "7")
+    done = project.cloche("revert", first["id"])
+    assert "in.csv is not as it was, and its content was never recorded" in done.err
+    assert project.read("in.csv") == "7"
+    project.cloche("add", "in.csv")
+    assert project.run()["findings"] == []
+
+
+def test_declared_reads_count_whatever_opens_them(project: Shell) -> None:
+    ignoring(project).write(
+        "cloche.toml", "[stages.t]\nrun = 'cat in.csv > out.txt'\nreads = ['in.csv']\nwrites = ['out.txt']\n"
+    )
+    assert findings(project.run(command=())) == [("not-recorded", "in.csv")]
+    reused = project.run(command=())
+    assert reused["stages"][0]["reused"]
+    assert [one["path"] for one in reused["observed"]] == ["in.csv"]
+
+
+def chain(shell: Shell) -> Shell:
+    """Two programs that are run one after the other, without a pipeline."""
+    shell.write("prepare.py", "import sys; open('in.csv', 'w').write(sys.argv[1])\n")
+    shell.write("train.py", DOUBLE)
+    shell.run(command=["python", "prepare.py", "1"])
+    return shell
+
+
+def test_the_output_of_an_earlier_run_is_an_input_that_comes_back(project: Shell) -> None:
+    first = chain(project).run()
+    assert first["findings"] == []
+    assert [one["path"] for one in first["observed"]] == ["in.csv"]
+    assert "in.csv" in project.cloche("show").out
+    project.run(command=["python", "prepare.py", "5"])
+    second = project.run()
+    assert (first["metrics"], second["metrics"]) == ({"m": 2.0}, {"m": 10.0})
+    assert [one["path"] for one in project.facts("diff", first["id"], second["id"])["read"]] == ["in.csv"]
+    assert project.facts("status", first["id"])["clean"] is False
+    project.cloche("revert", first["id"])
+    assert project.read("in.csv") == "1"
+    assert project.run()["metrics"] == {"m": 2.0}
+    project.cloche("undo", str(project.facts("history")[1]["number"]))
+    assert project.read("in.csv") == "5"
+
+
+def test_what_a_run_writes_itself_is_no_input(project: Shell) -> None:
+    project.write("train.py", "open('state', 'a').write('x'); open('state').read()\n")
+    project.run()
+    run = project.run()
+    assert (run["observed"], run["findings"]) == ([], [])
+    assert [one["path"] for one in run["outputs"]] == ["state"]
+
+
+def test_a_python_that_cannot_be_observed_is_said(project: Shell) -> None:
+    project.write("src/helper.py", "V = 1\n")
+    project.write("train.py", "import helper; print(helper.V)\n")
+    seen = project.run(command=["sh", "-c", "PYTHONPATH=src python train.py"])
+    assert findings(seen) == []
+    blind = project.run(command=["env", "PYTHONPATH=src", "python", "train.py"])
+    assert findings(blind) == [("not-observed", "train.py")]
+    project.write("cloche.toml", "[stages.t]\nrun = 'PYTHONPATH=src python train.py'\nreads = ['train.py']\n")
+    assert findings(project.run(command=())) == [("not-observed", "train.py")]
+    project.write("cloche.toml", "[stages.t]\nrun = 'python -I train.py || true'\nreads = ['train.py']\n")
+    assert findings(project.run(command=())) == [("not-observed", "train.py")]
+    assert findings(project.run(command=["touch", "train.py"])) == []
