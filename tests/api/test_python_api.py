@@ -6,6 +6,7 @@ import gc
 import json
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -208,3 +209,48 @@ def test_a_process_that_keeps_many_files_open_can_run_one(plain: Shell) -> None:
     if done.status == 77:
         pytest.skip("this system allows no more than 2,000 open files")
     assert done.out == "hello\nfinished\n", done.err
+
+
+def test_arguments_are_taken_as_people_give_them(opened: tuple[Shell, Any]) -> None:
+    model, project = opened
+    assert [row.id for row in project.log(sort="-metrics.total")] == [
+        row.id for row in project.log(sort=["-metrics.total"])
+    ]
+    assert project.diff("@~1", "@", only="config").code == ()
+    assert project.run([Path("python"), Path("train.py")]).status == "finished"
+    model.write("sub/x.py", "print(1)\n")
+    assert project.run(["python", "x.py"], folder="sub").folder == "sub"
+
+
+def test_arguments_that_make_no_sense_change_nothing(opened: tuple[Shell, Any]) -> None:
+    model, project = opened
+    before = model.files()
+    for call in (
+        lambda: project.run(["true"], folder=".."),
+        lambda: project.run(["true"], folder="/tmp"),
+        lambda: project.run(["true"], folder="nowhere"),
+        lambda: project.run(["true"], params={"train.factor": {"a": 1}}),
+        lambda: project.history(-1),
+        lambda: project.log(limit=-1),
+        lambda: project.diff(only="confg"),
+    ):
+        with pytest.raises(cloche.ClocheError):
+            call()
+    assert model.files() == before
+
+
+def test_another_thread_is_told_to_open_its_own(plain: Shell) -> None:
+    project = cloche.open(plain.folder)
+    project.log()
+    with ThreadPoolExecutor(1) as pool, pytest.raises(cloche.ClocheError, match="belongs to the thread"):
+        pool.submit(project.log).result()
+
+
+def test_parameters_keep_their_shape(project: Shell) -> None:
+    project.write("params.toml", "empty = {}\n[[layers]]\nunits = 3\n[[layers]]\nunits = [1, 2]\n")
+    project.write("t.py", "import cloche, json; print(json.dumps(cloche.params()))\n")
+    done = project.cloche("run", "-q", "--", "python", "t.py")
+    assert json.loads(done.out) == {"empty": {}, "layers": [{"units": 3}, {"units": [1, 2]}]}
+    assert project.facts("show")["run"]["snapshot"]["config"]["values"]["layers"] == [{"units": 3}, {"units": [1, 2]}]
+    project.cloche("show")
+    project.cloche("log", "params.layers LIKE '%units%'")

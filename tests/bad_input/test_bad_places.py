@@ -246,3 +246,17 @@ def test_a_merge_with_conflicts_is_recorded_as_it_is(model: Shell) -> None:
     model.write("train.py", "print('resolved')\n")
     model.cloche("revert", "@", "--only", "code")
     assert tree(model.folder) == before.tree
+
+
+@pytest.mark.parametrize("broken", ["gitdir", "head"])
+def test_a_repository_that_git_does_not_recognise_is_not_taken_for_none(model: Shell, broken: str) -> None:
+    """What it ignores would seem to be code."""
+    model.run()
+    if broken == "head":
+        model.write(".git/HEAD", "garbage")
+    else:
+        (model.folder / ".git").rename(model.folder.parent / "moved")
+        model.write(".git", "gitdir: /nonexistent/worktree\n")
+    for words in (["run", "--", "true"], ["status"], ["diff"]):
+        assert_complaint(model.cloche(*words, status=8), "Git cannot read the repository", "must work first")
+    assert len(model.facts("log")) == 1

@@ -233,3 +233,16 @@ def test_a_parameter_file_comes_back_however_it_was_lost(model: Shell, damage: s
     model.cloche("undo")
     assert not (model.folder / "params.toml").is_file() or model.read("params.toml") == "[train\n"
     assert damage != "a folder" or model.read("params.toml/mine.txt") == "kept"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "says", "hint"),
+    [
+        ("params.toml", "a = 1\nlr = = 2\n", "params.toml, line 2: ", "the line reads: lr = = 2"),
+        ("params.yaml", "a: 1\nb: [1, 2\nc: 3\n", "params.yaml, line ", "the line reads: "),
+        ("params.json", '{"a": 1,\n "b": }\n', "params.json, line 2: ", 'the line reads: "b": }'),
+    ],
+)
+def test_a_mistake_in_a_parameter_file_is_shown(project: Shell, file: str, text: str, says: str, hint: str) -> None:
+    project.write(file, text)
+    assert_refused(project, "run", "--", "true", status=4, says=says, hint=hint, whole=False)

@@ -241,3 +241,52 @@ def test_a_pipe_gets_no_colour_and_no_cut_lines(model: Shell) -> None:
     assert "\x1b" not in shown
     assert "+x = '" + "long " * 100 + "'" in shown
     assert sys.executable not in shown
+
+
+@pytest.mark.skipif(os.name == "nt", reason="execute bits and links")
+def test_a_change_of_kind_is_said(model: Shell) -> None:
+    model.write("tool.sh", "#!/bin/sh\n")
+    (model.folder / "data/link.csv").symlink_to("points.csv")
+    model.cloche("add")
+    model.run()
+    (model.folder / "tool.sh").chmod(0o755)
+    (model.folder / "data/points.csv").chmod(0o755)
+    (model.folder / "data/link.csv").unlink()
+    model.write("data/link.csv", "id\n1\n")
+    found = model.facts("diff")
+    assert [(one["path"], one["kinds"]) for one in found["code"]] == [("tool.sh", ["file", "executable"])]
+    assert found["data"][0]["tables"] == [], "there are no rows to compare"
+    shown = model.cloche("diff").out
+    for line in ("~ tool.sh  +0 -0  file → executable", "data/link.csv  5 B  link → file", "file → executable"):
+        assert line in shown
+
+
+def test_of_many_tables_some_are_compared_and_the_others_named(model: Shell) -> None:
+    for number in range(33):
+        model.write(f"data/{number:02}.csv", "id,x\n1,1\n")
+    model.cloche("add")
+    model.run(command=["true"])
+    for number in range(33):
+        model.write(f"data/{number:02}.csv", "id,x\n1,2\n")
+    [data] = model.facts("diff")["data"]
+    assert (len(data["tables"]), data["uncompared"]) == (30, ["data/30.csv", "data/31.csv", "data/32.csv"])
+    assert "3 more tables whose rows were not compared; name a path" in model.cloche("diff").out
+    [table] = model.facts("diff", "@", ".", "data/32.csv")["data"][0]["tables"]
+    assert table["rows_changed"] == 1
+
+
+def test_what_is_no_number_on_both_sides_is_the_same(plain: Shell) -> None:
+    plain.write("t.py", "import cloche; cloche.log(loss=float('nan'), count=1234567)\n")
+    plain.run(command=["python", "t.py"])
+    plain.run(command=["python", "t.py"])
+    shown = plain.cloche("diff", "@~1", "@").out
+    assert [line.split()[-1] for line in shown.splitlines() if line.startswith(("loss", "count"))] == ["=", "="]
+    assert "1234567" in shown
+
+
+def test_exit_code_minds_only_what_was_asked_for(model: Shell) -> None:
+    model.run()
+    model.write("train.py", "print(2)\n")
+    assert model.facts("diff", "@", ".", "--only", "data,config")["same"] == ["data", "config"]
+    model.cloche("diff", "--only", "data", "--exit-code")
+    model.cloche("diff", "--only", "code", "--exit-code", status=1)

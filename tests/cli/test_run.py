@@ -227,3 +227,40 @@ def test_json_comes_after_what_the_command_printed(plain: Shell) -> None:
     first, _, rest = done.out.partition("\n")
     assert first == "hello"
     assert json.loads(rest)["status"] == "finished"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_a_program_that_takes_ctrl_c_for_enough_ends_well(plain: Shell) -> None:
+    """The idiom of early stopping: catch it, save, and end with 0."""
+    plain.write(
+        "early.py",
+        "import time\ntry:\n    open('ready', 'w').close(); time.sleep(60)\n"
+        "except KeyboardInterrupt:\n    open('model', 'w').close()\n",
+    )
+    process = subprocess.Popen(
+        [BIN / "cloche", "run", "--", "python", "early.py"],
+        cwd=plain.folder,
+        env=plain.variables,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    wait_for(plain.folder / "ready")
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=30)[1].decode()
+    assert process.returncode == 0
+    assert "interrupted in" in said
+    run = plain.facts("show")["run"]
+    assert (run["status"], run["exit_status"]) == ("interrupted", 0)
+    assert "model" in [one["path"] for one in run["outputs"]]
+
+
+def test_a_misspelt_option_is_no_command(plain: Shell) -> None:
+    assert "there is no option --forse\nhint: did you mean --force?" in plain.cloche("run", "--forse", status=2).err
+    assert "hint: see `cloche run --help`" in plain.cloche("run", "-x", status=2).err
+
+
+def test_nothing_typed_is_answered_with_the_help(folder: Shell) -> None:
+    done = folder.cloche(status=2)
+    assert done.err.startswith("Usage: cloche ")
+    assert folder.cloche("--help").out.strip() in done.err
