@@ -225,7 +225,7 @@ def test_arguments_are_taken_as_people_give_them(opened: tuple[Shell, Any]) -> N
 def test_arguments_that_make_no_sense_change_nothing(opened: tuple[Shell, Any]) -> None:
     model, project = opened
     before = model.files()
-    for call in (
+    calls: tuple[Callable[[], object], ...] = (
         lambda: project.run(["true"], folder=".."),
         lambda: project.run(["true"], folder="/tmp"),
         lambda: project.run(["true"], folder="nowhere"),
@@ -233,7 +233,8 @@ def test_arguments_that_make_no_sense_change_nothing(opened: tuple[Shell, Any]) 
         lambda: project.history(-1),
         lambda: project.log(limit=-1),
         lambda: project.diff(only="confg"),
-    ):
+    )
+    for call in calls:
         with pytest.raises(cloche.ClocheError):
             call()
     assert model.files() == before

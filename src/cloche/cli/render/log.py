@@ -36,7 +36,7 @@ def log_table(rows: Sequence[RunRow], width: int, columns: Sequence[Field] = ())
     for field in fields:
         least = max((min(len(_cell(row, field)), NAME) for row in rows), default=0)
         style = "" if field.entity == "metrics" else "cyan"
-        table.add_column(field.name, justify="right", style=style, min_width=max(least, NUMBER), overflow="fold")
+        table.add_column(field.name, justify="right", style=style, min_width=least, overflow="fold")
     table.add_column("what", min_width=WHAT, overflow="fold")
     for row in rows:
         table.add_row(*_cells(row, fields, width < NARROW))
