@@ -100,6 +100,7 @@ def test_a_run_that_is_still_going(model: Shell, going: str) -> None:
         time.sleep(0.05)
     assert model.cloche("show", going, "--log").out == "ready\n"
     assert "is going" in model.cloche("status").out
+    assert "metrics" in model.facts("show", going)["run"]
     assert "still going" in model.cloche("remove", going, status=7).err
     model.cloche("tag", "now", going)
     model.write("train.py", "changed\n")

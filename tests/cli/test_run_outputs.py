@@ -176,3 +176,12 @@ class TestLightClient:
         plain.write("train.py", "import cloche; cloche.log(loss='low')\n")
         plain.cloche("run", "-q", "--", "python", "train.py", status=1)
         assert "the value of 'loss' is not a number but str" in plain.cloche("show", "--log").out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell of POSIX")
+def test_a_process_that_outlives_the_command_is_said(plain: Shell) -> None:
+    run = plain.run(command=["sh", "-c", "(sleep 5; echo late) & echo now"])
+    assert [one["check"] for one in run["findings"]] == ["still-running"]
+    assert plain.cloche("show", "--log").out == "now\n"
+    quiet = plain.run(command=["sh", "-c", "sleep 5 > /dev/null 2>&1 & echo now"])
+    assert quiet["findings"] == [], "a daemon that lets go of the output is meant to go on"

@@ -123,6 +123,13 @@ class Channels:
                 break
             count += self.pump(ready)
 
+    def held(self, patience: float) -> bool:
+        """Whether a process that outlived the command still holds its output, after so many seconds."""
+        end = time.monotonic() + patience
+        while self._open and time.monotonic() < end:
+            self.pump(readable(self.sources, max(0.0, end - time.monotonic())))
+        return bool(self._open)
+
     def leave(self) -> None:
         """Close all. Where a process that goes on still holds one, a small process takes over reading it: without
         a reader it would be killed at its next line. What it writes still reaches a terminal or a file; a pipe ends

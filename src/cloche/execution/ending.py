@@ -18,7 +18,8 @@ class Execution(msgspec.Struct, frozen=True):
 
     exit_status: None where a signal ended it. signal: the name of that signal (`SIGKILL`), else empty.
     started, ended: seconds since 1970. interrupted: it ended after a request to stop (Ctrl-C, TERM, HUP, QUIT) that
-    the terminal or Cloche delivered, whatever its exit status.
+    the terminal or Cloche delivered, whatever its exit status. left_running: a process that it started went on after it
+    and still held its output.
     """
 
     exit_status: int | None
@@ -27,6 +28,7 @@ class Execution(msgspec.Struct, frozen=True):
     started: float
     ended: float
     interrupted: bool
+    left_running: bool = False
 
 
 def signal_name(number: int) -> str:

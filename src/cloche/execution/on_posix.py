@@ -29,6 +29,8 @@ from cloche.model.run import Resources
 # How often the size of our terminal is looked at, in seconds: the system tells its change to the foreground only.
 SIZE_EVERY = 0.25
 IDLE = 5.0
+# How long helpers of the command, such as a pool of workers, may take to end after it, in seconds.
+LINGER = 0.3
 WITHOUT_SIGNALS = 0.02
 MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
@@ -132,9 +134,10 @@ class Supervision:
             peak_memory=max(sampler.peak_memory, self._peak(usage)),
         )
         self._channels.drain()
+        left = self._channels.held(LINGER)
         name = signal_name(os.WTERMSIG(status)) if os.WIFSIGNALED(status) else ""
         exit_status = None if name else process.returncode
-        return Execution(exit_status, name, resources, self._started, ended, self._signals.asked)
+        return Execution(exit_status, name, resources, self._started, ended, self._signals.asked, left)
 
     def _peak(self, usage: resource.struct_rusage) -> int:
         """Peak memory of the largest single process. Up to the moment when it became the program it was a copy of

@@ -56,9 +56,10 @@ def run_program(
     wall, ended = time.monotonic() - begin, time.time()
     for thread in threads:
         thread.join(LINGER)
+    left = any(thread.is_alive() for thread in threads)
     lines.close()
     resources = Resources(wall=wall, cpu=cpu + sampler.stray_cpu(), peak_memory=sampler.peak_memory)
-    return Execution(process.returncode, "", resources, started, ended, asked.is_set())
+    return Execution(process.returncode, "", resources, started, ended, asked.is_set(), left)
 
 
 def _copy(process: subprocess.Popen[bytes], outlets: tuple[Outlet, Outlet], log: Log) -> list[threading.Thread]:

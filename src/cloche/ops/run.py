@@ -24,6 +24,7 @@ from cloche.project.noticing import notice_company, notice_late_company, notice_
 from cloche.project.project import Project
 from cloche.project.recovery import recover
 from cloche.project.snapshots import Progress, Taken, take
+from cloche.project.stages import missing_read_hint
 from cloche.store.walk import stat_of
 
 Say = Callable[[str], None]
@@ -141,7 +142,7 @@ def _refuse(project: Project, request: Request, chosen: Mapping[str, Stage]) -> 
             if not any(inside(path, one) or inside(one, path) for one in made) and stat_of(project.root, path) is None:
                 raise InputError(
                     f"stage {name} reads {path}, which does not exist",
-                    hint="create it, or name it in the `writes` of the stage that makes it",
+                    hint=missing_read_hint(path),
                 )
 
 

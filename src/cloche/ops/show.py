@@ -8,6 +8,8 @@ import msgspec
 
 from cloche.model.environment import Environment
 from cloche.model.run import Run, Series
+from cloche.project.finish import merged_series, metrics_so_far, read_spools
+from cloche.project.going import replaced
 from cloche.project.notes import Note, notes_of
 from cloche.project.project import Project
 from cloche.project.recovery import recover
@@ -26,9 +28,13 @@ class Shown(msgspec.Struct, frozen=True):
 
 
 def show(project: Project, revision: str = "@") -> Shown:
-    """The record of a run. Raises NotFound or Ambiguous."""
+    """The record of a run; of one that is going, with what it has logged so far. Raises NotFound or Ambiguous."""
     recover(project)
     run = find_run(project, revision)
+    series = project.catalog.series(run.id)
+    if run.status == "running":
+        spooled = read_spools(project.runs_folder / run.id)
+        run, series = replaced(run, metrics=metrics_so_far(run, spooled)), merged_series(spooled)
     tags = tuple(sorted(tag for tag, of in project.catalog.facts("tag").items() if of == run.id))
     return Shown(
         run=run,
@@ -36,7 +42,7 @@ def show(project: Project, revision: str = "@") -> Shown:
         tags=tags,
         notes=notes_of(project, run.id),
         removed=project.catalog.fact("removed", run.id) is not None,
-        series={key: len(one.values) for key, one in project.catalog.series(run.id).items()},
+        series={key: len(one.values) for key, one in series.items()},
     )
 
 

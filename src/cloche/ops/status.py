@@ -21,13 +21,15 @@ from cloche.project.view import View, look
 
 class DataState(msgspec.Struct, frozen=True):
     """A tracked data path. lock: `same`, `changed` or `missing` against `cloche.lock`. since: the files that differ
-    from the base run; empty where there is none."""
+    from the base run; empty where there is none. held: whether the store here has the content that `cloche.lock` names.
+    """
 
     path: str
     lock: str
     files: int
     size: int
     since: tuple[PathChange, ...] = ()
+    held: bool = True
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -111,5 +113,6 @@ def _data(project: Project, view: View, now: Side, then: Side | None) -> tuple[D
         since: tuple[PathChange, ...] = ()
         if then is not None and then.data.get(locked.path) != here:
             since = diff_entries(data_files(project, then, locked.path), data_files(project, now, locked.path))
-        states.append(DataState(locked.path, lock, here.count if here else 0, here.size if here else 0, since))
+        held = lock == "same" or project.store.has(locked.digest)
+        states.append(DataState(locked.path, lock, here.count if here else 0, here.size if here else 0, since, held))
     return tuple(states)

@@ -103,6 +103,12 @@ def _execute(
     variables = bootstrap_variables(spool, run.run.id, run.project.root, values, os.environ)
     where = run.project.root / decode_path(folder) if folder else run.project.root
     execution = execute(command, folder=where, variables=variables, log=run.log)
+    if execution.left_running:
+        run.notice(
+            "still-running",
+            "a process that the command started goes on after its end; what it prints and writes now is not recorded",
+            hint="let the command wait for it",
+        )
     return execution, Spool(spool).read()
 
 

@@ -85,14 +85,24 @@ def abandon(run: Going, error: ClocheError) -> None:
 def close_with_what_is_left(project: Project, record: Run, folder: Path) -> Run:
     """Close the record of a run that did not come to its end with the log and the metrics that lie in its folder, and
     with the stages that were done. The record as it was written."""
-    spools = sorted((folder / "spool").glob("*")) if (folder / "spool").is_dir() else []
-    spooled = tuple(Spool(one).read() for one in spools)
-    sources = [*(stage.metrics for stage in record.stages), *(one.metrics for one in spooled)]
-    metrics = {key: value for source in sources for key, value in source.items()}
+    spooled = read_spools(folder)
+    metrics = metrics_so_far(record, spooled)
     record = replaced(record, metrics=metrics, log=store_log(project, folder / "log"))
     series = stage_series(project, record.stages) | merged_series(spooled)
     close(project, record, None, series)
     return record
+
+
+def read_spools(folder: Path) -> tuple[Spooled, ...]:
+    """What the commands of a run have told, from the folder of the run."""
+    spools = sorted((folder / "spool").glob("*")) if (folder / "spool").is_dir() else []
+    return tuple(Spool(one).read() for one in spools)
+
+
+def metrics_so_far(record: Run, spooled: Iterable[Spooled]) -> dict[str, float]:
+    """The metrics of the stages that are done, and what was logged since."""
+    sources = [*(stage.metrics for stage in record.stages), *(one.metrics for one in spooled)]
+    return {key: value for source in sources for key, value in source.items()}
 
 
 def close(project: Project, record: Run, environment: Environment | None, series: Mapping[str, Series]) -> None:

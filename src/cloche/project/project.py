@@ -48,8 +48,11 @@ class Project:
 
     @classmethod
     def find(cls, start: Path) -> Project:
-        """The innermost project that `start` lies in. Raises NotAProject where there is none."""
+        """The innermost project that `start` lies in. Raises NotAProject where there is none, and InputError where
+        there is no such folder."""
         root = root_of(start)
+        if root is None and not os.path.exists(start):
+            raise InputError(f"there is no folder {start}", hint="check the spelling")
         if root is None:
             raise NotAProject(
                 f"{real(start)} is not in a Cloche project (no {FILE_NAME} here or in a folder above)",

@@ -98,9 +98,16 @@ def _entries(run: Going, name: str, path: str) -> dict[str, Entry]:
     if not entries:
         raise InputError(
             f"stage {name} reads {path}, which does not exist",
-            hint="create it, or name it in the `writes` of the stage that makes it",
+            hint=missing_read_hint(path),
         )
     return entries
+
+
+def missing_read_hint(path: str) -> str:
+    """What to do where a stage reads what is not there."""
+    if any(sign in path for sign in "*?["):
+        return "`reads` takes no patterns: name the folder, and all that is in it counts"
+    return "create it, or name it in the `writes` of the stage that makes it"
 
 
 def find_earlier(run: Going, key: Key) -> tuple[str, StageRun] | None:

@@ -10,10 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from cloche.cli.render.log import STYLES
-from cloche.cli.render.words import command, memory, metric, moment, plural, seconds, size, value
+from cloche.cli.render.words import command, memory, metric, moment, plural, seconds, shorten, size, value
 from cloche.model.run import Run
 from cloche.ops.show import Shown
 
+LONGEST = 400
 OUTPUTS_SHOWN = 20
 
 
@@ -67,7 +68,10 @@ def _inputs(shown: Shown) -> Iterator[tuple[str, str]]:
     for read in run.observed:
         yield "read", f"{read.digest[:12]}  {read.path}: {size(read.size)}"
     for key, one in snapshot.config.values.items():
-        yield "config", f"{key} = {value(one)}" + ("  (-P)" if key in snapshot.config.overrides else "")
+        yield (
+            "config",
+            f"{key} = {shorten(value(one), LONGEST)}" + ("  (-P)" if key in snapshot.config.overrides else ""),
+        )
     yield "environment", f"{snapshot.environment[:12]}  {_environment(shown)}"
     for name, one in shown.environment.variables.items():
         yield "variable", f"{name}={one}"
@@ -80,7 +84,8 @@ def _circumstances(shown: Shown) -> Iterator[tuple[str, str]]:
     machine = run.machine
     yield "machine", f"{machine.cpus} × {machine.cpu or 'unknown processor'}, {size(machine.memory)}, {machine.system}"
     used = run.resources
-    yield "resources", f"CPU {seconds(used.cpu)}, peak memory {memory(used.peak_memory)}"
+    if run.ended:
+        yield "resources", f"CPU {seconds(used.cpu)}, peak memory {memory(used.peak_memory)}"
     for file in run.snapshot.code.left_out:
         yield "left out", f"{file.path} ({file.reason})"
 

@@ -94,7 +94,10 @@ def _next(out: Console, found: Status) -> None:
 
 
 def _hints(found: Status) -> Iterator[str]:
-    if any(item.lock == "missing" for item in found.data):
+    missing = [item for item in found.data if item.lock == "missing"]
+    if any(not item.held for item in missing):
+        yield "the store here does not hold the missing data: copy .cloche/ from where it was added"
+    elif missing:
         yield "`cloche revert --lock` brings missing data back"
     elif any(item.lock == "changed" for item in found.data):
         yield "`cloche add` records the new data, for Git too; `cloche revert --lock` drops it"
