@@ -215,7 +215,7 @@ def _report_inputs(run: Going, inputs: Mapping[str, FileStat], gone: list[str]) 
             run.notice(
                 "input-changed",
                 f"{some(paths)} {did} while the run was going; the snapshot holds what was there at the start",
-                hint="run again if the change mattered; what the program itself writes belongs in `writes`, or out of Git",
+                hint="run again if it mattered; what the program itself writes belongs in `writes`, or out of Git",
                 place=Place(file=paths[0]),
             )
 
