@@ -91,6 +91,14 @@ def test_what_a_run_writes_itself_is_no_input(project: Shell) -> None:
     assert [one["path"] for one in run["outputs"]] == ["state"]
 
 
+def test_a_secret_that_is_read_is_neither_recorded_nor_to_be_added(project: Shell) -> None:
+    project.write(".gitignore", ".env\n")
+    project.write(".env", "TOKEN=hunter2\n")
+    project.write("train.py", "open('.env').read()\n")
+    run = project.run()
+    assert (run["observed"], run["findings"]) == ([], [])
+
+
 def test_a_python_that_cannot_be_observed_is_said(project: Shell) -> None:
     project.write("src/helper.py", "V = 1\n")
     project.write("train.py", "import helper; print(helper.V)\n")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from cloche.capture.code import is_compiled
 from cloche.capture.programs import is_python_name
+from cloche.capture.secrets import secret_reason
 from cloche.capture.spool import Spooled
 from cloche.model.paths import above, decode_path, inside
 from cloche.model.run import Output, Place
@@ -19,7 +21,7 @@ def observe(run: Going, who: str, reads: frozenset[str], declared: Sequence[str]
     """Put on record what was read and lay there, as it is, before the run began, but belongs to no input.
 
     reads: files that were seen to be opened. declared: what a stage says that it reads. The content of outputs of
-    earlier runs is kept; of anything else only the digest is, and a finding says so.
+    earlier runs is kept; of anything else only the digest is, and a finding says so. Secrets are passed over.
     """
     written = run.taken.view.outputs
     paths = [path for path in _read(run, reads, declared) if path not in run.observed]
@@ -50,6 +52,8 @@ def _read(run: Going, reads: frozenset[str], declared: Sequence[str]) -> list[st
         if view.files[path].kind != "d"
         and run.files.get(path) == view.files[path]
         and known.isdisjoint((path, *above(path)))
+        and not is_compiled(path)
+        and not secret_reason(run.project.root, path)
     ]
 
 
