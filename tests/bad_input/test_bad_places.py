@@ -97,8 +97,9 @@ def test_without_a_home_everything_works(model: Shell) -> None:
     assert_healthy(model)
 
 
-def test_without_git_everything_works(model: Shell, tmp_path: Path) -> None:
-    """No git on PATH: as in a project that is in no repository."""
+@pytest.fixture
+def without_git(tmp_path: Path, model: Shell) -> str:
+    """A PATH on which there is no Git."""
     binaries = tmp_path / "bin"
     binaries.mkdir()
     for name in ("python", "true", "sh", "cat"):
@@ -107,7 +108,13 @@ def test_without_git_everything_works(model: Shell, tmp_path: Path) -> None:
         # A script and not a link: a Python finds its environment by the path that it was started with.
         (binaries / name).write_text(f'#!/bin/sh\nexec "{found}" "$@"\n')
         (binaries / name).chmod(0o755)
-    model.variables["PATH"] = str(binaries)
+    return str(binaries)
+
+
+def test_without_git_everything_works(model: Shell, without_git: str) -> None:
+    """Neither a repository nor a Git to make one."""
+    shutil.rmtree(model.folder / ".git")
+    model.variables["PATH"] = without_git
     first = model.run()
     assert first["snapshot"]["code"]["commit"] == ""
     model.write("params.toml", "seed = 8\n[train]\nfactor = 3\nname = 'linear'\n")
@@ -117,6 +124,17 @@ def test_without_git_everything_works(model: Shell, tmp_path: Path) -> None:
     assert warned["git"]["state"] == "warning"
     assert warned["git"]["hint"] == "install git"
     assert_healthy(model)
+
+
+def test_a_repository_without_a_git_to_read_it_is_refused(model: Shell, without_git: str) -> None:
+    """What it ignores, data of any size, would be recorded as code."""
+    model.run()
+    model.variables["PATH"] = without_git
+    for words in (["run", "--", "true"], ["status"], ["revert", "@"]):
+        assert_complaint(model.cloche(*words, status=8), "there is no `git` to read it", "install git")
+    assert len(model.facts("log")) == 1
+    found = {one["name"]: one["state"] for one in model.cloche("doctor", "--json", status=None).json}
+    assert found["git"] == "error"
 
 
 def test_a_gitignore_that_names_everything_is_noticed(project: Shell) -> None:

@@ -84,11 +84,48 @@ def test_the_output_of_an_earlier_run_is_an_input_that_comes_back(project: Shell
 
 
 def test_what_a_run_writes_itself_is_no_input(project: Shell) -> None:
-    project.write("train.py", "open('state', 'a').write('x'); open('state').read()\n")
+    project.write("train.py", "open('out', 'w').write('x'); open('out').read()\n")
     project.run()
     run = project.run()
     assert (run["observed"], run["findings"]) == ([], [])
-    assert [one["path"] for one in run["outputs"]] == ["state"]
+    assert [one["path"] for one in run["outputs"]] == ["out"]
+
+
+STATE = """\
+import cloche, os
+n = int(open("state").read()) if os.path.exists("state") else 0
+open("state", "w").write(str(n + 1))
+cloche.log(n=n)
+"""
+
+
+def test_a_state_that_a_run_begins_with_and_changes_can_be_had_back(project: Shell) -> None:
+    project.write("train.py", STATE)
+    runs = [project.run() for _ in range(3)]
+    assert [run["metrics"]["n"] for run in runs] == [0.0, 1.0, 2.0]
+    assert [findings(run) for run in runs] == [[], [("read-and-changed", "state")], [("read-and-changed", "state")]]
+    assert [one["path"] for one in project.facts("diff", "@~1", "@")["read"]] == ["state"]
+    project.cloche("revert", "@~1")
+    assert project.read("state") == "2", "what the run left"
+    project.cloche("revert", runs[1]["id"], "--only", "code,data,config")
+    assert project.read("state") == "1", "what it began with"
+    assert project.run()["metrics"] == {"n": 1.0}
+
+
+def test_a_state_that_nobody_recorded_is_said(project: Shell) -> None:
+    project.write(".gitignore", "state\n")
+    project.write("state", "5")
+    project.write("train.py", STATE)
+    [finding] = project.run()["findings"]
+    assert (finding["check"], finding["hint"][:24]) == ("read-and-changed", "type `cloche add state` ")
+
+
+def test_a_stage_that_reads_what_it_changes_is_run_again(project: Shell) -> None:
+    project.write("train.py", STATE)
+    project.write(".gitignore", "state\n")
+    project.write("state", "0")
+    project.write("cloche.toml", "[stages.t]\nrun = 'python train.py'\nreads = ['train.py']\nwrites = ['state']\n")
+    assert [project.run(command=())["metrics"]["n"] for _ in range(3)] == [0.0, 1.0, 2.0]
 
 
 def test_a_secret_that_is_read_is_neither_recorded_nor_to_be_added(project: Shell) -> None:

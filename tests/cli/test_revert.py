@@ -306,3 +306,28 @@ def test_a_commit_made_elsewhere_does_not_matter(model: Shell) -> None:
             (model.folder / name).unlink()
     model.cloche("revert", run["id"])
     assert model.files() == old
+
+
+def test_data_that_was_there_before_anyone_tracked_it_stays(project: Shell) -> None:
+    """What reads it may not be seen (SQLite, Arrow), and a run from before would find nothing."""
+    project.write(".gitignore", "data/\n")
+    file = project.write("data/a.db", "1")
+    os.utime(file, (1, 1))
+    project.run(command=["true"])
+    project.cloche("add", "data")
+    project.run(command=["true"])
+    done = project.cloche("revert", "@~1")
+    assert project.read("data/a.db") == "1"
+    assert "data was there, and was not tracked: it stays as it is" in done.err
+    assert project.facts("status")["data"] == []
+
+
+def test_data_that_came_later_goes(project: Shell) -> None:
+    project.run(command=["true"])
+    project.write("more.csv", "1\n")
+    project.cloche("add", "more.csv")
+    project.run(command=["true"])
+    project.cloche("revert", "@~1")
+    assert not (project.folder / "more.csv").exists()
+    project.cloche("undo")
+    assert project.read("more.csv") == "1\n"

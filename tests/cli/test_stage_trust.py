@@ -64,6 +64,16 @@ def test_a_stage_whose_inputs_changed_meanwhile_is_never_reused(
     assert project.run(command=())["stages"][0]["reused"] == run["id"]
 
 
+def test_an_input_that_is_as_before_again_may_have_been_read_otherwise(project: Shell) -> None:
+    project.write("helper.py", "V = 1\n")
+    project.write("w.py", "open('helper.py', 'w').write('V = 9\\n'); import cloche, helper; cloche.log(v=helper.V)\n")
+    back = "printf 'V = 1\\n' > helper.py"
+    project.write("cloche.toml", f'[stages.w]\nrun = """python w.py; {back}"""\nreads = [\'w.py\', \'helper.py\']\n')
+    project.commit()
+    for _ in range(2):
+        assert project.run(command=())["stages"][0]["reused"] == ""
+
+
 def test_a_stage_that_names_only_params_depends_on_the_data(project: Shell) -> None:
     project.write("data/d.txt", "1\n")
     project.cloche("add", "data")

@@ -124,3 +124,15 @@ class TestRemove:
         assert len(two.facts("remove", "-n", "@", "@~1")["runs"]) == 2
         assert "would be removed" in two.cloche("remove", "-n", "@").err
         assert len(messages(two)) == 2
+
+
+def test_a_removed_run_is_named_with_the_way_back(two: Shell) -> None:
+    run = two.facts("log")[0]["id"]
+    two.cloche("remove", run)
+    two.cloche("tag", "later", "@")
+    done = two.cloche("show", run[:8], status=5)
+    assert f"run {run[:8]} was removed" in done.err
+    number = next(one["number"] for one in two.facts("history") if one["verb"] == "remove")
+    assert f"`cloche undo {number}` brings it back" in done.err
+    two.cloche("undo", str(number))
+    two.cloche("show", run[:8])

@@ -84,14 +84,20 @@ class GitRepository:
 
     @classmethod
     def discover(cls, root: Path) -> GitRepository | None:
-        """The repository that holds `root`; None outside one, without a git binary, in a bare repository, and where
-        the repository ignores `root` as a whole. Raises InputError where Git refuses to read it, with Git's advice."""
+        """The repository that holds `root`; None outside one, in a bare repository, and where
+        the repository ignores `root` as a whole. Raises InputError where there is no git binary, and where
+        Git refuses to read it, with Git's advice."""
         top = _top(root)
         if top is None:
             return None
         arguments = ("--porcelain=v2", "--branch", "-z", "--untracked-files=all", "--no-renames", "--no-ahead-behind")
         done = _git(root, "status", *arguments, "--ignore-submodules=dirty", "--", ".")
-        if done is None or _ends_quietly(done, root):
+        if done is None:
+            raise InputError(
+                f"{top} is a Git repository, and there is no `git` to read it: what it ignores would seem to be code",
+                hint="install git, or put it on PATH",
+            )
+        if _ends_quietly(done, root):
             return None
         prefix = os.path.relpath(os.path.realpath(root), top)
         if prefix == os.curdir:

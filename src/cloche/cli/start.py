@@ -16,11 +16,21 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         from cloche.version import __version__
 
-        sys.stdout.write(f"cloche {__version__}\n")
-        return
+        if _printed(f"cloche {__version__}\n"):
+            return
     from cloche.cli.app import run
 
     run()
+
+
+def _printed(text: str) -> bool:
+    """Write a text to stdout; False where that cannot be, which the whole program then says."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except (AttributeError, OSError):
+        return False
+    return True
 
 
 def _forget_coercion() -> None:

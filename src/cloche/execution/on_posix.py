@@ -134,7 +134,7 @@ class Supervision:
             peak_memory=max(sampler.peak_memory, self._peak(usage)),
         )
         self._channels.drain()
-        left = self._channels.held(LINGER)
+        left = self._channels.held(LINGER) or outlived(process.pid, LINGER)
         name = signal_name(os.WTERMSIG(status)) if os.WIFSIGNALED(status) else ""
         exit_status = None if name else process.returncode
         return Execution(exit_status, name, resources, self._started, ended, self._signals.asked, left)
@@ -214,3 +214,33 @@ class Supervision:
         number = self._witness.finish() if self._witness else 0
         if number:
             self._signals.relay(number)
+
+
+def outlived(group: int, patience: float) -> bool:
+    """Whether a process of this group still runs after so many seconds. One that nobody has buried yet does not."""
+    end = time.monotonic() + patience
+    while _exists(group):
+        if time.monotonic() > end:
+            return _lives(group)
+        time.sleep(0.01)
+    return False
+
+
+def _exists(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _lives(group: int) -> bool:
+    import psutil
+
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                return True
+    return False

@@ -6,6 +6,7 @@ import datetime
 import json
 import math
 from collections.abc import Iterator, Mapping
+from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 from cloche.errors import SettingsError, UsageError
@@ -54,9 +55,10 @@ def plain(value: object) -> Value:
         return value
     if isinstance(value, str):
         return _text(value)
-    if isinstance(value, int):
+    if isinstance(value, Integral):
         return int(value)
-    if isinstance(value, float):
+    if isinstance(value, Real):
+        value = float(value)
         return float(value) if math.isfinite(value) else str(float(value))
     if isinstance(value, (datetime.date, datetime.time)):
         return value.isoformat()

@@ -63,11 +63,11 @@ def add(
         if not names:
             raise InputError("nothing is tracked yet", hint="name a data path: `cloche add data/`")
         _refuse(project, names, before)
-        gone = [] if paths else [name for name in names if stat_of(project.root, name) is None]
+        gone = [name for name in names if name in before and stat_of(project.root, name) is None]
         if gone:
+            forget = f"`cloche untrack {shlex.quote(decode_path(gone[0]))}` forgets it"
             raise InputError(
-                f"tracked data is missing: {some(gone)}",
-                hint=f"bring it back, or forget it: `cloche untrack {shlex.quote(decode_path(gone[0]))}`",
+                f"tracked data is missing: {some(gone)}", hint=f"`cloche revert --lock` brings it back; {forget}"
             )
         rows = tuple(_record(project, name, before.get(name), not dry_run, progress) for name in sorted(names))
         project.cache.save()

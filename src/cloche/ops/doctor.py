@@ -25,6 +25,7 @@ from cloche.version import __version__
 State = Literal["ok", "warning", "error"]
 LOW_ON_SPACE = 1 << 30
 NO_STORE = "copy .cloche/ from where the data was added: Git carries what is needed to find it, not the data"
+CATALOG = "restore .cloche/catalog.db from a copy"
 COPY = "restore .cloche/store from a copy"
 
 
@@ -65,10 +66,8 @@ def _settings(project: Project) -> Iterator[Check]:
 
 def _git(project: Project) -> Iterator[Check]:
     if project.git is None:
-        found = any((folder / ".git").exists() for folder in (project.root, *project.root.parents))
-        missing = "a Git repository, and no `git` to read it" if found else "no Git repository"
-        hint = "type `git init`" if shutil.which("git") and not found else "install git"
-        yield Check("git", "warning", f"{missing}: code is recorded without commits", hint)
+        hint = "type `git init`" if shutil.which("git") else "install git"
+        yield Check("git", "warning", "no Git repository: code is recorded without commits", hint)
         return
     commit, branch = project.git.head()
     yield Check("git", "ok", f"on {branch or 'no branch'} at {commit[:12] or 'no commit yet'}")
@@ -77,8 +76,10 @@ def _git(project: Project) -> Iterator[Check]:
 def _catalog(project: Project) -> Iterator[Check]:
     problems = project.catalog.check()
     for problem in problems:
-        yield Check("catalog", "error", problem, "restore .cloche/catalog.db from a copy")
-    if not problems:
+        yield Check("catalog", "error", problem, CATALOG)
+    if not problems and not project.catalog.operations(1) and project.store.pack_names():
+        yield Check("catalog", "warning", "it is empty, and the store is not: the records of runs are gone", CATALOG)
+    elif not problems:
         yield Check("catalog", "ok", f"{len(project.catalog.ids(''))} runs, schema {project.catalog.version()}")
 
 

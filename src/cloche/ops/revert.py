@@ -93,7 +93,9 @@ def _not_held(project: Project, now: Side, then: Side) -> tuple[str, ...]:
     """What the run read, is not as it was, and was never recorded."""
     held = {one.path for one in _held(project, then)}
     gone = [one.path for one in observed_changes(then, now) if one.path not in held]
-    return tuple(f"{path} is not as it was, and its content was never recorded" for path in gone)
+    notes = [f"{path} is not as it was, and its content was never recorded" for path in gone]
+    notes += [f"{path} was there, and was not tracked: it stays as it is" for path in sorted(older_data(now, then))]
+    return tuple(notes)
 
 
 def _files(
@@ -101,6 +103,7 @@ def _files(
 ) -> tuple[PlannedFile, ...]:
     planned: dict[str, tuple[PathChange, Belongs]] = {}
     belonged = _belonging(then)
+    written = {one.path for one in then.run.outputs} if then.run is not None else set[str]()
     left_out = {one.path for one in then.snapshot.code.left_out}
 
     def put(changes: Sequence[PathChange], part: Belongs) -> None:
@@ -118,7 +121,8 @@ def _files(
     if "data" in parts:
         put(_data(project, now, then), "data")
         for read in _held(project, then):
-            put(output_changes(project, read), "data")
+            if not with_outputs or read.path not in written:
+                put(output_changes(project, read), "data")
     if "code" in parts:
         put(_towards(project, now.code, then.code), "code")
     if "config" in parts:
@@ -128,6 +132,15 @@ def _files(
         for path, (change, part) in sorted(planned.items())
         if change.before != change.after
     )
+
+
+def older_data(now: Side, then: Side) -> set[str]:
+    """Data that was not tracked when the run ran, and whose files are older than that: they lay there, and stay."""
+    if now.taken is None or then.run is None:
+        return set()
+    began = then.run.created * 1e9
+    files = {path: now.taken.view.data.get(path, {}) for path in now.data.keys() - then.data.keys()}
+    return {path for path, stats in files.items() if stats and all(stat.mtime_ns < began for stat in stats.values())}
 
 
 def _held(project: Project, then: Side) -> list[Output]:
@@ -167,7 +180,7 @@ def _config(side: Side) -> dict[str, Entry]:
 def _data(project: Project, now: Side, then: Side) -> list[PathChange]:
     changes: list[PathChange] = []
     for path in now.data.keys() | then.data.keys():
-        if now.data.get(path) != then.data.get(path):
+        if now.data.get(path) != then.data.get(path) and path not in older_data(now, then):
             # What became data later, or is data no more, lies there all the same.
             here = data_files(project, now, path) if path in now.data else in_the_way(project, [path])
             changes += _towards(project, here, data_files(project, then, path))

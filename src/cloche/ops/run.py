@@ -21,6 +21,7 @@ from cloche.project.finish import abandon, finish
 from cloche.project.going import Going, going, new_id, refuse_while_going
 from cloche.project.journal import perform, text_change
 from cloche.project.noticing import notice_company, notice_late_company, notice_links_outside, notice_unrecorded
+from cloche.project.observing import earlier_outputs
 from cloche.project.project import Project
 from cloche.project.recovery import recover
 from cloche.project.snapshots import Progress, Taken, take
@@ -71,6 +72,7 @@ def run(project: Project, request: Request, *, say: Say = print, progress: Progr
     )
     with hold_signals(), going(project, taken, record) as now:
         try:
+            now.earlier = earlier_outputs(project, taken)
             _notice(now, request, chosen)
             if request.command:
                 outcome = run_command(now, request.command, request.folder)

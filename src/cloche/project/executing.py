@@ -46,7 +46,7 @@ def run_command(run: Going, command: Sequence[str], folder: str) -> Outcome:
     """Execute a plain command in a folder of the project."""
     execution, spooled = _execute(run, tuple(command), "command", folder, run.taken.snapshot.config.values)
     settle(run)
-    observe(run, "the command", spooled.reads)
+    observe(run, "the command", spooled)
     notice_unseen(run, spooled, command, folder)
     return Outcome(status_of(execution), execution, execution.resources, (spooled,))
 
@@ -117,7 +117,7 @@ def _reuse(run: Going, name: str, stage: Stage, earlier: str, record: StageRun) 
     outputs = settle(run, stage.writes, put=True)
     origin = record.reused or earlier
     run.outputs |= outputs
-    observe(run, f"stage {name}", frozenset(record.observed), stage.reads)
+    observe(run, f"stage {name}", Spooled(reads=frozenset(record.observed)), stage.reads)
     return StageRun(
         name,
         stage.run,
@@ -134,6 +134,7 @@ def _reuse(run: Going, name: str, stage: Stage, earlier: str, record: StageRun) 
 
 
 def _stage_record(run: Going, name: str, stage: Stage, key: Key, execution: Execution, spooled: Spooled) -> StageRun:
+    made = frozenset(run.outputs)
     outputs = settle(run, stage.writes, stage.reads)
     status = status_of(execution)
     missing = [path for path in stage.writes if path not in outputs]
@@ -146,15 +147,15 @@ def _stage_record(run: Going, name: str, stage: Stage, key: Key, execution: Exec
             place=Place(stage=name, file=missing[0]),
             error=True,
         )
-    observe(run, f"stage {name}", spooled.reads, stage.reads)
-    notice_unseen(run, spooled, stage.run, "")
+    steady = observe(run, f"stage {name}", spooled, stage.reads, made)
+    steady = steady and not notice_unseen(run, spooled, stage.run, "")
     observed = observed_reads(run, stage, key, spooled.reads, outputs)
     _report_observed(run, name, stage, observed)
     return StageRun(
         name,
         stage.run,
         status,
-        digest_to_find(run, key, spooled),
+        digest_to_find(run, key, spooled) if steady else "",
         exit_status=execution.exit_status,
         resources=execution.resources,
         outputs=tuple(outputs.values()),

@@ -33,7 +33,7 @@ RUN_LOCK = "lock"
 class Going:
     """State of one run between its beginning and its end. files: the work tree as it was last looked at. closed: its
     record is complete. unsettled: an input was changed while the run was going. observed: what was read
-    beyond the four inputs."""
+    beyond the four inputs. earlier: outputs of earlier runs as they were at the beginning."""
 
     project: Project
     taken: Taken
@@ -45,6 +45,7 @@ class Going:
     closed: bool = False
     unsettled: bool = False
     observed: dict[str, Output] = field(default_factory=dict)
+    earlier: dict[str, Entry] = field(default_factory=dict)
 
     @property
     def log(self) -> Path:
@@ -209,7 +210,8 @@ def _report_inputs(run: Going, inputs: Mapping[str, FileStat], gone: list[str]) 
     now = _record(run, inputs, [])
     known = run.taken.entries
     different = [path for path, entry in now.items() if path not in known or known[path].digest != entry.digest]
-    run.unsettled = run.unsettled or bool(different or gone)
+    # An input that was written with the same content may have had another one when it was read.
+    run.unsettled = run.unsettled or bool(inputs or gone)
     for paths, did in ((sorted(different), "changed"), (sorted(gone), "disappeared")):
         if paths:
             run.notice(

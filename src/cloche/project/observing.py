@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from cloche.capture.code import is_compiled
 from cloche.capture.programs import is_python_name
@@ -11,24 +11,53 @@ from cloche.capture.secrets import secret_reason
 from cloche.capture.spool import Spooled
 from cloche.model.paths import above, decode_path, inside
 from cloche.model.run import Output, Place
+from cloche.model.tree import Entry
 from cloche.model.wording import some
 from cloche.project.going import Going
 from cloche.project.journal import present
 from cloche.project.naming import named_paths, words_of
+from cloche.project.project import Project
+from cloche.project.snapshots import Taken
+from cloche.store.capture import record_files
+from cloche.store.walk import FileStat
+
+_NO_PROGRAM = frozenset({"--version", "-V", "--help", "-h"})
+SMALL = 10_000_000  # bytes of one file
+MOST_BYTES = 100_000_000  # of all of them in one run
 
 
-def observe(run: Going, who: str, reads: frozenset[str], declared: Sequence[str] = ()) -> None:
-    """Put on record what was read and lay there, as it is, before the run began, but belongs to no input.
+def earlier_outputs(project: Project, taken: Taken) -> dict[str, Entry]:
+    """What lies in the work tree from earlier runs, before a command may overwrite it. Small files are stored as they
+    are; of large ones only those are here whose content is known without reading them."""
+    written, room = taken.view.outputs, MOST_BYTES
+    small: dict[str, FileStat] = {}
+    known: dict[str, Entry] = {}
+    for path, stat in taken.view.files.items():
+        if path in taken.entries or stat.kind == "d" or written.isdisjoint((path, *above(path))):
+            continue
+        digest = project.cache.get(path, stat)
+        if digest is not None:
+            known[path] = Entry(path.rpartition("/")[2], stat.kind, digest, stat.size)
+        elif stat.size <= min(SMALL, room):
+            small[path] = stat
+            room -= stat.size
+    return known | record_files(project.root, small, project.store, project.cache)
 
-    reads: files that were seen to be opened. declared: what a stage says that it reads. The content of outputs of
-    earlier runs is kept; of anything else only the digest is, and a finding says so. Secrets are passed over.
+
+def observe(
+    run: Going, who: str, spooled: Spooled, declared: Sequence[str] = (), made: Collection[str] = frozenset()
+) -> bool:
+    """Put on record what was read and lay there before the run began, but belongs to no input. Whether all of it is
+    still what it was.
+
+    declared: what a stage says that it reads. made: paths that earlier stages of this run wrote. The content of outputs
+    of earlier runs is kept; of anything else only the digest is, and a finding says so. Secrets are passed over.
     """
     written = run.taken.view.outputs
-    paths = [path for path in _read(run, reads, declared) if path not in run.observed]
+    paths = [path for path in _read(run, spooled.reads, declared) if path not in run.observed]
     earlier = [path for path in paths if not written.isdisjoint((path, *above(path)))]
     hidden = sorted(set(paths) - set(earlier))
-    found = present(run.project, earlier, keep=True) | present(run.project, hidden)
-    run.observed |= {path: Output(path, one.kind, one.digest, one.size, one.count) for path, one in found.items()}
+    _add(run, present(run.project, earlier, keep=True) | present(run.project, hidden))
     named = {finding.place.file for finding in run.findings if finding.check == "not-recorded"}
     hidden = [path for path in hidden if path not in named]
     if hidden:
@@ -38,6 +67,31 @@ def observe(run: Going, who: str, reads: frozenset[str], declared: Sequence[str]
             hint=f"type `cloche add {shlex.quote(decode_path(hidden[0]))}`",
             place=Place(file=hidden[0]),
         )
+    return _observe_changed(run, who, spooled, made)
+
+
+def _observe_changed(run: Going, who: str, spooled: Spooled, made: Collection[str]) -> bool:
+    """What was read and then changed, by the command itself (a checkpoint that it goes on from) or by somebody else."""
+    view = run.taken.view
+    read = spooled.read_first & view.files.keys() - run.taken.entries.keys()
+    changed = [path for path in sorted(read) if run.files.get(path) != view.files[path] and _counts(run, path, made)]
+    if changed:
+        _add(run, {path: run.earlier[path] for path in changed if path in run.earlier})
+        lost = [path for path in changed if path not in run.earlier]
+        held = "" if lost else "; what it was before is on record, too"
+        run.notice(
+            "read-and-changed",
+            f"{who} read {some(changed)}, which changed while it ran{held}",
+            hint=f"type `cloche add {shlex.quote(decode_path(lost[0]))}` to have the state before each run on record"
+            if lost
+            else f"`cloche revert {run.run.short} --only code,data,config` brings back what it began with",
+            place=Place(file=changed[0]),
+        )
+    return not changed
+
+
+def _add(run: Going, found: Mapping[str, Entry]) -> None:
+    run.observed |= {path: Output(path, one.kind, one.digest, one.size, one.count) for path, one in found.items()}
 
 
 def _read(run: Going, reads: frozenset[str], declared: Sequence[str]) -> list[str]:
@@ -45,27 +99,34 @@ def _read(run: Going, reads: frozenset[str], declared: Sequence[str]) -> list[st
     found = reads & view.files.keys()
     if declared:
         found |= {path for path in view.files if any(inside(path, one) for one in declared)}
-    known = run.outputs.keys() | {one.path for one in view.left_out}
     return [
         path
         for path in sorted(found - run.taken.entries.keys())
         if view.files[path].kind != "d"
         and run.files.get(path) == view.files[path]
-        and known.isdisjoint((path, *above(path)))
-        and not is_compiled(path)
-        and not secret_reason(run.project.root, path)
+        and _counts(run, path, run.outputs.keys())
     ]
 
 
-def notice_unseen(run: Going, spooled: Spooled, command: Sequence[str] | str, folder: str) -> None:
-    """A Python program ran, and told nothing: what it read is not known."""
-    starts = any(is_python_name(word) for word in words_of(command))
+def _counts(run: Going, path: str, made: Collection[str]) -> bool:
+    """Not what this run made, nor what is left out of every record, nor what follows from another file."""
+    left_out = {one.path for one in run.taken.view.left_out}
+    ours = any(one in made or one in left_out for one in (path, *above(path)))
+    return not ours and not is_compiled(path) and not secret_reason(run.project.root, path)
+
+
+def notice_unseen(run: Going, spooled: Spooled, command: Sequence[str] | str, folder: str) -> bool:
+    """Say so where a Python ran and told nothing: what it read is not known. Whether that is so."""
+    words = [str(word) for word in words_of(command)]
+    starts = any(is_python_name(word) for word in words) and _NO_PROGRAM.isdisjoint(words)
+    if not starts or spooled.processes or not run.folder.is_dir():
+        return False
     scripts = [path for path in named_paths(run.project, command, folder) if path.endswith(".py")]
-    told = spooled.processes or not run.folder.is_dir()
-    if starts and scripts and scripts[0] in run.taken.view.files and not told:
-        run.notice(
-            "not-observed",
-            f"{scripts[0]} could not be observed: the command sets PYTHONPATH, or starts Python with -E, -I or -S",
-            hint="set PYTHONPATH outside of the command; where that cannot be, name all that a stage reads in `reads`",
-            place=Place(file=scripts[0]),
-        )
+    name = next((path for path in scripts if path in run.taken.view.files), "the Python program")
+    run.notice(
+        "not-observed",
+        f"{name} could not be observed: the command sets PYTHONPATH, or starts Python with -E, -I or -S",
+        hint="set PYTHONPATH outside of the command: what is not observed is never taken from an earlier run",
+        place=Place(file=name if name in scripts else ""),
+    )
+    return True

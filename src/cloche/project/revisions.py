@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cloche.errors import Ambiguous, NotFound
+from cloche.model.operation import FactEffect
 from cloche.model.revision import Latest, WorkTree, parse_revision
 from cloche.model.run import ID_LENGTH, ID_LETTERS, ID_SHOWN, Run
 from cloche.model.suggestions import closest
@@ -65,12 +66,21 @@ def _by_commit(project: Project, text: str) -> str | None:
     return found
 
 
+def _removal(project: Project, run: str) -> str:
+    """The number of the operation that removed a run."""
+    for operation in project.catalog.operations():
+        if any(isinstance(one, FactEffect) and one.fact == "removed" and one.key == run for one in operation.effects):
+            return str(operation.number)
+    return ""
+
+
 def _unknown(project: Project, text: str) -> str:
     known = [*project.catalog.facts("tag"), *(run[:ID_SHOWN] for run in project.catalog.ids(""))]
     removed = project.catalog.ids(text, hidden=True) if len(text) >= 4 and set(text) <= set(ID_LETTERS) else []
     if removed:
         raise NotFound(
-            f"run {removed[0][:ID_SHOWN]} was removed", hint="`cloche log --all` lists it; `cloche undo` brings it back"
+            f"run {removed[0][:ID_SHOWN]} was removed",
+            hint=f"`cloche undo {_removal(project, removed[0])}` brings it back",
         )
     near = closest(text, known)
     hint = f"did you mean `{near}`?" if near else "type `cloche log` to see the runs"

@@ -14,7 +14,7 @@ from cloche.model.snapshot import Code, Config, ConfigFile, Data, Snapshot, Trac
 from cloche.model.tree import Entry
 from cloche.model.values import Value
 from cloche.project.interpreters import see
-from cloche.project.project import LOCK_FILE, Project
+from cloche.project.project import FOLDER, LOCK_FILE, Project
 from cloche.project.trees import entry_at, tree_of
 from cloche.project.view import View, look
 from cloche.store.capture import record_files
@@ -59,11 +59,11 @@ def take(
     """
     view = view or look(project)
     if strict:
-        refuse_missing(view)
+        refuse_missing(project, view)
     entries = record_files(project.root, view.inputs, project.store, project.cache, keep=keep, progress=progress)
     view = view.without(view.inputs.keys() - entries.keys())
     if strict:
-        refuse_missing(view)
+        refuse_missing(project, view)
     code = _code(project, view, entries, keep)
     data = Data(tuple(_tracked(project, path, files, entries, keep) for path, files in sorted(view.data.items())))
     config = _config(view, entries)
@@ -76,13 +76,16 @@ def take(
     return Taken(snapshot, environment, machine, view, entries)
 
 
-def refuse_missing(view: View) -> None:
+def refuse_missing(project: Project, view: View) -> None:
     """Raise InputError where a tracked data path is gone or cannot be read."""
     if view.missing:
         path = view.missing[0]
+        held = all(project.store.has(item.digest) for item in view.tracked if item.path in view.missing)
+        back = "`cloche revert --lock` brings it back" if held else f"copy {FOLDER}/ from where it was added"
         raise InputError(
             f"tracked data is missing: {', '.join(view.missing)}",
-            hint=f"`cloche revert --lock` brings it back; `cloche untrack {path}` forgets it",
+            hint=(back if held else f"copy {FOLDER}/ from where it was added")
+            + f"; `cloche untrack {path}` forgets it",
         )
     links = [path for path, files in view.data.items() if path in files and files[path].kind == "l"]
     if links:

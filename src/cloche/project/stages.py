@@ -40,7 +40,7 @@ def key_of(run: Going, name: str, stage: Stage) -> Key:
 
     It covers the command, the environment, what the stage reads, its parameters, and the code: the whole of it,
     unless `reads` names code files, which are then all the code that it depends on. What links among the reads
-    lead to counts as well. A stage that names no reads depends on all data and on what the stages before it wrote,
+    lead to counts as well. A stage that names no reads depends on all data and on what the other stages wrote,
     and one that names neither reads nor params on the whole snapshot. Raises InputError where something that it
     reads is not there.
     """
@@ -50,7 +50,7 @@ def key_of(run: Going, name: str, stage: Stage) -> Key:
     inputs = {path: _state(entry_at(run.project, path, entries)) for path, entries in read.items()}
     if not stage.reads:
         inputs = {item.path: item.digest for item in snapshot.data.paths}
-        inputs |= {f"output {path}": output.digest for path, output in run.outputs.items()}
+        inputs |= _outputs_of_others(run, name)
     inputs |= _programs(run, stage)
     params = visible_params(run, stage)
     names_code = any(inside(path, read) for path in run.taken.view.code for read in stage.reads)
@@ -59,6 +59,17 @@ def key_of(run: Going, name: str, stage: Stage) -> Key:
     if behind := behind_links(run.project, links):
         inputs["behind links"] = behind
     return Key(stage_key(stage, stage.run, environment.digest, inputs, params, code), inputs, not names_code)
+
+
+def _outputs_of_others(run: Going, name: str) -> dict[str, str]:
+    """What lies where the other stages write, as far as anything does."""
+    stages = run.project.settings.stages
+    found: dict[str, str] = {}
+    for path in [path for other, stage in stages.items() if other != name for path in stage.writes]:
+        entries = present(run.project, [path])
+        if entries:
+            found[f"output {path}"] = _state(entry_at(run.project, path, entries))
+    return found
 
 
 def digest_to_find(run: Going, key: Key, spooled: Spooled) -> Digest:

@@ -42,7 +42,8 @@ def command(run: str, lock: bool, only: str, dry_run: bool, as_json: bool) -> No
         print_json(plan)
         return
     if plan.empty and not plan.problems:
-        say(f"nothing to do: everything is as in {target_name(plan)}")
+        everything = "nothing that could be put back differs from" if plan.notes else "everything is as in"
+        say(f"nothing to do: {everything} {target_name(plan)}")
         _say_notes(plan)
         return
     if dry_run:
