@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -102,3 +103,19 @@ def test_a_catalog_that_is_gone_is_said_once(model: Shell, empty: bool) -> None:
     assert "is gone" not in model.cloche("log").err
     assert model.run(command=["true"])["status"] == "finished"
     assert_healthy(model)
+
+
+def test_a_file_whose_stored_copy_is_damaged_is_not_overwritten(model: Shell) -> None:
+    """The work tree may hold the last good copy."""
+    first = model.run(command=["true"])["id"]
+    model.write("data/unlike.bin", os.urandom(50_000))
+    model.cloche("add")
+    pack = largest_pack(model)
+    data = bytearray(pack.read_bytes())
+    data[data.index(model.data("data/unlike.bin")[:20])] ^= 1
+    pack.chmod(0o644)
+    pack.write_bytes(data)
+    before = tree(model.folder)
+    done = model.cloche("revert", first, status=9)
+    assert_complaint(done, "the stored copy of data/unlike.bin is damaged", "cloche doctor")
+    assert tree(model.folder) == before

@@ -194,3 +194,34 @@ def test_modules_from_outside_the_project_are_part_of_the_environment(project: S
     assert project.run(command=())["metrics"] == {"v": 20.0}
     assert f"modules in {library}" in project.cloche("diff", "@~1", "@").out
     assert str(library) in project.cloche("show").out
+
+
+def test_a_file_that_is_only_read_is_no_output_when_somebody_edits_it(plain: Shell) -> None:
+    """Without Git every file is code, and an edit must not be taken for the program's."""
+    waiting = (
+        "end = time.monotonic() + 30\nwhile not os.path.exists('go') and time.monotonic() < end: time.sleep(0.01)\n"
+    )
+    plain.write("w.py", "import os, time\nopen('conf.json').read()\nopen('ready', 'w').close()\n" + waiting)
+    plain.write("conf.json", "{}")
+    plain.write(
+        "cloche.toml", "[outputs]\nignore = ['ready', 'go']\n[stages.w]\nrun = 'python w.py'\nreads = ['w.py']\n"
+    )
+    change_while_going(plain, "conf.json", '{"mine": 2}')
+    run = plain.facts("show")["run"]
+    assert (run["findings"][0]["check"], run["outputs"]) == ("input-changed", [])
+    plain.write("conf.json", '{"mine": 3}')
+    plain.write("go", "")
+    plain.run(command=())
+    assert plain.read("conf.json") == '{"mine": 3}'
+
+
+def test_a_stage_that_could_not_be_observed_is_run_again(project: Shell) -> None:
+    project.write("src/helper.py", "V = 1\n")
+    project.write("t.py", "import helper; open('v.txt', 'w').write(str(helper.V))\n")
+    project.write(
+        "cloche.toml", "[stages.t]\nrun = 'PYTHONPATH=src python -m t'\nreads = ['t.py']\nwrites = ['v.txt']\n"
+    )
+    project.run(command=())
+    project.write("src/helper.py", "V = 20\n")
+    assert [one["check"] for one in project.run(command=())["findings"]] == ["not-observed"]
+    assert project.read("v.txt") == "20"

@@ -29,6 +29,8 @@ def project() -> Project:
     if found.has_lost_catalog():
         say("warning: .cloche/catalog.db is gone, and every record of a run with it; an empty one takes its place")
         say("  hint: put back a copy of it, if there is one; what the runs wrote is still in .cloche/store")
+    if found.taken_back:
+        say(f"warning: an operation that was cut off half-way is taken back: {found.taken_back}")
     return found
 
 

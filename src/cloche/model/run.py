@@ -105,7 +105,8 @@ class Run(msgspec.Struct, frozen=True):
 
     command: as typed; empty for a pipeline. folder: where it was started, relative to the project. log: digest of
     its output, empty while it runs. exit_status: None where the command was killed by `signal` or never started.
-    observed: files that it was seen to read although they belong to none of the four inputs.
+    observed: files that it was seen to read although they belong to none of the four inputs; of a folder (where they
+    are many) the tree names just those.
     """
 
     id: str

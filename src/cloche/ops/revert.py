@@ -14,7 +14,7 @@ from cloche.model.lock import render_lock
 from cloche.model.operation import Effect, PackagesEffect
 from cloche.model.paths import above
 from cloche.model.plan import Belongs, Plan, PlannedFile
-from cloche.model.run import Output, Run
+from cloche.model.run import Run
 from cloche.model.tree import Entry
 from cloche.project.going import refuse_while_going
 from cloche.project.journal import in_the_way, perform, present, text_change
@@ -91,7 +91,7 @@ def _notes(now: Side, then: Side) -> tuple[str, ...]:
 
 def _not_held(project: Project, now: Side, then: Side) -> tuple[str, ...]:
     """What the run read, is not as it was, and was never recorded."""
-    held = {one.path for one in _held(project, then)}
+    held = _held(project, then)
     gone = [one.path for one in observed_changes(then, now) if one.path not in held]
     notes = [f"{path} is not as it was, and its content was never recorded" for path in gone]
     notes += [f"{path} was there, and was not tracked: it stays as it is" for path in sorted(older_data(now, then))]
@@ -120,9 +120,8 @@ def _files(
             put(output_changes(project, output), "outputs")
     if "data" in parts:
         put(_data(project, now, then), "data")
-        for read in _held(project, then):
-            if not with_outputs or read.path not in written:
-                put(output_changes(project, read), "data")
+        held = {path: one for path, one in _held(project, then).items() if not (with_outputs and path in written)}
+        put(_towards(project, {}, held), "data")
     if "code" in parts:
         put(_towards(project, now.code, then.code), "code")
     if "config" in parts:
@@ -143,9 +142,9 @@ def older_data(now: Side, then: Side) -> set[str]:
     return {path for path, stats in files.items() if stats and all(stat.mtime_ns < began for stat in stats.values())}
 
 
-def _held(project: Project, then: Side) -> list[Output]:
+def _held(project: Project, then: Side) -> dict[str, Entry]:
     """What the run read beyond its inputs, as far as the store holds the content."""
-    return [one for one in (then.run.observed if then.run is not None else ()) if project.store.has(one.digest)]
+    return {path: one for path, one in then.observed.items() if project.store.has(one.digest)}
 
 
 def _belonging(then: Side) -> Callable[[str], Belongs | Literal[""]]:

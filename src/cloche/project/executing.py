@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from cloche.capture.bootstrap import bootstrap_variables
 from cloche.capture.spool import Spool, Spooled
 from cloche.execution import Execution, execute
@@ -15,7 +17,8 @@ from cloche.model.settings import Stage
 from cloche.model.values import Value
 from cloche.model.wording import some
 from cloche.project.going import Going, replaced, settle
-from cloche.project.observing import notice_unseen, observe
+from cloche.project.links import through_links
+from cloche.project.observing import notice_unseen, observe, observed_outputs, only_read
 from cloche.project.stages import (
     Key,
     digest_to_find,
@@ -45,7 +48,7 @@ class Outcome:
 def run_command(run: Going, command: Sequence[str], folder: str) -> Outcome:
     """Execute a plain command in a folder of the project."""
     execution, spooled = _execute(run, tuple(command), "command", folder, run.taken.snapshot.config.values)
-    settle(run)
+    settle(run, reads=only_read(run, spooled))
     observe(run, "the command", spooled)
     notice_unseen(run, spooled, command, folder)
     return Outcome(status_of(execution), execution, execution.resources, (spooled,))
@@ -82,7 +85,7 @@ def run_pipeline(run: Going, stages: Mapping[str, Stage], force: bool, say: Say)
 def _keep(run: Going, done: Sequence[StageRun]) -> None:
     """Put the stages so far on record: they hold even where the run does not come to its end."""
     outputs = tuple(run.outputs[path] for path in sorted(run.outputs))
-    run.run = replaced(run.run, stages=tuple(done), outputs=outputs, observed=tuple(run.observed.values()))
+    run.run = replaced(run.run, stages=tuple(done), outputs=outputs, observed=observed_outputs(run))
     run.project.catalog.update_run(run.run)
 
 
@@ -109,7 +112,10 @@ def _execute(
             "a process that the command started goes on after its end; what it prints and writes now is not recorded",
             hint="let the command wait for it",
         )
-    return execution, Spool(spool).read()
+    told = Spool(spool).read()
+    if any(stat.kind == "l" for stat in run.files.values()):
+        told = msgspec.structs.replace(told, reads=through_links(run.project, told.reads))
+    return execution, told
 
 
 def _reuse(run: Going, name: str, stage: Stage, earlier: str, record: StageRun) -> StageRun:
@@ -135,7 +141,7 @@ def _reuse(run: Going, name: str, stage: Stage, earlier: str, record: StageRun) 
 
 def _stage_record(run: Going, name: str, stage: Stage, key: Key, execution: Execution, spooled: Spooled) -> StageRun:
     made = frozenset(run.outputs)
-    outputs = settle(run, stage.writes, stage.reads)
+    outputs = settle(run, stage.writes, {*stage.reads, *only_read(run, spooled)})
     status = status_of(execution)
     missing = [path for path in stage.writes if path not in outputs]
     if missing and status == "finished":

@@ -19,6 +19,7 @@ from cloche.project.executing import Outcome, outputs_of
 from cloche.project.going import Going, replaced
 from cloche.project.interpreters import see_process
 from cloche.project.measure import file_metrics, metric_paths
+from cloche.project.observing import observed_outputs
 from cloche.project.project import Project
 from cloche.store.walk import stat_of
 
@@ -45,7 +46,7 @@ def finish(run: Going, outcome: Outcome) -> Run:
         outputs=tuple(outputs[path] for path in sorted(outputs)),
         stages=outcome.stages,
         findings=tuple(run.findings),
-        observed=tuple(run.observed.values()),
+        observed=observed_outputs(run),
         log=store_log(run.project, run.log),
     )
     close(run.project, record, environment, _all_series(run.project, outcome))

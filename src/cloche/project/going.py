@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,7 +44,7 @@ class Going:
     findings: list[Finding] = field(default_factory=list)
     closed: bool = False
     unsettled: bool = False
-    observed: dict[str, Output] = field(default_factory=dict)
+    observed: dict[str, Entry] = field(default_factory=dict)
     earlier: dict[str, Entry] = field(default_factory=dict)
 
     @property
@@ -105,12 +105,12 @@ def refuse_while_going(project: Project, what: str) -> None:
 
 
 def settle(
-    run: Going, writes: Sequence[str] = (), reads: Sequence[str] = (), *, put: bool = False
+    run: Going, writes: Sequence[str] = (), reads: Collection[str] = (), *, put: bool = False
 ) -> dict[str, Output]:
     """Look at the work tree after a command: what it wrote becomes outputs, changed inputs become findings.
 
-    writes, reads: paths that the command declares to write, and to read. What lay there before and was not touched
-    is no output of this command, unless `put` says that it was brought there as one.
+    writes, reads: paths that the command declares to write, and that it declares or was seen only to read. What lay
+    there before and was not touched is no output of this command, unless `put` says that it was brought there as one.
     """
     project, before = run.project, run.files
     walked = walk_project(project, run.taken.view.tracked)
@@ -127,7 +127,8 @@ def settle(
     whole = {path: stat for path, stat in after.items() if any(inside(path, root) for root in roots)}
     found = _without_secrets(run, written | whole)
     if not put:
-        _report_left_over(run, [path for path, stat in found.items() if before.get(path) == stat and stat.kind != "d"])
+        same = [path for path, stat in found.items() if before.get(path) == stat and stat.kind != "d"]
+        _report_left_over(run, [path for path in same if path not in (run.taken.view.git_tracked or ())])
     lost: list[str] = []
     entries = _record(run, found, lost)
     _report_closed(run, walked.unreadable)
@@ -194,7 +195,7 @@ def _expected(project: Project, writes: Sequence[str]) -> Callable[[str], bool]:
     return lambda path: metric(path) or any(inside(path, root) for root in writes)
 
 
-def _is_input(run: Going, path: str, reads: Sequence[str]) -> bool:
+def _is_input(run: Going, path: str, reads: Collection[str]) -> bool:
     """Whether a changed path was an input: a declared read, data, config, or code that a person rather than a program
     writes."""
     view = run.taken.view

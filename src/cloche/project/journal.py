@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from cloche.analysis.environments import diff_distributions
 from cloche.environments import apply_packages
-from cloche.errors import ClocheError
+from cloche.errors import ClocheError, Damaged
 from cloche.model.changes import PathChange
 from cloche.model.operation import Effect, FactEffect, FilesEffect, Operation, PackagesEffect
 from cloche.model.paths import above, decode_path
@@ -41,7 +41,7 @@ def perform(
     files = tuple(change for change in changes if change.before != change.after)
     files += _filled(project, files)
     if files:
-        keep_present(project, [change.path for change in files])
+        _keep(project, [change.path for change in files])
         effects = (*effects, files_effect(project, files))
     operation = project.catalog.start_operation(verb, summary, tuple(effects), project.clock(), undoes)
     try:
@@ -121,9 +121,11 @@ def in_the_way(project: Project, paths: Iterable[str]) -> dict[str, Entry]:
     return present(project, found)
 
 
-def keep_present(project: Project, paths: Iterable[str]) -> None:
-    """Store what lies at these paths now, so that it can be put back."""
-    present(project, paths, keep=True)
+def _keep(project: Project, paths: Iterable[str]) -> None:
+    """Store what lies at these paths now, and make sure that it can be put back. Raises Damaged."""
+    for path, entry in present(project, paths, keep=True).items():
+        if entry.kind != "d" and not project.store.is_sound(entry.digest):
+            raise Damaged(f"the stored copy of {path} is damaged, so it could not be put back after this")
 
 
 def _filled(project: Project, changes: Sequence[PathChange]) -> tuple[PathChange, ...]:

@@ -47,6 +47,15 @@ def links_outside(project: Project, entries: Mapping[str, Entry]) -> tuple[str, 
     return tuple(path for path in links if _leads_out(os.path.realpath(os_path(project.root, path)), root))
 
 
+def through_links(project: Project, paths: Iterable[str]) -> frozenset[str]:
+    """The same paths, with those of them that lead through links within the project added as what they lead to."""
+    given = frozenset(paths)
+    root = os.path.realpath(project.root)
+    real = {os.path.realpath(os_path(project.root, path)) for path in given}
+    inner = (os.path.relpath(path, root) for path in real if path.startswith(root + os.sep))
+    return given | {encode_path(path.replace(os.sep, "/")) for path in inner}
+
+
 def _leads_out(target: str, root: str) -> bool:
     return target != root and not target.startswith(root + os.sep) and os.path.exists(target)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from cloche.capture.code import is_compiled
 from cloche.capture.programs import is_python_name
@@ -18,10 +18,13 @@ from cloche.project.journal import present
 from cloche.project.naming import named_paths, words_of
 from cloche.project.project import Project
 from cloche.project.snapshots import Taken
+from cloche.project.trees import entry_at
 from cloche.store.capture import record_files
 from cloche.store.walk import FileStat
 
+_METADATA = (".egg-info", ".dist-info")  # of packages: part of the environment
 _NO_PROGRAM = frozenset({"--version", "-V", "--help", "-h"})
+MOST_LISTED = 100
 SMALL = 10_000_000  # bytes of one file
 MOST_BYTES = 100_000_000  # of all of them in one run
 
@@ -57,14 +60,14 @@ def observe(
     paths = [path for path in _read(run, spooled.reads, declared) if path not in run.observed]
     earlier = [path for path in paths if not written.isdisjoint((path, *above(path)))]
     hidden = sorted(set(paths) - set(earlier))
-    _add(run, present(run.project, earlier, keep=True) | present(run.project, hidden))
+    run.observed |= present(run.project, earlier, keep=True) | present(run.project, hidden)
     named = {finding.place.file for finding in run.findings if finding.check == "not-recorded"}
     hidden = [path for path in hidden if path not in named]
     if hidden:
         run.notice(
             "not-recorded",
             f"{who} read {some(hidden)}, which Git ignores and Cloche does not track: no version holds the content",
-            hint=f"type `cloche add {shlex.quote(decode_path(hidden[0]))}`",
+            hint=f"type `cloche add {shlex.quote(decode_path(_common(hidden)))}`, unless the program can make it anew",
             place=Place(file=hidden[0]),
         )
     return _observe_changed(run, who, spooled, made)
@@ -76,7 +79,7 @@ def _observe_changed(run: Going, who: str, spooled: Spooled, made: Collection[st
     read = spooled.read_first & view.files.keys() - run.taken.entries.keys()
     changed = [path for path in sorted(read) if run.files.get(path) != view.files[path] and _counts(run, path, made)]
     if changed:
-        _add(run, {path: run.earlier[path] for path in changed if path in run.earlier})
+        run.observed |= {path: run.earlier[path] for path in changed if path in run.earlier}
         lost = [path for path in changed if path not in run.earlier]
         held = "" if lost else "; what it was before is on record, too"
         run.notice(
@@ -90,8 +93,10 @@ def _observe_changed(run: Going, who: str, spooled: Spooled, made: Collection[st
     return not changed
 
 
-def _add(run: Going, found: Mapping[str, Entry]) -> None:
-    run.observed |= {path: Output(path, one.kind, one.digest, one.size, one.count) for path, one in found.items()}
+def _common(paths: Sequence[str]) -> str:
+    """The file itself, or the innermost folder that holds all of them; else the first of them."""
+    shared = set.intersection(*({path, *above(path)} for path in paths))
+    return max(shared, key=len, default=paths[0])
 
 
 def _read(run: Going, reads: frozenset[str], declared: Sequence[str]) -> list[str]:
@@ -111,8 +116,24 @@ def _read(run: Going, reads: frozenset[str], declared: Sequence[str]) -> list[st
 def _counts(run: Going, path: str, made: Collection[str]) -> bool:
     """Not what this run made, nor what is left out of every record, nor what follows from another file."""
     left_out = {one.path for one in run.taken.view.left_out}
-    ours = any(one in made or one in left_out for one in (path, *above(path)))
+    ours = any(one in made or one in left_out or one.endswith(_METADATA) for one in (path, *above(path)))
     return not ours and not is_compiled(path) and not secret_reason(run.project.root, path)
+
+
+def only_read(run: Going, spooled: Spooled) -> frozenset[str]:
+    """Inputs that were opened for reading and never for writing: where one of them changed, somebody else did it."""
+    return frozenset(spooled.reads & run.taken.entries.keys() - spooled.writes)
+
+
+def observed_outputs(run: Going) -> tuple[Output, ...]:
+    """What was observed, for the record: file by file, or, where that are many, by folder of the project. The tree of
+    such a folder names just the files that were read."""
+    files = run.observed
+    tops = {path.partition("/")[0] for path in files if "/" in path} if len(files) > MOST_LISTED else set[str]()
+    listed = {path: entry for path, entry in files.items() if path.partition("/")[0] not in tops}
+    for top in sorted(tops):
+        listed[top] = entry_at(run.project, top, {path: one for path, one in files.items() if inside(path, top)})
+    return tuple(Output(path, one.kind, one.digest, one.size, one.count) for path, one in listed.items())
 
 
 def notice_unseen(run: Going, spooled: Spooled, command: Sequence[str] | str, folder: str) -> bool:

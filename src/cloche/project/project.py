@@ -32,7 +32,8 @@ FORMAT = 1
 class Project:
     """One project. `root` is the folder that holds `cloche.toml`; everything else is opened when first asked for.
 
-    clock gives the seconds since 1970 and random that many random bytes; both can be replaced by a test.
+    clock gives the seconds since 1970 and random that many random bytes; both can be replaced by a test. taken_back:
+    what was cut off half-way, and was undone when the project was opened; empty for nothing.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Project:
         self.root = root
         self.clock = clock
         self.random = random
+        self.taken_back = ""
 
     @classmethod
     def find(cls, start: Path) -> Project:
@@ -171,6 +173,7 @@ class Project:
                 for operation in self.catalog.operations(1):
                     if operation.state == "started":
                         self.catalog.drop_operation(operation.number)
+                        self.taken_back = operation.summary
 
     def _create(self, marker: Path) -> None:
         try:

@@ -51,7 +51,7 @@ def run_side(project: Project, run: Run) -> Side:
     """A recorded run as a side."""
     environment = project.catalog.environment(run.snapshot.environment)
     code = listing(project, run.snapshot.code.tree)
-    return Side(run.id, run.snapshot, environment, run, code, observed=observed_by(run))
+    return Side(run.id, run.snapshot, environment, run, code, observed=observed_by(project, run))
 
 
 def work_side(
@@ -70,15 +70,17 @@ def work_side(
         project, command=command, keep=keep, view=view or look(project), strict=False, values=values, progress=progress
     )
     code = {path: taken.entries[path] for path in taken.view.code}
-    observed = present(project, [one.path for one in like.observed]) if like is not None else {}
+    observed = present(project, observed_by(project, like)) if like is not None else {}
     return Side(WORK_TREE, taken.snapshot, taken.environment, None, code, taken, observed)
 
 
-def observed_by(run: Run) -> dict[str, Entry]:
-    """What a run read beyond its inputs, as entries by path."""
-    return {
-        one.path: Entry(one.path.rpartition("/")[2], one.kind, one.digest, one.size, one.count) for one in run.observed
-    }
+def observed_by(project: Project, run: Run) -> dict[str, Entry]:
+    """What a run read beyond its inputs, file by file."""
+    found: dict[str, Entry] = {}
+    for one in run.observed:
+        entry = Entry(one.path.rpartition("/")[2], one.kind, one.digest, one.size, one.count)
+        found |= expand(project.store, entry, one.path)
+    return found
 
 
 def observed_changes(first: Side, second: Side) -> tuple[PathChange, ...]:

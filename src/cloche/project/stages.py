@@ -105,7 +105,7 @@ def _programs(run: Going, stage: Stage) -> dict[str, str]:
 
 
 def _entries(run: Going, name: str, path: str) -> dict[str, Entry]:
-    entries = present(run.project, [path], keep=True)
+    entries = present(run.project, [path])
     if not entries:
         raise InputError(
             f"stage {name} reads {path}, which does not exist",

@@ -86,6 +86,15 @@ class Store:
             else:
                 yield from self._assemble(digest, decode_recipe(payload))
 
+    def is_sound(self, digest: Digest) -> bool:
+        """Whether content can be read, every byte as it was."""
+        try:
+            for _ in self.stream(digest):
+                pass
+        except (Damaged, NotFound):
+            return False
+        return True
+
     def read_tree(self, digest: Digest) -> Tree:
         """The tree with this digest. Raises NotFound, Damaged."""
         return decode_tree(self.read(digest))

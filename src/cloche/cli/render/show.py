@@ -15,6 +15,7 @@ from cloche.model.run import Run
 from cloche.ops.show import Shown
 
 LONGEST = 400
+READ_SHOWN = 12
 OUTPUTS_SHOWN = 20
 
 
@@ -65,8 +66,11 @@ def _inputs(shown: Shown) -> Iterator[tuple[str, str]]:
         yield "git", f"{code.commit[:12]} on {code.branch or 'no branch'}{changes}"
     for item in snapshot.data.paths:
         yield "data", f"{item.digest[:12]}  {item.path}: {plural(item.count, 'file')}, {size(item.size)}"
-    for read in run.observed:
-        yield "read", f"{read.digest[:12]}  {read.path}: {size(read.size)}"
+    for read in run.observed[:READ_SHOWN]:
+        files = f"{plural(read.count, 'file')}, " if read.kind == "d" else ""
+        yield "read", f"{read.digest[:12]}  {read.path}: {files}{size(read.size)}"
+    if len(run.observed) > READ_SHOWN:
+        yield "read", f"… and {len(run.observed) - READ_SHOWN} more (--json lists all)"
     for key, one in snapshot.config.values.items():
         yield (
             "config",
