@@ -14,7 +14,7 @@ DOUBLE = "import cloche; cloche.log(m=2 * float(open('in.csv').read()))\n"
 
 def findings(run: Any) -> list[tuple[str, str]]:
     """Check and file of each finding."""
-    return [(one["check"], one["place"]["file"]) for one in run["findings"]]
+    return [(one["check"], one["place"].get("file", "")) for one in run["findings"]]
 
 
 def ignoring(shell: Shell) -> Shell:
@@ -142,15 +142,21 @@ def test_a_secret_that_is_read_is_neither_recorded_nor_to_be_added(project: Shel
 def test_a_python_that_cannot_be_observed_is_said(project: Shell) -> None:
     project.write("src/helper.py", "V = 1\n")
     project.write("train.py", "import helper; print(helper.V)\n")
-    seen = project.run(command=["sh", "-c", "PYTHONPATH=src python train.py"])
-    assert findings(seen) == []
+    hidden = project.run(command=["sh", "-c", "PYTHONPATH=src python train.py"])
+    assert findings(hidden) == [("not-observed", "")]
     blind = project.run(command=["env", "PYTHONPATH=src", "python", "train.py"])
     assert findings(blind) == [("not-observed", "train.py")]
     project.write("cloche.toml", "[stages.t]\nrun = 'PYTHONPATH=src python train.py'\nreads = ['train.py']\n")
     assert findings(project.run(command=())) == [("not-observed", "train.py")]
     project.write("cloche.toml", "[stages.t]\nrun = 'python -I train.py || true'\nreads = ['train.py']\n")
     assert findings(project.run(command=())) == [("not-observed", "train.py")]
-    assert findings(project.run(command=["touch", "train.py"])) == []
+    for harmless in (
+        ["touch", "train.py"],
+        ["echo", "python", "train.py"],
+        ["python", "--version"],
+        ["python", "-c", ""],
+    ):
+        assert findings(project.run(command=harmless)) == []
 
 
 def test_many_files_are_kept_as_folders(project: Shell) -> None:
@@ -198,3 +204,21 @@ def test_metadata_of_packages_and_kept_folders_are_no_findings(project: Shell) -
     project.commit()
     run = project.run(command=())
     assert [one["check"] for one in run["findings"]] in ([], ["undeclared-read"])
+
+
+@pytest.mark.parametrize("then", ["git add --force in.csv", "rm .gitignore", "cloche add in.csv"])
+def test_a_revert_never_deletes_what_the_run_read(project: Shell, then: str) -> None:
+    run = ignoring(project).run()
+    project("sh", "-c", then)
+    project.commit()
+    project.cloche("revert", run["id"])
+    assert project.read("in.csv") == "1"
+    assert project.run()["metrics"] == {"m": 2.0}
+
+
+def test_an_earlier_output_that_was_committed_since_is_brought_back(project: Shell) -> None:
+    first = chain(project).run()
+    project.write("in.csv", "9")
+    project.commit()
+    project.cloche("revert", first["id"])
+    assert project.read("in.csv") == "1"

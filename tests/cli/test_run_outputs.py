@@ -189,3 +189,17 @@ def test_a_process_that_outlives_the_command_is_said(plain: Shell) -> None:
     quiet = plain.run(command=["sh", "-c", "sleep 5 > /dev/null 2>&1 & echo now"])
     assert [one["check"] for one in quiet["findings"]] == ["still-running"]
     assert plain.run(command=["sh", "-c", "sleep .1 > /dev/null 2>&1 & echo now"])["findings"] == []
+
+
+def test_a_metric_file_that_the_pipeline_does_not_write_is_said(plain: Shell) -> None:
+    plain.write(
+        "cloche.toml", "[metrics]\nfiles = ['scores.json']\n[stages.a]\nrun = 'true'\n[stages.b]\nrun = 'true'\n"
+    )
+    assert checks(plain.run("--stage", "a", command=())) == []
+    assert checks(plain.run(command=())) == ["metrics-missing"]
+
+
+def test_files_that_cloche_itself_writes_meanwhile_are_no_outputs(project: Shell) -> None:
+    project.write("data/a.csv", "1\n")
+    project.write("t.py", "import subprocess; subprocess.run(['cloche', 'add', 'data'], check=True)\n")
+    assert outputs(project.run(command=["python", "t.py"])) == {}

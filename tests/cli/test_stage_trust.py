@@ -113,7 +113,11 @@ def test_what_lies_in_an_output_folder_from_before_is_said(project: Shell) -> No
     run = project.run("-P", "n=2", command=())
     [finding] = run["findings"]
     assert (finding["check"], finding["place"]["file"]) == ("left-over", "out/2")
-    assert project.run(command=())["findings"] == [], "taken from that run, with all that lay there"
+    assert [one["check"] for one in project.run(command=())["findings"]] == ["left-over"], "and it is never reused"
+    (project.folder / "out/2").unlink()
+    clean = project.run(command=())
+    assert (clean["findings"], clean["outputs"][0]["count"]) == ([], 2)
+    assert project.run(command=())["stages"][0]["reused"] == clean["id"]
 
 
 def test_secrets_in_an_output_folder_are_not_stored(project: Shell) -> None:

@@ -65,6 +65,7 @@ _WRAPPERS = frozenset(
         *("watch", "xargs", "xvfb-run", "if", "then", "else", "while", "until", "do", "!", "{"),
     }
 )
+_NO_PROGRAM = frozenset({"--version", "-V", "-VV", "--help", "-h"})
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _COMMENT = re.compile(r"(?m)(?:^|(?<=[ \t;]))#[^\n]*")
 _OPERATOR = re.compile(r"[;&|()\n]+")
@@ -92,6 +93,29 @@ def find_python(
     search = _Search(where, variables)
     found = search.text(command) if isinstance(command, str) else search.words(list(command))
     return found or _usual(os.path.abspath(root), variables)
+
+
+def starts_python(command: Sequence[str] | str) -> bool:
+    """Whether a command names a Python as its program, to run something with it. A script or `make` that starts one
+    further down is not looked into.
+
+    >>> starts_python("PYTHONPATH=src python3 -m train"), starts_python(["echo", "python"]), starts_python("python -V")
+    (True, False, False)
+    """
+    simple = _simple_commands(command) if isinstance(command, str) else [list(command)]
+    return any(_starts_python(words) for words in simple)
+
+
+def _starts_python(words: Sequence[str]) -> bool:
+    for at, word in enumerate(words):
+        name = os.path.basename(word)
+        if name in _SHELLS and "-c" in words[at:-1]:
+            return starts_python(words[words.index("-c", at) + 1])
+        if is_python_name(word):
+            return not _NO_PROGRAM.intersection(words[at + 1 : at + 2])
+        if name not in _WRAPPERS and not word.startswith("-") and not _ASSIGNMENT.fullmatch(word):
+            return False
+    return False
 
 
 def pinning_files(program: str, where: str, variables: Mapping[str, str]) -> Iterator[str]:

@@ -17,7 +17,8 @@ from cloche.model.digest import Digest, digest_bytes, digest_parts
 from cloche.model.paths import decode_path, encode_path, inside
 
 CACHE_FILE = "sources.json"
-MOST_FILES = 20_000  # looked at below a folder of PYTHONPATH, which may be a whole home
+# Of a folder of PYTHONPATH, which may be a whole home: what is looked at, and how many modules count.
+MOST_FILES, MOST_MODULES = 500_000, 20_000
 _MODULES = (".py", ".so", ".pyd")
 _INSTALLED = frozenset({"site-packages", "dist-packages", "lib-dynload", "Lib", "DLLs"})
 _LIBRARY = re.compile(r"python[\d.]*t?(\.zip)?")
@@ -78,9 +79,10 @@ class SourceTrees:
         if os.path.isfile(folder):
             return self._digest_file(folder)
         parts: list[str] = []
-        for name in sorted(islice(_walk(folder), MOST_FILES)):
+        modules = (name for name in islice(_walk(folder), MOST_FILES) if name.endswith(_MODULES))
+        for name in sorted(islice(modules, MOST_MODULES)):
             path = os.path.join(folder, decode_path(name))
-            if name.endswith(_MODULES) and not self.in_project(path):
+            if not self.in_project(path):
                 parts += (name, self._digest_file(path))
         return digest_parts(parts) if parts else ""
 
@@ -135,8 +137,8 @@ def _walk(root: str) -> Iterator[str]:
     for folder, folders, files in os.walk(root):
         folders[:] = [
             name
-            for name in folders
+            for name in sorted(folders)
             if not is_cache_folder(name) and not os.path.exists(os.path.join(folder, name, "pyvenv.cfg"))
         ]
-        for name in files:
+        for name in sorted(files):
             yield encode_path(os.path.relpath(os.path.join(folder, name), root).replace(os.sep, "/"))

@@ -16,6 +16,7 @@ from cloche.model.paths import above
 from cloche.model.plan import Belongs, Plan, PlannedFile
 from cloche.model.run import Run
 from cloche.model.tree import Entry
+from cloche.model.wording import some
 from cloche.project.going import refuse_while_going
 from cloche.project.journal import in_the_way, perform, present, text_change
 from cloche.project.packages import Packages, plan_environment
@@ -93,8 +94,10 @@ def _not_held(project: Project, now: Side, then: Side) -> tuple[str, ...]:
     """What the run read, is not as it was, and was never recorded."""
     held = _held(project, then)
     gone = [one.path for one in observed_changes(then, now) if one.path not in held]
+    gone_or_held = {*gone, *held}
     notes = [f"{path} is not as it was, and its content was never recorded" for path in gone]
-    notes += [f"{path} was there, and was not tracked: it stays as it is" for path in sorted(older_data(now, then))]
+    older = sorted(older_data(now, then) - gone_or_held)
+    notes += [f"{some(older)} was there, and belonged to no input: it stays as it is"] if older else []
     return tuple(notes)
 
 
@@ -104,14 +107,14 @@ def _files(
     planned: dict[str, tuple[PathChange, Belongs]] = {}
     belonged = _belonging(then)
     written = {one.path for one in then.run.outputs} if then.run is not None else set[str]()
-    left_out = {one.path for one in then.snapshot.code.left_out}
+    stay = {one.path for one in then.snapshot.code.left_out} | then.observed.keys() | older_data(now, then)
 
     def put(changes: Sequence[PathChange], part: Belongs) -> None:
-        """A path that was another part's then is not this part's to delete, nor one that was there and left out."""
+        """A path that was another part's then is not this part's to delete, nor one that lay there all the same."""
         mine = (
             change
             for change in changes
-            if change.after is not None or (belonged(change.path) in (part, "") and change.path not in left_out)
+            if change.after is not None or (belonged(change.path) in (part, "") and change.path not in stay)
         )
         planned.update({change.path: (change, part) for change in mine})
 
@@ -134,12 +137,12 @@ def _files(
 
 
 def older_data(now: Side, then: Side) -> set[str]:
-    """Data that was not tracked when the run ran, and whose files are older than that: they lay there, and stay."""
+    """Files of data that was not tracked when the run ran, and that did not change since: they lay there, and stay."""
     if now.taken is None or then.run is None:
         return set()
-    began = then.run.created * 1e9
-    files = {path: now.taken.view.data.get(path, {}) for path in now.data.keys() - then.data.keys()}
-    return {path for path, stats in files.items() if stats and all(stat.mtime_ns < began for stat in stats.values())}
+    began, view = then.run.created * 1e9, now.taken.view
+    files = {path: stat for one in now.data.keys() - then.data.keys() for path, stat in view.data.get(one, {}).items()}
+    return {path for path, stat in files.items() if max(stat.ctime_ns, stat.mtime_ns) < began}
 
 
 def _held(project: Project, then: Side) -> dict[str, Entry]:
@@ -179,7 +182,7 @@ def _config(side: Side) -> dict[str, Entry]:
 def _data(project: Project, now: Side, then: Side) -> list[PathChange]:
     changes: list[PathChange] = []
     for path in now.data.keys() | then.data.keys():
-        if now.data.get(path) != then.data.get(path) and path not in older_data(now, then):
+        if now.data.get(path) != then.data.get(path):
             # What became data later, or is data no more, lies there all the same.
             here = data_files(project, now, path) if path in now.data else in_the_way(project, [path])
             changes += _towards(project, here, data_files(project, then, path))

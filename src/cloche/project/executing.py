@@ -154,14 +154,14 @@ def _stage_record(run: Going, name: str, stage: Stage, key: Key, execution: Exec
             error=True,
         )
     steady = observe(run, f"stage {name}", spooled, stage.reads, made)
-    steady = steady and not notice_unseen(run, spooled, stage.run, "")
+    unseen = notice_unseen(run, spooled, stage.run, "")
     observed = observed_reads(run, stage, key, spooled.reads, outputs)
     _report_observed(run, name, stage, observed)
     return StageRun(
         name,
         stage.run,
         status,
-        digest_to_find(run, key, spooled) if steady else "",
+        digest_to_find(run, key, spooled) if steady and not (unseen or run.left_over) else "",
         exit_status=execution.exit_status,
         resources=execution.resources,
         outputs=tuple(outputs.values()),

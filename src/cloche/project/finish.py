@@ -12,9 +12,10 @@ from cloche.capture.spool import Spool, Spooled
 from cloche.errors import ClocheError, RunFailed
 from cloche.model.environment import Environment, Machine
 from cloche.model.operation import FactEffect
-from cloche.model.paths import encode_path
-from cloche.model.run import Run, Series, StageRun
+from cloche.model.paths import encode_path, inside
+from cloche.model.run import Place, Run, Series, StageRun
 from cloche.model.snapshot import Snapshot
+from cloche.model.wording import some
 from cloche.project.executing import Outcome, outputs_of
 from cloche.project.going import Going, replaced
 from cloche.project.interpreters import see_process
@@ -33,6 +34,7 @@ def finish(run: Going, outcome: Outcome) -> Run:
     logged = {key: value for source in sources for key, value in source.items()}
     metrics = logged | file_metrics(run, metric_paths(run, outputs))
     _report_spool(run, outcome.spooled)
+    _report_missing_metrics(run, outcome)
     record = replaced(
         run.run,
         status=outcome.status,
@@ -147,6 +149,22 @@ def _really_ran(run: Going, spooled: tuple[Spooled, ...]) -> tuple[Environment, 
         return taken.environment, taken.snapshot, taken.machine
     environment, machine = see_process(run.project, seen[0])
     return environment, msgspec.structs.replace(taken.snapshot, environment=environment.digest), machine
+
+
+def _report_missing_metrics(run: Going, outcome: Outcome) -> None:
+    """Metric files that cloche.toml names and that the whole pipeline did not write."""
+    settings = run.project.settings
+    if outcome.status != "finished" or {stage.name for stage in outcome.stages} != settings.stages.keys():
+        return
+    named = [path for path in settings.metrics.files or () if not set(path) & set("*?[")]
+    missing = [path for path in named if not any(inside(path, written) for written in run.outputs)]
+    if missing and settings.stages:
+        run.notice(
+            "metrics-missing",
+            f"{some(missing)}, named under [metrics] in cloche.toml, was not written",
+            hint="correct the name there, or what writes it",
+            place=Place(file=missing[0]),
+        )
 
 
 def _report_spool(run: Going, spooled: tuple[Spooled, ...]) -> None:

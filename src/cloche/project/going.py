@@ -19,7 +19,7 @@ from cloche.model.run import Finding, Output, Place, Run, run_id
 from cloche.model.tree import Entry
 from cloche.model.wording import some
 from cloche.project.holding import held
-from cloche.project.project import Project
+from cloche.project.project import LOCK_FILE, Project
 from cloche.project.snapshots import Taken
 from cloche.project.trees import entry_at
 from cloche.project.view import walk_project
@@ -32,7 +32,8 @@ RUN_LOCK = "lock"
 @dataclass
 class Going:
     """State of one run between its beginning and its end. files: the work tree as it was last looked at. closed: its
-    record is complete. unsettled: an input was changed while the run was going. observed: what was read
+    record is complete. unsettled: an input was changed while the run was going. left_over: the last
+    command left in its output folder what an earlier run wrote. observed: what was read
     beyond the four inputs. earlier: outputs of earlier runs as they were at the beginning."""
 
     project: Project
@@ -44,6 +45,7 @@ class Going:
     findings: list[Finding] = field(default_factory=list)
     closed: bool = False
     unsettled: bool = False
+    left_over: bool = False
     observed: dict[str, Entry] = field(default_factory=dict)
     earlier: dict[str, Entry] = field(default_factory=dict)
 
@@ -122,13 +124,13 @@ def settle(
     _report_inputs(run, inputs, gone)
     ignored = matcher(project.settings.outputs.ignore)
     written = {path: stat for path, stat in changed.items() if path not in inputs and not ignored(path)}
+    written = {path: stat for path, stat in written.items() if not _is_ours(path)}
     touched = [path for path in before.keys() | after.keys() if before.get(path) != after.get(path)]
     roots = [root for root in writes if put or any(inside(path, root) for path in touched)]
     whole = {path: stat for path, stat in after.items() if any(inside(path, root) for root in roots)}
     found = _without_secrets(run, written | whole)
     if not put:
-        same = [path for path, stat in found.items() if before.get(path) == stat and stat.kind != "d"]
-        _report_left_over(run, [path for path in same if path not in (run.taken.view.git_tracked or ())])
+        _report_left_over(run, found)
     lost: list[str] = []
     entries = _record(run, found, lost)
     _report_closed(run, walked.unreadable)
@@ -163,14 +165,18 @@ def _report_closed(run: Going, unreadable: Sequence[tuple[str, str]]) -> None:
             run.notice("output-lost", message, hint="make it readable", place=Place(file=path), error=True)
 
 
-def _report_left_over(run: Going, paths: list[str]) -> None:
-    """Files in a declared folder that were there before and were not written: from an earlier run, most often."""
+def _report_left_over(run: Going, found: Mapping[str, FileStat]) -> None:
+    """Files in a declared folder that lay there before the run: from an earlier one, most often."""
+    view = run.taken.view
+    same = [path for path, stat in found.items() if view.files.get(path) == stat and stat.kind != "d"]
+    paths = sorted(path for path in same if path not in (view.git_tracked or ()))
+    run.left_over = bool(paths)
     if paths:
         run.notice(
             "left-over",
-            f"{some(sorted(paths))} was not written by this run, and is recorded as its output all the same",
+            f"{some(paths)} was not written by this run, and is recorded as its output all the same",
             hint="if it is from an earlier run, delete it and run again, or have the stage empty the folder first",
-            place=Place(file=min(paths)),
+            place=Place(file=paths[0]),
         )
 
 
@@ -193,6 +199,11 @@ def _without_secrets(run: Going, written: Mapping[str, FileStat]) -> dict[str, F
 def _expected(project: Project, writes: Sequence[str]) -> Callable[[str], bool]:
     metric = matcher(project.settings.metric_patterns, anchored=True)
     return lambda path: metric(path) or any(inside(path, root) for root in writes)
+
+
+def _is_ours(path: str) -> bool:
+    """A file that `cloche add` and `cloche untrack` write, perhaps while a command runs."""
+    return path == LOCK_FILE or path.rpartition("/")[2] == ".gitignore"
 
 
 def _is_input(run: Going, path: str, reads: Collection[str]) -> bool:

@@ -14,7 +14,7 @@ def named_paths(project: Project, command: Sequence[str] | str, folder: str) -> 
     """Path texts of what the words of a command may name, there or not. folder: where the command starts."""
     base = project.root / decode_path(folder)
     found: list[str] = []
-    for word in words_of(command):
+    for word in _words(command):
         try:
             found.append(project.path_text(word, base))
         except (InputError, ValueError):
@@ -22,8 +22,7 @@ def named_paths(project: Project, command: Sequence[str] | str, folder: str) -> 
     return list(dict.fromkeys(found))
 
 
-def words_of(command: Sequence[str] | str) -> Sequence[str]:
-    """The words of a command that is given as such, or as a text for the shell."""
+def _words(command: Sequence[str] | str) -> Sequence[str]:
     if not isinstance(command, str):
         return command
     try:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Collection, Sequence
 
 from cloche.capture.code import is_compiled
-from cloche.capture.programs import is_python_name
+from cloche.capture.interpreter import starts_python
 from cloche.capture.secrets import secret_reason
 from cloche.capture.spool import Spooled
 from cloche.model.paths import above, decode_path, inside
@@ -15,7 +15,7 @@ from cloche.model.tree import Entry
 from cloche.model.wording import some
 from cloche.project.going import Going
 from cloche.project.journal import present
-from cloche.project.naming import named_paths, words_of
+from cloche.project.naming import named_paths
 from cloche.project.project import Project
 from cloche.project.snapshots import Taken
 from cloche.project.trees import entry_at
@@ -23,7 +23,6 @@ from cloche.store.capture import record_files
 from cloche.store.walk import FileStat
 
 _METADATA = (".egg-info", ".dist-info")  # of packages: part of the environment
-_NO_PROGRAM = frozenset({"--version", "-V", "--help", "-h"})
 MOST_LISTED = 100
 SMALL = 10_000_000  # bytes of one file
 MOST_BYTES = 100_000_000  # of all of them in one run
@@ -138,9 +137,7 @@ def observed_outputs(run: Going) -> tuple[Output, ...]:
 
 def notice_unseen(run: Going, spooled: Spooled, command: Sequence[str] | str, folder: str) -> bool:
     """Say so where a Python ran and told nothing: what it read is not known. Whether that is so."""
-    words = [str(word) for word in words_of(command)]
-    starts = any(is_python_name(word) for word in words) and _NO_PROGRAM.isdisjoint(words)
-    if not starts or spooled.processes or not run.folder.is_dir():
+    if not starts_python(command) or spooled.processes or not run.folder.is_dir():
         return False
     scripts = [path for path in named_paths(run.project, command, folder) if path.endswith(".py")]
     name = next((path for path in scripts if path in run.taken.view.files), "the Python program")
