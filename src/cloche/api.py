@@ -6,6 +6,7 @@ Every method calls the same function as the command of that name and returns the
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -25,8 +26,11 @@ from cloche.project.project import Project
 
 
 def open(path: str | Path = ".") -> OpenProject:  # noqa: A001
-    """The project that `path` lies in. Raises cloche.ClocheError where there is none."""
-    return OpenProject(Project.find(Path(path)))
+    """The project that `path` lies in, with a warning where its catalog is gone. Raises cloche.ClocheError."""
+    found = Project.find(Path(path))
+    if found.has_lost_catalog():
+        warnings.warn(f"{found.folder}/catalog.db is gone, and every record of a run with it", stacklevel=2)
+    return OpenProject(found)
 
 
 def init(path: str | Path = ".", *, nested: bool = False) -> OpenProject:

@@ -259,3 +259,8 @@ def test_what_is_written_is_what_is_read(document: dict[str, Any]) -> None:
         stage.reads == tuple(dict.fromkeys(document["stages"][name]["reads"]))
         for name, stage in settings.stages.items()
     )
+
+
+def test_a_table_that_stands_twice_is_named_as_it_is_written() -> None:
+    error = refused("[stages.a]\nrun = 'x'\n[stages.a]\nrun = 'y'\n")
+    assert error.message == "cloche.toml, line 3: the table [stages.a] stands twice"

@@ -30,6 +30,12 @@ _SOURCE = (
 )
 
 
+_WRITTEN = frozenset(
+    {"makefile", "dockerfile", "containerfile", "snakefile", "justfile", "readme", "license", "requirements"}
+)
+_WRITTEN_DOT = frozenset({".gitignore", ".gitattributes", ".dockerignore", ".python-version", ".editorconfig"})
+
+
 class Classified(msgspec.Struct, frozen=True):
     """code: the paths that are code, sorted. left_out: files that are not recorded, and why."""
 
@@ -112,8 +118,9 @@ def classify(
 
 
 def is_source(path: str) -> bool:
-    """Whether a file is, by its ending, one that people write: code even where a run once wrote it."""
-    return path.lower().endswith(_SOURCE)
+    """Whether a file is, by its name, one that people write: code even where a run once wrote it."""
+    name = path.rpartition("/")[2].lower()
+    return name.endswith(_SOURCE) or name.partition(".")[0] in _WRITTEN or name in _WRITTEN_DOT
 
 
 def _derived(path: str, outputs: Collection[str]) -> bool:

@@ -15,6 +15,8 @@ from cloche.model.settings_rules import Unfit, tidy_of
 from cloche.model.suggestions import closest
 from cloche.model.toml_lines import Path, key_lines
 
+_TWICE = re.compile(r"Cannot declare \(([^)]*)\)")  # as tomllib says it
+_WORD = re.compile(r"'([^']*)'")
 _PLACE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _STAGE_NAME = re.compile(r"(?![-.])[^\s/\\\x00-\x1f\x7f\"'`]+")
@@ -49,7 +51,9 @@ def _syntax(error: Exception, text: str, name: str) -> SettingsError:
     if "overwrite" in message or "twice" in message:
         hint = "it stands twice: take one of the two out"
     line = int(found[1]) if found[1] else text.rstrip("\n").count("\n") + 1
-    what = message[: found.start()]
+    what = _TWICE.sub(
+        lambda keys: f"the table [{'.'.join(re.findall(_WORD, keys[1]))}] stands", message[: found.start()]
+    )
     return SettingsError(f"{name}, line {line}: {what[:1].lower()}{what[1:]}", hint=hint)
 
 

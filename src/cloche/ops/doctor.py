@@ -26,7 +26,10 @@ State = Literal["ok", "warning", "error"]
 LOW_ON_SPACE = 1 << 30
 NO_STORE = "copy .cloche/ from where the data was added: Git carries what is needed to find it, not the data"
 CATALOG = "restore .cloche/catalog.db from a copy"
-COPY = "restore .cloche/store from a copy"
+COPY = (
+    "restore .cloche/store from a copy; without one, move the damaged pack away: what still lies in the work tree is"
+    " stored again by `cloche add` and the next run"
+)
 
 
 class Check(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Literal
 
 from cloche.analysis.environments import diff_environments
 from cloche.environments import create_environment
-from cloche.errors import ClocheError, Conflict, InputError, UsageError
+from cloche.errors import ClocheError, Conflict, InputError, NotFound, UsageError
 from cloche.model.changes import PARTS, Part, PathChange, checked_parts
 from cloche.model.lock import render_lock
 from cloche.model.operation import Effect, PackagesEffect
@@ -20,7 +20,7 @@ from cloche.model.wording import some
 from cloche.project.going import refuse_while_going
 from cloche.project.journal import in_the_way, perform, present, text_change
 from cloche.project.packages import Packages, plan_environment
-from cloche.project.project import LOCK_FILE, Project
+from cloche.project.project import FOLDER, LOCK_FILE, Project
 from cloche.project.recovery import recover
 from cloche.project.revisions import find_run
 from cloche.project.sides import Side, data_files, observed_changes, run_side, work_side
@@ -66,6 +66,12 @@ def _to_lock(project: Project, dry_run: bool) -> Plan:
     """Bring tracked data to what `cloche.lock` names."""
     with project.writing():
         changes: list[PathChange] = []
+        gone = [item.path for item in project.tracked if not project.store.has(item.digest)]
+        if gone:
+            raise NotFound(
+                f"the store here does not hold {some(gone)} as {LOCK_FILE} names it",
+                hint=f"copy {FOLDER}/ from where it was added: Git carries what is needed to find it, not the data",
+            )
         for item in project.tracked:
             entry = Entry(item.path.rpartition("/")[2], item.kind, item.digest, item.size, item.count)
             changes += _towards(project, present(project, [item.path]), expand(project.store, entry, item.path))
@@ -93,7 +99,7 @@ def _notes(now: Side, then: Side) -> tuple[str, ...]:
 def _not_held(project: Project, now: Side, then: Side) -> tuple[str, ...]:
     """What the run read, is not as it was, and was never recorded."""
     held = _held(project, then)
-    gone = [one.path for one in observed_changes(then, now) if one.path not in held]
+    gone = [one.path for one in observed_changes(then, now) if one.before is not None and one.path not in held]
     gone_or_held = {*gone, *held}
     notes = [f"{path} is not as it was, and its content was never recorded" for path in gone]
     older = sorted(older_data(now, then) - gone_or_held)

@@ -11,7 +11,7 @@ from cloche.errors import InputError
 from cloche.model.changes import PathChange
 from cloche.model.digest import Digest
 from cloche.model.paths import inside
-from cloche.model.pipeline import stage_key
+from cloche.model.pipeline import order, stage_key
 from cloche.model.run import Output, StageRun
 from cloche.model.settings import Stage
 from cloche.model.tree import Entry
@@ -40,7 +40,7 @@ def key_of(run: Going, name: str, stage: Stage) -> Key:
 
     It covers the command, the environment, what the stage reads, its parameters, and the code: the whole of it,
     unless `reads` names code files, which are then all the code that it depends on. What links among the reads
-    lead to counts as well. A stage that names no reads depends on all data and on what the other stages wrote,
+    lead to counts as well. A stage that names no reads depends on all data and on what the stages before it wrote,
     and one that names neither reads nor params on the whole snapshot. Raises InputError where something that it
     reads is not there.
     """
@@ -50,7 +50,7 @@ def key_of(run: Going, name: str, stage: Stage) -> Key:
     inputs = {path: _state(entry_at(run.project, path, entries)) for path, entries in read.items()}
     if not stage.reads:
         inputs = {item.path: item.digest for item in snapshot.data.paths}
-        inputs |= _outputs_of_others(run, name)
+        inputs |= _outputs_before(run, name)
     inputs |= _programs(run, stage)
     params = visible_params(run, stage)
     names_code = any(inside(path, read) for path in run.taken.view.code for read in stage.reads)
@@ -61,11 +61,12 @@ def key_of(run: Going, name: str, stage: Stage) -> Key:
     return Key(stage_key(stage, stage.run, environment.digest, inputs, params, code), inputs, not names_code)
 
 
-def _outputs_of_others(run: Going, name: str) -> dict[str, str]:
-    """What lies where the other stages write, as far as anything does."""
-    stages = run.project.settings.stages
+def _outputs_before(run: Going, name: str) -> dict[str, str]:
+    """What lies where the stages before this one write, as far as anything does, whoever wrote it."""
+    stages = order(run.project.settings.stages)
+    before = stages[: stages.index(name)]
     found: dict[str, str] = {}
-    for path in [path for other, stage in stages.items() if other != name for path in stage.writes]:
+    for path in [path for stage in before for path in run.project.settings.stages[stage].writes]:
         entries = present(run.project, [path])
         if entries:
             found[f"output {path}"] = _state(entry_at(run.project, path, entries))

@@ -28,7 +28,8 @@ def command(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     from cloche.ops.add import add
 
     with progress("reading") as told:
-        done = add(project(), paths, dry_run=dry_run, progress=told)
+        here = project()
+        done = add(here, paths, dry_run=dry_run, progress=told)
     if as_json:
         print_json(done)
         return
@@ -38,6 +39,6 @@ def command(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
         say(f"{item.path}: {would}{one.state}, {plural(item.count, 'file')}, {size(item.size)}, {item.digest[:12]}")
         for link in one.outside:
             say(f"warning: {link} leads out of the project; only the link is recorded, not what it leads to")
-    if not dry_run and any(one.state != "unchanged" for one in done.paths):
+    if not dry_run and here.git is not None and any(one.state != "unchanged" for one in done.paths):
         files = " ".join(("cloche.lock", *done.ignored))
         say(f"next: `git add {files}` and commit, so that Git knows this version of the data")
