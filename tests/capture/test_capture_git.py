@@ -30,9 +30,10 @@ def test_outside_a_repository_there_is_none(tmp_path: Path) -> None:
     assert GitRepository.discover(tmp_path) is None
 
 
-def test_without_a_git_binary_there_is_none(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_git_binary_a_repository_is_refused(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(repository))
-    assert GitRepository.discover(repository) is None
+    with pytest.raises(InputError, match="no `git` to read it"):
+        GitRepository.discover(repository)
     assert GitRepository.files_below(repository) is None
 
 

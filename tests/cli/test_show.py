@@ -38,7 +38,7 @@ def test_findings_have_a_hint(model: Shell) -> None:
     model.cloche("run", "--", "sh", "-c", "echo '# more' >> train.py")
     text = model.cloche("show").out
     assert "train.py changed while the run was going" in text
-    assert "run again if the change mattered" in text
+    assert "run again if it mattered" in text
 
 
 def test_names_with_control_characters_do_not_reach_the_terminal(plain: Shell) -> None:

@@ -40,7 +40,7 @@ def stopped_by(bench: Bench, number: int, text: str) -> tuple[int, bytes]:
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"])
 def test_a_request_to_stop_reaches_the_command(bench: Bench, name: str) -> None:
     number = signal.Signals[name]
-    assert stopped_by(bench, number, "ulimit -c 0; touch ready; sleep 30")[0] == -number
+    assert stopped_by(bench, number, "ulimit -c 0; touch ready; exec sleep 30")[0] == -number
     assert bench.execution.signal == name
     assert bench.execution.interrupted
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cloche.errors import ClocheError, NewerVersion, SettingsError
 from cloche.model.lock import parse_lock, render_lock
-from cloche.model.paths import checked, encode_path
+from cloche.model.paths import checked, encode_path, is_reserved
 from cloche.model.snapshot import Tracked
 
 A, B, C = (letter * 64 for letter in "abc")
@@ -40,7 +40,11 @@ def _encodable(name: str) -> bool:
         return False
 
 
-PATHS = st.lists(names(), min_size=1, max_size=3).map(lambda parts: "/".join(map(encode_path, parts)))
+PATHS = (
+    st.lists(names(), min_size=1, max_size=3)
+    .map(lambda parts: "/".join(map(encode_path, parts)))
+    .filter(lambda path: not is_reserved(path))
+)
 TRACKED = st.builds(
     Tracked,
     PATHS,

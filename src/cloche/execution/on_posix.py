@@ -219,10 +219,10 @@ class Supervision:
 def outlived(group: int, patience: float) -> bool:
     """Whether a process of this group still runs after so many seconds. One that nobody has buried yet does not."""
     end = time.monotonic() + patience
-    while _exists(group):
+    while _exists(group) and _lives(group):
         if time.monotonic() > end:
-            return _lives(group)
-        time.sleep(0.01)
+            return True
+        time.sleep(0.02)
     return False
 
 
