@@ -222,3 +222,20 @@ def test_an_earlier_output_that_was_committed_since_is_brought_back(project: She
     project.commit()
     project.cloche("revert", first["id"])
     assert project.read("in.csv") == "1"
+
+
+STAGE = "[stages.s]\nrun = \"{run}\"\nreads = ['raw.txt', 'use.py']\nwrites = ['clean.txt', 'n.txt']\n"
+USE = "open('n.txt', 'w').write(str(len(open('clean.txt').read())))\n"
+
+
+@pytest.mark.parametrize("command", ["sort raw.txt > clean.txt; sleep .05; python use.py", "python atomic.py"])
+def test_what_a_stage_writes_and_then_reads_is_no_state(project: Shell, command: str) -> None:
+    project.write("use.py", USE)
+    project.write("atomic.py", "import os\nopen('t.tmp', 'w').write('x')\nos.replace('t.tmp', 'clean.txt')\n" + USE)
+    project.write("cloche.toml", STAGE.format(run=command))
+    for text in ("b\na\n", "c\nb\na\n", "d\n"):
+        project.write("raw.txt", text)
+        run = project.run(command=())
+        assert [check for check, _ in findings(run)] in ([], ["undeclared-read"])
+        assert project.run(command=())["stages"][0]["reused"]
+        assert findings(project.run("--force", command=())) == findings(run)

@@ -229,3 +229,19 @@ def test_a_stage_that_could_not_be_observed_is_run_again(project: Shell) -> None
     project.write("src/helper.py", "V = 20\n")
     assert [one["check"] for one in project.run(command=())["findings"]] == ["not-observed"]
     assert project.read("v.txt") == "20"
+
+
+def test_a_stage_whose_stored_outputs_are_damaged_is_run_again(project: Shell) -> None:
+    project.write("make.py", "import os; open('big.bin', 'wb').write(os.urandom(60_000))\n")
+    project.write("cloche.toml", "[stages.m]\nrun = 'python make.py'\nreads = ['make.py']\nwrites = ['big.bin']\n")
+    project.run(command=())
+    data = project.data("big.bin")
+    (project.folder / "big.bin").unlink()
+    pack = max((project.folder / ".cloche/store").rglob("*.pack"), key=lambda file: file.stat().st_size)
+    held = bytearray(pack.read_bytes())
+    held[held.index(data[:20])] ^= 1
+    pack.chmod(0o644)
+    pack.write_bytes(held)
+    done = project.cloche("run")
+    assert "stage m: not taken from run" in done.err
+    assert len(project.data("big.bin")) == 60_000

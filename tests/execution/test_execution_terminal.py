@@ -136,7 +136,7 @@ def test_the_window_changes_its_size(bench: Bench) -> None:
 
 @pytest.mark.parametrize(("key", "name"), [(INTR, "SIGINT"), (QUIT, "SIGQUIT")])
 def test_a_key_that_ends_the_command(bench: Bench, key: bytes, name: str) -> None:
-    with terminal(bench, bench.words("ulimit -c 0; echo started; sleep 30")) as session:
+    with terminal(bench, bench.words("ulimit -c 0; echo started; exec sleep 30")) as session:
         session.expect_exact("started\r\n")
         session.send(key)
         assert read_to_end(session)[1] == -signal.Signals[name]

@@ -28,8 +28,8 @@ class Spooled(msgspec.Struct, frozen=True):
     series: by key, in the order of writing; where a call named no step, its process's calls are counted from 0 for
     each key. metrics: the last value of each key. processes: the interpreters, one for each start of a Python, without
     distributions. reads, writes: project files that were opened, as path texts; what C or Rust readers opened is not
-    among them. read_first: those of the reads that were not opened for writing before. complete: False where a process
-    opened more files than it could list. invalid: lines that could not be understood, by file.
+    among them. read_first: those of the reads that were not opened for writing before, and when they were. complete:
+    False where a process opened more files than it could list. invalid: lines that could not be understood, by file.
     """
 
     series: dict[str, Series] = {}
@@ -37,7 +37,7 @@ class Spooled(msgspec.Struct, frozen=True):
     processes: tuple[Seen, ...] = ()
     reads: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
-    read_first: frozenset[str] = frozenset()
+    read_first: dict[str, float] = {}
     complete: bool = True
     invalid: dict[str, int] = {}
 
@@ -64,7 +64,7 @@ class Spool:
         series = self._read_series(invalid)
         processes: list[Seen] = []
         opened: dict[str, set[str]] = {"r": set(), "w": set()}
-        read_first: set[str] = set()
+        read_first: dict[str, float] = {}
         complete = True
         for line in _lines(self.folder / PYTHON_FILE):
             try:
@@ -75,7 +75,7 @@ class Spool:
                 elif kind == "open":
                     path = encode_path(record["path"])
                     if record["mode"] == "r" and path not in opened["w"]:
-                        read_first.add(path)
+                        read_first.setdefault(path, float(record.get("time", 0)))
                     opened[record["mode"]].add(path)
                 else:
                     complete = complete and kind != "more"
@@ -87,7 +87,7 @@ class Spool:
             processes=tuple(processes),
             reads=frozenset(opened["r"]),
             writes=frozenset(opened["w"]),
-            read_first=frozenset(read_first),
+            read_first=read_first,
             complete=complete,
             invalid=invalid,
         )

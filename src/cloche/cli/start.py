@@ -26,9 +26,8 @@ def main() -> None:
 def _printed(text: str) -> bool:
     """Write a text to stdout; False where that cannot be, which the whole program then says."""
     try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except (AttributeError, OSError):
+        os.write(1, text.encode("ascii"))
+    except OSError:
         return False
     return True
 

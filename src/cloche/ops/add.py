@@ -65,10 +65,10 @@ def add(
         _refuse(project, names, before)
         gone = [name for name in names if name in before and stat_of(project.root, name) is None]
         if gone:
+            held = all(project.store.has(before[name].digest) for name in gone)
+            back = "`cloche revert --lock` brings it back" if held else f"copy {FOLDER}/ from where it was added"
             forget = f"`cloche untrack {shlex.quote(decode_path(gone[0]))}` forgets it"
-            raise InputError(
-                f"tracked data is missing: {some(gone)}", hint=f"`cloche revert --lock` brings it back; {forget}"
-            )
+            raise InputError(f"tracked data is missing: {some(gone)}", hint=f"{back}; {forget}")
         rows = tuple(_record(project, name, before.get(name), not dry_run, progress) for name in sorted(names))
         project.cache.save()
         found = {row.tracked.path: row.tracked for row in rows}

@@ -148,7 +148,8 @@ def older_data(now: Side, then: Side) -> set[str]:
         return set()
     began, view = then.run.created * 1e9, now.taken.view
     files = {path: stat for one in now.data.keys() - then.data.keys() for path, stat in view.data.get(one, {}).items()}
-    return {path for path, stat in files.items() if max(stat.ctime_ns, stat.mtime_ns) < began}
+    older = {path for path, stat in files.items() if max(stat.ctime_ns, stat.mtime_ns) < began}
+    return older - then.code.keys()
 
 
 def _held(project: Project, then: Side) -> dict[str, Entry]:

@@ -10,6 +10,7 @@ import msgspec
 
 from cloche.capture.bootstrap import bootstrap_variables
 from cloche.capture.spool import Spool, Spooled
+from cloche.errors import Damaged, NotFound
 from cloche.execution import Execution, execute
 from cloche.model.paths import decode_path, inside
 from cloche.model.run import ID_SHOWN, Output, Place, Resources, StageRun, Status
@@ -62,9 +63,10 @@ def run_pipeline(run: Going, stages: Mapping[str, Stage], force: bool, say: Say)
     for name, stage in stages.items():
         key = key_of(run, name, stage)
         earlier = None if force else find_earlier(run, key)
-        if earlier is not None:
-            done.append(_reuse(run, name, stage, *earlier))
-            say(f"stage {name}: unchanged, taken from run {done[-1].reused[:ID_SHOWN]}")
+        taken = None if earlier is None else _reuse(run, name, stage, *earlier, say)
+        if taken is not None:
+            done.append(taken)
+            say(f"stage {name}: unchanged, taken from run {taken.reused[:ID_SHOWN]}")
             continue
         say(f"stage {name}: {stage.run}")
         last, spooled = _execute(run, stage.run, name, "", visible_params(run, stage))
@@ -118,12 +120,17 @@ def _execute(
     return execution, told
 
 
-def _reuse(run: Going, name: str, stage: Stage, earlier: str, record: StageRun) -> StageRun:
-    put_outputs(run, name, record.outputs)
+def _reuse(run: Going, name: str, stage: Stage, earlier: str, record: StageRun, say: Say) -> StageRun | None:
+    """The stage as an earlier run did it; None where what that run wrote can no longer be had."""
+    try:
+        put_outputs(run, name, record.outputs)
+    except (Damaged, NotFound) as error:
+        say(f"stage {name}: not taken from run {earlier[:ID_SHOWN]}: {error.message}")
+        return None
     outputs = settle(run, stage.writes, put=True)
     origin = record.reused or earlier
     run.outputs |= outputs
-    observe(run, f"stage {name}", Spooled(reads=frozenset(record.observed)), stage.reads)
+    observe(run, f"stage {name}", Spooled(reads=frozenset(record.observed)), stage)
     return StageRun(
         name,
         stage.run,
@@ -153,7 +160,7 @@ def _stage_record(run: Going, name: str, stage: Stage, key: Key, execution: Exec
             place=Place(stage=name, file=missing[0]),
             error=True,
         )
-    steady = observe(run, f"stage {name}", spooled, stage.reads, made)
+    steady = observe(run, f"stage {name}", spooled, stage, made)
     unseen = notice_unseen(run, spooled, stage.run, "")
     observed = observed_reads(run, stage, key, spooled.reads, outputs)
     _report_observed(run, name, stage, observed)

@@ -11,6 +11,7 @@ from cloche.capture.secrets import secret_reason
 from cloche.capture.spool import Spooled
 from cloche.model.paths import above, decode_path, inside
 from cloche.model.run import Output, Place
+from cloche.model.settings import Stage
 from cloche.model.tree import Entry
 from cloche.model.wording import some
 from cloche.project.going import Going
@@ -24,6 +25,7 @@ from cloche.store.walk import FileStat
 
 _METADATA = (".egg-info", ".dist-info")  # of packages: part of the environment
 MOST_LISTED = 100
+CLOCK = 0.01  # seconds that the time of a file may lag behind
 SMALL = 10_000_000  # bytes of one file
 MOST_BYTES = 100_000_000  # of all of them in one run
 
@@ -47,15 +49,17 @@ def earlier_outputs(project: Project, taken: Taken) -> dict[str, Entry]:
 
 
 def observe(
-    run: Going, who: str, spooled: Spooled, declared: Sequence[str] = (), made: Collection[str] = frozenset()
+    run: Going, who: str, spooled: Spooled, stage: Stage | None = None, made: Collection[str] = frozenset()
 ) -> bool:
     """Put on record what was read and lay there before the run began, but belongs to no input. Whether all of it is
     still what it was.
 
-    declared: what a stage says that it reads. made: paths that earlier stages of this run wrote. The content of outputs
-    of earlier runs is kept; of anything else only the digest is, and a finding says so. Secrets are passed over.
+    stage: with what it says that it reads and writes. made: paths that earlier stages of this run wrote. The content of
+    outputs of earlier runs is kept; of anything else only the digest is, and a finding says so. Secrets are passed
+    over.
     """
     written = run.taken.view.outputs
+    declared = stage.reads if stage is not None else ()
     paths = [path for path in _read(run, spooled.reads, declared) if path not in run.observed]
     earlier = [path for path in paths if not written.isdisjoint((path, *above(path)))]
     hidden = sorted(set(paths) - set(earlier))
@@ -69,14 +73,18 @@ def observe(
             hint=f"type `cloche add {shlex.quote(decode_path(_common(hidden)))}`, unless the program can make it anew",
             place=Place(file=hidden[0]),
         )
-    return _observe_changed(run, who, spooled, made)
+    return _observe_changed(run, who, spooled, stage, made)
 
 
-def _observe_changed(run: Going, who: str, spooled: Spooled, made: Collection[str]) -> bool:
+def _observe_changed(run: Going, who: str, spooled: Spooled, stage: Stage | None, made: Collection[str]) -> bool:
     """What was read and then changed, by the command itself (a checkpoint that it goes on from) or by somebody else."""
     view = run.taken.view
-    read = spooled.read_first & view.files.keys() - run.taken.entries.keys()
-    changed = [path for path in sorted(read) if run.files.get(path) != view.files[path] and _counts(run, path, made)]
+    read = spooled.read_first.keys() & view.files.keys() - run.taken.entries.keys()
+    touched = [path for path in sorted(read) if run.files.get(path) != view.files[path] and _counts(run, path, made)]
+    free = None if stage is None else stage.writes
+    after = [path for path in touched if not _written_first(run, spooled, path, free)]
+    now = present(run.project, [path for path in after if path in run.earlier])
+    changed = [path for path in after if path not in now or now[path].digest != run.earlier[path].digest]
     if changed:
         run.observed |= {path: run.earlier[path] for path in changed if path in run.earlier}
         lost = [path for path in changed if path not in run.earlier]
@@ -96,6 +104,16 @@ def _common(paths: Sequence[str]) -> str:
     """The file itself, or the innermost folder that holds all of them; else the first of them."""
     shared = set.intersection(*({path, *above(path)} for path in paths))
     return max(shared, key=len, default=paths[0])
+
+
+def _written_first(run: Going, spooled: Spooled, path: str, writes: Sequence[str] | None) -> bool:
+    """Whether a file that Python only read had been written before that, by another program of the same command. Of a
+    stage that is so only for what it declares to write: anything else may be somebody's edit. None: no stage."""
+    stat = run.files.get(path)
+    if path in spooled.writes or stat is None:
+        return False
+    ours = writes is None or any(inside(path, one) for one in writes)
+    return ours and stat.ctime_ns / 1e9 + CLOCK < spooled.read_first[path]
 
 
 def _read(run: Going, reads: frozenset[str], declared: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from cloche.capture.code import classify, plain_candidates
 from cloche.capture.config import config_files
-from cloche.model.paths import decode_path, inside
+from cloche.model.paths import decode_path, inside, is_reserved
 from cloche.model.snapshot import LeftOut, Tracked
 from cloche.project.project import FOLDER, Project
 from cloche.store.walk import FileStat, Walked, stat_of, walk
@@ -114,7 +114,8 @@ def _candidates(project: Project, files: Mapping[str, FileStat], git_tracked: Co
         return plain_candidates(path for path, stat in files.items() if stat.kind != "d")
     known = git_tracked or ()
     # A tracked file in a folder that was not walked (a committed node_modules) counts; an untracked one does not.
-    return [path for path in project.git.candidates() if path in files or path in known]
+    found = [path for path in project.git.candidates() if path in files or path in known]
+    return [path for path in found if not is_reserved(path)]  # someone committed `.cloche/`
 
 
 def _stat(project: Project, files: Mapping[str, FileStat], path: str) -> FileStat | None:

@@ -261,7 +261,7 @@ class Opened:
         if len(self.recorded) > MOST_RECORDED:
             self.spool.append({"kind": "more", "pid": self.pid})
             return
-        self.spool.append({"kind": "open", "pid": self.pid, "path": relative, "mode": mode})
+        self.spool.append({"kind": "open", "pid": self.pid, "path": relative, "mode": mode, "time": time.time()})
 
 
 def absolute(name: str) -> str:
@@ -308,6 +308,8 @@ def watcher(opened: Opened) -> "Callable[[str, tuple[object, ...]], None]":
         if event != "open":
             if event == "import" and len(args) > 1 and args[1]:
                 _guarded(note, args[1], args[1], "r", 0)
+            elif event == "os.rename" and len(args) > 1:  # how a file is written all at once
+                _guarded(note, ("rename", args[1]), args[1], "w", system.O_WRONLY)
             return
         try:
             path, mode, flags = args

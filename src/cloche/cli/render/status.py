@@ -103,4 +103,7 @@ def _hints(found: Status) -> Iterator[str]:
         yield "`cloche add` records the new data, for Git too; `cloche revert --lock` drops it"
     if found.base and not found.clean:
         run = found.base[:ID_SHOWN]
-        yield f"`cloche diff {run}` shows the changes, `cloche revert {run}` takes them back"
+        since = any(item.since for item in found.data)
+        inputs = found.code or found.config or found.environment.packages or found.forgotten or since
+        back = f", `cloche revert {run}` takes them back" if inputs else ""
+        yield f"`cloche diff {run}` shows the changes{back}"
