@@ -239,3 +239,35 @@ def test_what_a_stage_writes_and_then_reads_is_no_state(project: Shell, command:
         assert [check for check, _ in findings(run)] in ([], ["undeclared-read"])
         assert project.run(command=())["stages"][0]["reused"]
         assert findings(project.run("--force", command=())) == findings(run)
+
+
+def test_a_state_that_a_run_left_is_no_change(project: Shell) -> None:
+    project.write(".gitignore", "state\n")
+    project.write("state", "0")
+    project.write("train.py", STATE)
+    project.run()
+    project.run()
+    assert project.facts("status")["clean"], "it is what the run made of it"
+    assert project.facts("diff")["read"] == []
+    project.write("state", "9")
+    assert [one["path"] for one in project.facts("status")["read"]] == ["state"]
+
+
+def test_a_large_checkpoint_is_on_record_as_it_was(project: Shell) -> None:
+    project.write(
+        "train.py",
+        "import os\nn = open('ck.bin', 'rb').read(1)[0] + 1 if os.path.exists('ck.bin') else 1\n"
+        "open('ck.bin', 'wb').write(bytes([n]) * 11_000_000)\nimport cloche; cloche.log(n=n)\n",
+    )
+    for _ in range(3):
+        project.run()
+    project.cloche("revert", "@", "--only", "code,data,config")
+    assert project.data("ck.bin")[:1] == b"\x02"
+
+
+def test_what_need_not_run_is_no_python_that_was_missed(project: Shell) -> None:
+    project.write("train.py", "print(1)\n")
+    assert findings(project.run(command=["sh", "-c", "true || python train.py"])) == []
+    assert findings(project.run(command=["sh", "-c", "cd . && PYTHONPATH=src python train.py"])) == [
+        ("not-observed", "")
+    ]

@@ -245,3 +245,24 @@ def test_a_stage_whose_stored_outputs_are_damaged_is_run_again(project: Shell) -
     done = project.cloche("run")
     assert "stage m: not taken from run" in done.err
     assert len(project.data("big.bin")) == 60_000
+
+
+def test_a_stage_that_left_something_running_is_run_again(project: Shell) -> None:
+    command = "(for i in 1 2 3 4; do echo $i; sleep 0.3; done > a) & sleep 0.4"
+    project.write("cloche.toml", f"[stages.s]\nrun = '{command}'\nreads = ['cloche.toml']\nwrites = ['a']\n")
+    assert [one["check"] for one in project.run(command=())["findings"]] == ["still-running"]
+    assert project.run(command=())["stages"][0]["reused"] == ""
+
+
+def test_what_a_reused_stage_wrote_is_not_left_over(project: Shell) -> None:
+    project.write("x", "1\n")
+    project.write(
+        "cloche.toml",
+        "[stages.a]\nrun = 'mkdir -p out; echo 1 > out/a; echo 1 > a.txt'\n"
+        "reads = ['cloche.toml']\nwrites = ['a.txt']\n"
+        "[stages.b]\nrun = 'cp x out/b'\nreads = ['x', 'a.txt']\nwrites = ['out']\n",
+    )
+    project.run(command=())
+    project.write("x", "2\n")
+    run = project.run(command=())
+    assert ([stage["reused"] != "" for stage in run["stages"]], run["findings"]) == ([True, False], [])

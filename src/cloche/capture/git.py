@@ -175,6 +175,21 @@ class GitRepository:
             return set()
         return {encode_path(os.fsdecode(name)) for name in done.stdout.split(b"\0") if name}
 
+    def ignore_rules(self, paths: Collection[str]) -> dict[str, tuple[str, str]]:
+        """Why Git ignores those of `paths` that it does: the file of patterns (a path text, empty for one outside the
+        project) and the pattern."""
+        if not paths:
+            return {}
+        names = b"".join(os.fsencode(decode_path(path)) + b"\0" for path in paths)
+        done = _git(self._root, "check-ignore", "-z", "-v", "--stdin", stdin=names)
+        fields = [os.fsdecode(field) for field in done.stdout.split(b"\0")[:-1]] if done is not None else []
+        rules = zip(fields[0::4], fields[2::4], fields[3::4], strict=False)
+        return {encode_path(path): (self._within(source), pattern) for source, pattern, path in rules}
+
+    def _within(self, file: str) -> str:
+        place = os.path.relpath(os.path.join(os.path.realpath(self._root), file), os.path.realpath(self._root))
+        return "" if place.startswith((os.pardir, ".git" + os.sep)) else encode_path(place.replace(os.sep, "/"))
+
     def resolve(self, revision: str) -> str | None:
         """The full hash of the commit that a revision names; None where there is no such commit."""
         if not revision or revision.startswith("-") or "\0" in revision:

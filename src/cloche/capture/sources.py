@@ -18,7 +18,7 @@ from cloche.model.paths import decode_path, encode_path, inside
 
 CACHE_FILE = "sources.json"
 # Of a folder of PYTHONPATH, which may be a whole home: what is looked at, and how many modules count.
-MOST_FILES, MOST_MODULES = 500_000, 20_000
+MOST_FILES, MOST_MODULES = 500_000, 100_000
 _MODULES = (".py", ".so", ".pyd")
 _INSTALLED = frozenset({"site-packages", "dist-packages", "lib-dynload", "Lib", "DLLs"})
 _LIBRARY = re.compile(r"python[\d.]*t?(\.zip)?")

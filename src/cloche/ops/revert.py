@@ -102,8 +102,8 @@ def _not_held(project: Project, now: Side, then: Side) -> tuple[str, ...]:
     gone = [one.path for one in observed_changes(then, now) if one.before is not None and one.path not in held]
     gone_or_held = {*gone, *held}
     notes = [f"{path} is not as it was, and its content was never recorded" for path in gone]
-    older = sorted(older_data(now, then) - gone_or_held)
-    notes += [f"{some(older)} was there, and belonged to no input: it stays as it is"] if older else []
+    stays = sorted(_lay_there(project, now, then) - gone_or_held)
+    notes += [f"{some(stays)} may have been there, and was not tracked: it stays as it is"] if stays else []
     return tuple(notes)
 
 
@@ -113,15 +113,14 @@ def _files(
     planned: dict[str, tuple[PathChange, Belongs]] = {}
     belonged = _belonging(then)
     written = {one.path for one in then.run.outputs} if then.run is not None else set[str]()
-    stay = {one.path for one in then.snapshot.code.left_out} | then.observed.keys() | older_data(now, then)
+    stay = {one.path for one in then.snapshot.code.left_out} | then.observed.keys() | _lay_there(project, now, then)
+
+    def may_go(path: str, part: Belongs) -> bool:
+        """A path that was another part's then is not this part's to delete, nor one that lay there all the same."""
+        return belonged(path) in (part, "") and stay.isdisjoint((path, *above(path)))
 
     def put(changes: Sequence[PathChange], part: Belongs) -> None:
-        """A path that was another part's then is not this part's to delete, nor one that lay there all the same."""
-        mine = (
-            change
-            for change in changes
-            if change.after is not None or (belonged(change.path) in (part, "") and change.path not in stay)
-        )
+        mine = (change for change in changes if change.after is not None or may_go(change.path, part))
         planned.update({change.path: (change, part) for change in mine})
 
     if with_outputs and then.run is not None:
@@ -142,14 +141,19 @@ def _files(
     )
 
 
-def older_data(now: Side, then: Side) -> set[str]:
-    """Files of data that was not tracked when the run ran, and that did not change since: they lay there, and stay."""
-    if now.taken is None or then.run is None:
+def _lay_there(project: Project, now: Side, then: Side) -> set[str]:
+    """Data that nobody tracked when the run ran, and that Git ignored then as it does now: it may have lain there, and
+    stays. What was not ignored would have been code, so it was not there."""
+    new = now.data.keys() - then.data.keys()
+    if project.git is None or then.run is None:
         return set()
-    began, view = then.run.created * 1e9, now.taken.view
-    files = {path: stat for one in now.data.keys() - then.data.keys() for path, stat in view.data.get(one, {}).items()}
-    older = {path for path, stat in files.items() if max(stat.ctime_ns, stat.mtime_ns) < began}
-    return older - then.code.keys()
+    found = set[str]()
+    for path, (source, pattern) in project.git.ignore_rules(new).items():
+        rules = then.code.get(source)
+        lines = project.store.read(rules.digest).decode("utf-8", "replace").splitlines() if rules else []
+        if not source or pattern in lines:
+            found.add(path)
+    return found
 
 
 def _held(project: Project, then: Side) -> dict[str, Entry]:

@@ -129,7 +129,7 @@ def _reuse(run: Going, name: str, stage: Stage, earlier: str, record: StageRun, 
         return None
     outputs = settle(run, stage.writes, put=True)
     origin = record.reused or earlier
-    run.outputs |= outputs
+    run.outputs |= outputs | {one.path: one for one in record.outputs}
     observe(run, f"stage {name}", Spooled(reads=frozenset(record.observed)), stage)
     return StageRun(
         name,
@@ -162,13 +162,14 @@ def _stage_record(run: Going, name: str, stage: Stage, key: Key, execution: Exec
         )
     steady = observe(run, f"stage {name}", spooled, stage, made)
     unseen = notice_unseen(run, spooled, stage.run, "")
+    certain = steady and not (unseen or run.left_over or execution.left_running)
     observed = observed_reads(run, stage, key, spooled.reads, outputs)
     _report_observed(run, name, stage, observed)
     return StageRun(
         name,
         stage.run,
         status,
-        digest_to_find(run, key, spooled) if steady and not (unseen or run.left_over) else "",
+        digest_to_find(run, key, spooled) if certain else "",
         exit_status=execution.exit_status,
         resources=execution.resources,
         outputs=tuple(outputs.values()),

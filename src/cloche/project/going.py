@@ -169,7 +169,7 @@ def _report_left_over(run: Going, found: Mapping[str, FileStat]) -> None:
     """Files in a declared folder that lay there before the run: from an earlier one, most often."""
     view = run.taken.view
     same = [path for path, stat in found.items() if view.files.get(path) == stat and stat.kind != "d"]
-    paths = sorted(path for path in same if path not in (view.git_tracked or ()))
+    paths = sorted(path for path in same if path not in (view.git_tracked or ()) and path not in run.outputs)
     run.left_over = bool(paths)
     if paths:
         run.notice(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import shlex
 from collections.abc import Collection, Sequence
 
@@ -9,6 +11,7 @@ from cloche.capture.code import is_compiled
 from cloche.capture.interpreter import starts_python
 from cloche.capture.secrets import secret_reason
 from cloche.capture.spool import Spooled
+from cloche.errors import InputError
 from cloche.model.paths import above, decode_path, inside
 from cloche.model.run import Output, Place
 from cloche.model.settings import Stage
@@ -23,29 +26,29 @@ from cloche.project.trees import entry_at
 from cloche.store.capture import record_files
 from cloche.store.walk import FileStat
 
+_MAYBE = re.compile(r"\|\||&&|\bif\b|\bcase\b")  # a part of the command may not have been run
+_BLIND = re.compile(r"PYTHONPATH=|\s-[A-Za-z]*[EIS]")
 _METADATA = (".egg-info", ".dist-info")  # of packages: part of the environment
 MOST_LISTED = 100
 CLOCK = 0.01  # seconds that the time of a file may lag behind
-SMALL = 10_000_000  # bytes of one file
-MOST_BYTES = 100_000_000  # of all of them in one run
+SMALL = 10_000_000  # bytes
 
 
 def earlier_outputs(project: Project, taken: Taken) -> dict[str, Entry]:
     """What lies in the work tree from earlier runs, before a command may overwrite it. Small files are stored as they
-    are; of large ones only those are here whose content is known without reading them."""
-    written, room = taken.view.outputs, MOST_BYTES
+    are; of large ones, which a run has stored once, only the digest is taken."""
+    written = taken.view.outputs
     small: dict[str, FileStat] = {}
-    known: dict[str, Entry] = {}
+    large: dict[str, FileStat] = {}
     for path, stat in taken.view.files.items():
         if path in taken.entries or stat.kind == "d" or written.isdisjoint((path, *above(path))):
             continue
-        digest = project.cache.get(path, stat)
-        if digest is not None:
-            known[path] = Entry(path.rpartition("/")[2], stat.kind, digest, stat.size)
-        elif stat.size <= min(SMALL, room):
-            small[path] = stat
-            room -= stat.size
-    return known | record_files(project.root, small, project.store, project.cache)
+        (small if stat.size <= SMALL else large)[path] = stat
+    found: dict[str, Entry] = {}
+    for files, keep in ((small, True), (large, False)):
+        with contextlib.suppress(InputError):  # one that cannot be read: the command may not need it either
+            found |= record_files(project.root, files, project.store, project.cache, keep=keep)
+    return found
 
 
 def observe(
@@ -70,7 +73,7 @@ def observe(
         run.notice(
             "not-recorded",
             f"{who} read {some(hidden)}, which Git ignores and Cloche does not track: no version holds the content",
-            hint=f"type `cloche add {shlex.quote(decode_path(_common(hidden)))}`, unless the program can make it anew",
+            hint=f"type `cloche add {_typed(_common(hidden))}`, unless the program can make it anew",
             place=Place(file=hidden[0]),
         )
     return _observe_changed(run, who, spooled, stage, made)
@@ -92,12 +95,18 @@ def _observe_changed(run: Going, who: str, spooled: Spooled, stage: Stage | None
         run.notice(
             "read-and-changed",
             f"{who} read {some(changed)}, which changed while it ran{held}",
-            hint=f"type `cloche add {shlex.quote(decode_path(lost[0]))}` to have the state before each run on record"
+            hint=f"type `cloche add {_typed(lost[0])}` to have the state before each run on record"
             if lost
             else f"`cloche revert {run.run.short} --only code,data,config` brings back what it began with",
             place=Place(file=changed[0]),
         )
     return not changed
+
+
+def _typed(path: str) -> str:
+    """A path as one types it for a shell."""
+    name = decode_path(path)
+    return shlex.quote(f"./{name}" if name.startswith("-") else name)
 
 
 def _common(paths: Sequence[str]) -> str:
@@ -155,7 +164,9 @@ def observed_outputs(run: Going) -> tuple[Output, ...]:
 
 def notice_unseen(run: Going, spooled: Spooled, command: Sequence[str] | str, folder: str) -> bool:
     """Say so where a Python ran and told nothing: what it read is not known. Whether that is so."""
-    if not starts_python(command) or spooled.processes or not run.folder.is_dir():
+    text = command if isinstance(command, str) else " ".join(command)
+    certain = starts_python(command) and (_BLIND.search(text) or not _MAYBE.search(text))
+    if not certain or spooled.processes or not run.folder.is_dir():
         return False
     scripts = [path for path in named_paths(run.project, command, folder) if path.endswith(".py")]
     name = next((path for path in scripts if path in run.taken.view.files), "the Python program")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from cloche.analysis.entries import diff_entries
 from cloche.model.changes import PathChange
 from cloche.model.environment import Environment
+from cloche.model.paths import inside
 from cloche.model.run import Run
 from cloche.model.snapshot import Snapshot, Tracked
 from cloche.model.tree import Entry
@@ -21,7 +23,8 @@ from cloche.store.checkout import expand
 @dataclass(frozen=True)
 class Side:
     """One side. name: the run's id, or `.`. code: every code file. data: by tracked path; its files are read from
-    the store, or for the work tree from `taken`. observed: what the run read beyond its inputs, and what lies there."""
+    the store, or for the work tree from `taken`. observed: what the run read beyond its inputs, or what lies
+    there; left: what it made of these, where it changed them."""
 
     name: str
     snapshot: Snapshot
@@ -30,6 +33,7 @@ class Side:
     code: dict[str, Entry] = field(default_factory=dict)
     taken: Taken | None = None
     observed: dict[str, Entry] = field(default_factory=dict)
+    left: dict[str, Entry] = field(default_factory=dict)
 
     @property
     def data(self) -> dict[str, Tracked]:
@@ -51,7 +55,17 @@ def run_side(project: Project, run: Run) -> Side:
     """A recorded run as a side."""
     environment = project.catalog.environment(run.snapshot.environment)
     code = listing(project, run.snapshot.code.tree)
-    return Side(run.id, run.snapshot, environment, run, code, observed=observed_by(project, run))
+    observed = observed_by(project, run)
+    return Side(run.id, run.snapshot, environment, run, code, None, observed, _left(project, run, observed))
+
+
+def _left(project: Project, run: Run, observed: Collection[str]) -> dict[str, Entry]:
+    left: dict[str, Entry] = {}
+    for one in run.outputs:
+        if any(inside(path, one.path) for path in observed):
+            entry = Entry(one.path.rpartition("/")[2], one.kind, one.digest, one.size, one.count)
+            left |= {path: found for path, found in expand(project.store, entry, one.path).items() if path in observed}
+    return left
 
 
 def work_side(
@@ -83,10 +97,17 @@ def observed_by(project: Project, run: Run) -> dict[str, Entry]:
     return found
 
 
+def _is_left(work: Side, of: Side, path: str) -> bool:
+    """Whether the work tree has a file as the run itself left it, after it had read and changed it."""
+    return work.run is None and path in of.left and of.left[path].digest == work.observed[path].digest
+
+
 def observed_changes(first: Side, second: Side) -> tuple[PathChange, ...]:
     """The files beyond the inputs that differ, among those that both sides read; the work tree reads what the other
     side read, and may have lost it."""
     one, other = first.observed, second.observed
+    one = {path: second.observed[path] if _is_left(first, second, path) else entry for path, entry in one.items()}
+    other = {path: first.observed[path] if _is_left(second, first, path) else entry for path, entry in other.items()}
     if first.run is not None and second.run is not None:
         both = one.keys() & other.keys()
         one, other = ({path: side[path] for path in both} for side in (one, other))

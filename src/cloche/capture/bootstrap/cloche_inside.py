@@ -149,7 +149,10 @@ class Spool:
         try:
             self._reach()
             self.torn = system.write(self.fd, line) != len(line)
-        except Exception:
+        except Exception as error:
+            if _foreign(error):
+                self.torn = True
+                raise
             # The disk is full, or the folder is gone: whichever, it is not tried at every open.
             self.dead = True
 
@@ -227,7 +230,8 @@ class Opened:
             self.seen.add(key)
             return
         writes = bool(flags & WRITES) or (isinstance(mode, str) and not {"w", "a", "x", "+"}.isdisjoint(mode))
-        reads = not flags & system.O_WRONLY and not (isinstance(mode, str) and mode[:1] in ("w", "a", "x"))
+        emptied = isinstance(mode, str) and mode[:1] in ("w", "a", "x")
+        reads = not flags & (system.O_WRONLY | system.O_TRUNC) and not emptied
         if reads and not writes and system.stat(name).st_mode & 0o170000 != _REGULAR:
             return
         self.seen.add(key)
