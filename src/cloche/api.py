@@ -12,12 +12,13 @@ from pathlib import Path
 
 from cloche.errors import UsageError
 from cloche.model.changes import Difference, Part, checked_parts
+from cloche.model.held import Held
 from cloche.model.operation import Operation
 from cloche.model.plan import Plan
 from cloche.model.run import Run, Series
 from cloche.model.run_row import RunRow
 from cloche.model.values import Value
-from cloche.ops import add, diff, doctor, history, log, note, remove, revert, show, status, tag, undo, untrack
+from cloche.ops import add, cat, diff, doctor, history, log, ls, note, remove, revert, show, status, tag, undo, untrack
 from cloche.ops import init as init_op
 from cloche.ops import run as run_op
 from cloche.ops.tag import Tag
@@ -137,6 +138,14 @@ class OpenProject:
     def series(self, run: str = "@") -> dict[str, Series]:
         """Every logged value by key. See `cloche show --series`."""
         return show.series(self._project, run)
+
+    def ls(self, run: str = "@", path: str = "") -> list[Held]:
+        """The files of a run, or those at or below a path. See `cloche ls`."""
+        return ls.ls(self._project, run, path)
+
+    def cat(self, run: str, path: str) -> Iterator[bytes]:
+        """The content of one file of a run, piece by piece. See `cloche cat`."""
+        return cat.cat(self._project, run, path)
 
     def diff(
         self,

@@ -24,7 +24,7 @@ NO_METHOD = {
     "completion": "belongs to the shell",
     "init": "is cloche.init(path), since there is no project to open yet",
 }
-NO_JSON = {"completion": "prints a script"}
+NO_JSON = {"completion": "prints a script", "cat": "prints the bytes of a file"}
 
 
 def test_every_command_has_an_operation_and_the_other_way_round() -> None:

@@ -14,6 +14,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "log": "List runs; filter and sort them.",
         "show": "Everything about one run.",
         "diff": "What differs between two versions?",
+        "ls": "The files of a run.",
+        "cat": "One file as a run holds it.",
     },
     "Put back": {
         "revert": "Bring back what a run was given.",

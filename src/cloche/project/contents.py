@@ -1,0 +1,44 @@
+"""Every file that a run holds: what it was given, what it read besides, and what it wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cloche.model.held import Belonged, Held
+from cloche.model.paths import inside
+from cloche.model.run import Output, Run
+from cloche.model.snapshot import ConfigFile, Tracked
+from cloche.model.tree import EMPTY_DIGEST, Entry
+from cloche.project.journal import listing
+from cloche.project.project import Project
+from cloche.project.sides import observed_by
+from cloche.store.checkout import expand
+
+
+def contents(project: Project, run: Run, path: str = "") -> Iterator[Held]:
+    """The files of a run at or below a path, sorted by part and path. A file that belongs to two parts comes twice.
+
+    Folders that lie elsewhere are not opened, so that one file is found at once among millions.
+    """
+    snapshot = run.snapshot
+    below = {one: entry for one, entry in listing(project, snapshot.code.tree).items() if inside(one, path)}
+    yield from _held("code", below)
+    roots: list[tuple[Belonged, Output | Tracked | ConfigFile]] = [("config", one) for one in snapshot.config.files]
+    roots += [*(("data", one) for one in snapshot.data.paths), *(("outputs", one) for one in run.outputs)]
+    for part, root in roots:
+        if inside(root.path, path) or inside(path, root.path):
+            yield from _held(part, _files(project, root, path))
+    yield from _held("read", {one: entry for one, entry in observed_by(project, run).items() if inside(one, path)})
+
+
+def _files(project: Project, root: Output | Tracked | ConfigFile, path: str) -> dict[str, Entry]:
+    entry = Entry(root.path.rpartition("/")[2], root.kind, root.digest, root.size)
+    if root.kind != "d" or root.digest == EMPTY_DIGEST:
+        return {root.path: entry}
+    return {one: file for one, file in expand(project.store, entry, root.path).items() if inside(one, path)}
+
+
+def _held(part: Belonged, files: dict[str, Entry]) -> Iterator[Held]:
+    for path in sorted(files):
+        one = files[path]
+        yield Held(path, part, one.kind, one.size, one.digest)

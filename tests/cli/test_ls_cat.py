@@ -1,0 +1,69 @@
+"""`cloche ls` and `cloche cat`: what a run holds, without putting it back."""
+
+from __future__ import annotations
+
+import pytest
+
+import cloche
+from shell import Shell
+
+
+@pytest.fixture
+def run(model: Shell) -> Shell:
+    """A run of a project whose work tree has changed since."""
+    model.write("src/deep/code.py", "x = 1\n")
+    model.write("data/odd\nname.csv", b"\xff\x00")
+    model.cloche("add")
+    model.run()
+    model.write("src/deep/code.py", "x = 2\n")
+    model.write("params.toml", "seed = 9\n")
+    (model.folder / "data/points.csv").unlink()
+    (model.folder / "model.bin").unlink()
+    return model
+
+
+def test_every_file_with_what_it_was_to_the_run(run: Shell) -> None:
+    found = {one["path"]: one["part"] for one in run.facts("ls")}
+    assert found["src/deep/code.py"] == found["train.py"] == "code"
+    assert (found["params.toml"], found["data/points.csv"], found["model.bin"]) == ("config", "data", "outputs")
+    assert "data/odd\\x0aname.csv" in found
+    shown = run.cloche("ls").out
+    assert len(shown.splitlines()) == len(run.facts("ls"))
+    assert "data/points.csv" in shown
+
+
+def test_only_what_is_below_a_path(run: Shell) -> None:
+    assert [one["path"] for one in run.facts("ls", "@", "src")] == ["src/deep/code.py"]
+    assert [one["path"] for one in run.facts("ls", "@", "data/points.csv")] == ["data/points.csv"]
+    inner = Shell(run.folder / "src", run.variables)
+    assert [one["path"] for one in inner.facts("ls", "@", "deep")] == ["src/deep/code.py"]
+    done = run.cloche("ls", "@", "data/point.csv", status=5)
+    assert "has no data/point.csv" in done.err
+    assert "did you mean `data/points.csv`?" in done.err
+
+
+def test_a_file_byte_for_byte(run: Shell) -> None:
+    assert run.cloche("cat", "@", "src/deep/code.py").out == "x = 1\n"
+    assert "seed = 7" in run.cloche("cat", "@", "params.toml").out
+    assert run.cloche("cat", "@", "data/points.csv").out.startswith("id,x")
+    assert run.cloche("cat", "@", "model.bin").out == "16.0"
+    project = cloche.open(run.folder)
+    assert b"".join(project.cat("@", "data/odd\\x0aname.csv")) == b"\xff\x00"
+    assert run.read("src/deep/code.py") == "x = 2\n", "the work tree is as it was"
+
+
+def test_what_is_no_file_is_named(run: Shell) -> None:
+    assert "src is a folder\nhint: type `cloche ls @ src`" in run.cloche("cat", "@", "src", status=8).err
+    assert "has no nothing.py" in run.cloche("cat", "@", "nothing.py", status=5).err
+    assert "lies outside the project" in run.cloche("cat", "@", "../x", status=8).err
+
+
+def test_what_was_only_seen_is_listed_and_not_held(project: Shell) -> None:
+    project.write(".gitignore", "*.csv\n")
+    project.write("in.csv", "1")
+    project.write("train.py", "open('in.csv').read()\n")
+    project.run()
+    assert [(one["path"], one["part"]) for one in project.facts("ls", "@", "in.csv")] == [("in.csv", "read")]
+    done = project.cloche("cat", "@", "in.csv", status=5)
+    assert "does not hold in.csv" in done.err
+    assert "`cloche add` it" in done.err
