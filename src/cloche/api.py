@@ -18,7 +18,24 @@ from cloche.model.plan import Plan
 from cloche.model.run import Run, Series
 from cloche.model.run_row import RunRow
 from cloche.model.values import Value
-from cloche.ops import add, cat, diff, doctor, history, log, ls, note, remove, revert, show, status, tag, undo, untrack
+from cloche.ops import (
+    add,
+    cat,
+    checkout,
+    diff,
+    doctor,
+    history,
+    log,
+    ls,
+    note,
+    remove,
+    revert,
+    show,
+    status,
+    tag,
+    undo,
+    untrack,
+)
 from cloche.ops import init as init_op
 from cloche.ops import run as run_op
 from cloche.ops.tag import Tag
@@ -163,6 +180,10 @@ class OpenProject:
     def revert(self, run: str = "", *, only: Sequence[Part] = (), lock: bool = False, dry_run: bool = False) -> Plan:
         """Bring back what a run was given, or the data that `cloche.lock` names. See `cloche revert`."""
         return revert.revert(self._project, run, only=_parts(only), lock=lock, dry_run=dry_run)
+
+    def checkout(self, run: str, *paths: str, dry_run: bool = False) -> Plan:
+        """Bring some files of a run into the work tree. See `cloche checkout`."""
+        return checkout.checkout(self._project, run, paths, dry_run=dry_run)
 
     def undo(self, number: int | None = None, *, force: bool = False, dry_run: bool = False) -> undo.Undone:
         """Reverse an operation (default: the newest). See `cloche undo`."""

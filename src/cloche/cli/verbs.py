@@ -19,6 +19,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Put back": {
         "revert": "Bring back what a run was given.",
+        "checkout": "Bring some files of a run back.",
         "undo": "Reverse the last operation.",
         "history": "List what changed this project.",
     },

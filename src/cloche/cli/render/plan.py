@@ -14,7 +14,8 @@ FILES_SHOWN = 40
 
 def print_plan(out: Console, plan: Plan) -> None:
     """Print the plan, with what is not recorded anywhere yet marked."""
-    out.print(Text(f"would {plan.verb} to {target_name(plan)}:", style="bold"))
+    joint = "to" if plan.verb == "revert" else "from"
+    out.print(Text(f"would {plan.verb} {joint} {target_name(plan)}:", style="bold"))
     for planned in plan.files[:FILES_SHOWN]:
         word, style = WORDS[planned.change.act]
         entry = planned.change.after or planned.change.before

@@ -1,0 +1,71 @@
+"""`cloche checkout`: some files of a run, brought into the work tree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cloche.errors import NotFound, UsageError
+from cloche.model.changes import PathChange
+from cloche.model.held import Held
+from cloche.model.plan import Belongs, Plan, PlannedFile
+from cloche.model.tree import Entry
+from cloche.model.wording import some
+from cloche.ops.ls import ls
+from cloche.project.going import refuse_while_going
+from cloche.project.journal import in_the_way, perform
+from cloche.project.project import Project
+from cloche.project.revisions import find_run
+
+_LATER_WINS = ("read", "data", "config", "code", "outputs")
+
+
+def checkout(project: Project, revision: str, paths: Sequence[str], *, dry_run: bool = False) -> Plan:
+    """Bring files of a run into the work tree: those at or below `paths`. Others there stay, as in Git.
+
+    What is overwritten is stored first, and `undo` brings it back. Raises NotFound where the run has no such file or
+    the store does not hold it, and Busy while a run is going.
+    """
+    if not paths:
+        raise UsageError(
+            "which files?", hint=f"type `cloche ls {revision}` to see them; `cloche revert` takes them all"
+        )
+    with project.writing():
+        run = find_run(project, revision)
+        held = [one for path in paths for one in ls(project, run.id, path)]
+        _refuse_lost(project, held)
+        wanted = {one.path: one for one in sorted(held, key=lambda one: _LATER_WINS.index(one.part))}
+        here = in_the_way(project, wanted)
+        changes = [PathChange(path, here.get(path), _entry(wanted[path])) for path in wanted]
+        changes += [PathChange(path, entry, None) for path, entry in here.items() if path not in wanted]
+        files = tuple(
+            PlannedFile(change, _part(wanted.get(change.path)), _is_recorded(project, change))
+            for change in sorted(changes, key=lambda one: one.path)
+            if change.before != change.after
+        )
+        plan = Plan("take", run.id, files)
+        if files and not dry_run:
+            refuse_while_going(project, "the files that checkout would change")
+            summary = f"checked out {some(list(paths))} of run {run.short}"
+            perform(project, "checkout", summary, [one.change for one in files])
+    return plan
+
+
+def _refuse_lost(project: Project, held: Sequence[Held]) -> None:
+    lost = [one.path for one in held if one.kind != "d" and not project.store.has(one.digest)]
+    if lost:
+        raise NotFound(f"the store here does not hold {some(lost)}", hint="`cloche doctor` lists what is affected")
+
+
+def _entry(one: Held) -> Entry:
+    return Entry(one.path.rpartition("/")[2], one.kind, one.digest, one.size)
+
+
+def _part(one: Held | None) -> Belongs:
+    """What a file would be listed under; one that stands in the way of others is none of them."""
+    if one is None:
+        return "outputs"
+    return "data" if one.part == "read" else one.part
+
+
+def _is_recorded(project: Project, change: PathChange) -> bool:
+    return change.before is None or project.store.has(change.before.digest)
