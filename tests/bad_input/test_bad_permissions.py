@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
 from bad_input_helpers import (
     assert_complaint,
     assert_healthy,
@@ -110,3 +113,39 @@ def test_a_work_tree_folder_that_may_not_be_written_to_is_opened_for_a_revert_an
     assert model.read("src/a.py") == "1\n"
     assert (model.folder / "src").stat().st_mode & 0o777 == 0o555
     (model.folder / "src").chmod(0o755)
+
+
+@posix
+def test_data_in_a_folder_of_somebody_else_is_refused_and_locks_nothing(model: Shell) -> None:
+    less = bound_by_permissions()
+    if not less:
+        pytest.skip("only root can give a folder away")
+    model.run(command=["true"])
+    model.write("data/points.csv", "id,x\n9,9\n")
+    model.run(command=["true"])
+    os.chown(model.folder / "data", 65534, 65534)
+    before = tree(model.folder)
+    for words in (["revert", "@~1"], ["checkout", "@~1", "data"]):
+        done = model(*less, CLOCHE, *words, status=8)
+        assert_complaint(done, "files in data cannot be changed: it belongs to somebody else", "make it writable")
+        assert tree(model.folder) == before
+    model(*less, CLOCHE, "log")
+    model(*less, CLOCHE, "revert", "@~1", "--only", "code,config")
+    os.chown(model.folder / "data", 0, 0)
+    model.cloche("revert", "@~1")
+    assert model.read("data/points.csv") != "id,x\n9,9\n"
+    assert_healthy(model)
+
+
+@posix
+def test_a_checkout_that_cannot_be_taken_back_stops_no_one_from_looking(model: Shell) -> None:
+    model.run(command=["true"])
+    place = model.folder / ".cloche/tmp/checkout"
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "journal").write_text("no journal at all")
+    for words in (["log"], ["status"], ["show"], ["diff"]):
+        model.cloche(*words)
+    found = {one["name"]: one for one in model.cloche("doctor", "--json", status=None).json}
+    assert found["operations"]["state"] == "error"
+    for words in (["run", "--", "true"], ["revert", "@"], ["undo"], ["tag", "x"]):
+        assert_complaint(model.cloche(*words, status=9), "interrupted checkout", "")

@@ -152,3 +152,14 @@ def test_unreadable_folders_are_named(model: Shell) -> None:
         assert model.facts("status")["unreadable"][0][0] == "data/closed"
     finally:
         os.chmod(model.folder / "data" / "closed", 0o755)
+
+
+def test_an_output_that_was_committed_since_is_no_change(project: Shell) -> None:
+    project.write("t.py", "open('o.txt', 'w').write('x')\n")
+    project.commit()
+    project.run(command=["python", "t.py"])
+    project.commit()
+    assert project.facts("status")["clean"]
+    assert project.facts("diff")["same"] == ["code", "data", "config", "environment"]
+    project.write("o.txt", "y")
+    assert [one["path"] for one in project.facts("status")["code"]] == ["o.txt"]

@@ -23,7 +23,7 @@ from cloche.model.tree import Entry
 from cloche.project.project import Project
 from cloche.project.recovery import recover
 from cloche.project.revisions import WORK_TREE
-from cloche.project.sides import Side, data_files, observed_changes, side
+from cloche.project.sides import Side, code_changes, data_files, observed_changes, side
 from cloche.tables.compare import compare_tables, is_table
 
 Say = Callable[[str], None]
@@ -60,7 +60,7 @@ def diff(
     found = Difference(
         a=first.name,
         b=second.name,
-        same=tuple(part for part in _same(first, second) if part in parts),
+        same=tuple(part for part in _same(project, first, second) if part in parts),
         config=diff_values(before.config.values, after.config.values) if "config" in parts else (),
         data=data,
         code=_code(project, first, second, wanted) if "code" in parts else (),
@@ -94,10 +94,10 @@ def _wanted(paths: Sequence[str]) -> Callable[[str], bool]:
     return lambda path: not paths or any(inside(path, one) for one in paths)
 
 
-def _same(first: Side, second: Side) -> tuple[Part, ...]:
+def _same(project: Project, first: Side, second: Side) -> tuple[Part, ...]:
     before, after = first.snapshot, second.snapshot
     equal: dict[Part, bool] = {
-        "code": before.code.tree == after.code.tree,
+        "code": before.code.tree == after.code.tree or not code_changes(project, first, second),
         "data": before.data.digest == after.data.digest and not observed_changes(first, second),
         "config": not diff_values(before.config.values, after.config.values),
         "environment": before.environment == after.environment,
@@ -122,7 +122,7 @@ def _results(found: Difference, first: Run, second: Run) -> Difference:
 def _code(project: Project, first: Side, second: Side, wanted: Callable[[str], bool]) -> tuple[Hunks, ...]:
     if first.snapshot.code.tree == second.snapshot.code.tree:
         return ()
-    changes = [change for change in diff_entries(first.code, second.code) if wanted(change.path)]
+    changes = [change for change in code_changes(project, first, second) if wanted(change.path)]
     return tuple(
         msgspec.structs.replace(
             diff_text(

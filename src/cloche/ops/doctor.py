@@ -153,6 +153,8 @@ def _runs(project: Project) -> Iterator[Check]:
 
 
 def _operations(project: Project) -> Iterator[Check]:
+    if project.stuck is not None:
+        yield Check("operations", "error", project.stuck.message, project.stuck.hint)
     for operation in cut_off(project):
         yield Check(
             "operations",

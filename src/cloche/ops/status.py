@@ -14,7 +14,7 @@ from cloche.project.going import is_alive
 from cloche.project.project import Project
 from cloche.project.recovery import cut_off
 from cloche.project.revisions import find_run
-from cloche.project.sides import Side, data_files, observed_changes, run_side, work_side
+from cloche.project.sides import Side, code_changes, data_files, observed_changes, run_side, work_side
 from cloche.project.snapshots import Progress
 from cloche.project.view import View, look
 
@@ -84,7 +84,7 @@ def status(project: Project, base: str = "", *, progress: Progress | None = None
 
 def _against(project: Project, found: Status, view: View, now: Side, run: Run) -> Status:
     then = run_side(project, run)
-    code = diff_entries(then.code, now.code)
+    code = code_changes(project, then, now)
     data = _data(project, view, now, then)
     config = diff_values(then.snapshot.config.values, now.snapshot.config.values)
     environment = diff_environments(then.environment, now.environment)

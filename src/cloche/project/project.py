@@ -33,7 +33,8 @@ class Project:
     """One project. `root` is the folder that holds `cloche.toml`; everything else is opened when first asked for.
 
     clock gives the seconds since 1970 and random that many random bytes; both can be replaced by a test. taken_back:
-    what was cut off half-way, and was undone when the project was opened; empty for nothing.
+    what was cut off half-way, and was undone when the project was opened; empty for nothing. stuck: why that could not
+    be; nothing is changed until it can.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Project:
         self.clock = clock
         self.random = random
         self.taken_back = ""
+        self.stuck: StoreError | None = None
 
     @classmethod
     def find(cls, start: Path) -> Project:
@@ -129,6 +131,8 @@ class Project:
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the project's lock: one verb at a time changes the work tree, `cloche.lock` or tags. Others wait."""
+        if self.stuck is not None:
+            raise self.stuck
         with held(self.folder / LOCK, "another cloche command in this project", wait=60):
             yield
 
@@ -168,8 +172,14 @@ class Project:
 
     def settle(self) -> None:
         """Take back what a checkout that was killed half-way did to the work tree, and drop its operation."""
+        self.stuck = None
         with contextlib.suppress(Busy):  # one that is going is no business of ours
-            if recover(self.root):
+            try:
+                taken_back = recover(self.root)
+            except StoreError as error:  # whoever only looks can go on
+                self.stuck = error
+                return
+            if taken_back:
                 for operation in self.catalog.operations(1):
                     if operation.state == "started":
                         self.catalog.drop_operation(operation.number)

@@ -56,10 +56,11 @@ def run_side(project: Project, run: Run) -> Side:
     environment = project.catalog.environment(run.snapshot.environment)
     code = listing(project, run.snapshot.code.tree)
     observed = observed_by(project, run)
-    return Side(run.id, run.snapshot, environment, run, code, None, observed, _left(project, run, observed))
+    return Side(run.id, run.snapshot, environment, run, code, None, observed, left_by(project, run, observed))
 
 
-def _left(project: Project, run: Run, observed: Collection[str]) -> dict[str, Entry]:
+def left_by(project: Project, run: Run, observed: Collection[str]) -> dict[str, Entry]:
+    """What a run wrote at these paths."""
     left: dict[str, Entry] = {}
     for one in run.outputs:
         if any(inside(path, one.path) for path in observed):
@@ -95,6 +96,18 @@ def observed_by(project: Project, run: Run) -> dict[str, Entry]:
         entry = Entry(one.path.rpartition("/")[2], one.kind, one.digest, one.size, one.count)
         found |= expand(project.store, entry, one.path)
     return found
+
+
+def code_changes(project: Project, first: Side, second: Side) -> tuple[PathChange, ...]:
+    """The code files that differ. One that is code on one side only, since somebody committed it, and that the run of
+    the other side wrote just so, does not."""
+    changes = diff_entries(first.code, second.code)
+    same: set[str] = set()
+    for run, entries in ((first.run, second.code), (second.run, first.code)):
+        alone = {one.path for one in changes if one.before is None or one.after is None} & entries.keys()
+        wrote = left_by(project, run, alone) if run is not None and alone else {}
+        same |= {path for path, one in wrote.items() if entries[path].digest == one.digest}
+    return tuple(one for one in changes if one.path not in same)
 
 
 def _is_left(work: Side, of: Side, path: str) -> bool:

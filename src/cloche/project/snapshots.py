@@ -78,14 +78,16 @@ def take(
 
 def refuse_missing(project: Project, view: View) -> None:
     """Raise InputError where a tracked data path is gone or cannot be read."""
+    bad = [(path, why) for path, why in view.unreadable if any(path.startswith(one.path) for one in view.tracked)]
+    if bad:
+        raise InputError(f"cannot read {bad[0][0]}: {bad[0][1]}", hint="make it readable, then try again")
     if view.missing:
         path = view.missing[0]
         held = all(project.store.has(item.digest) for item in view.tracked if item.path in view.missing)
         back = "`cloche revert --lock` brings it back" if held else f"copy {FOLDER}/ from where it was added"
         raise InputError(
             f"tracked data is missing: {', '.join(view.missing)}",
-            hint=(back if held else f"copy {FOLDER}/ from where it was added")
-            + f"; `cloche untrack {path}` forgets it",
+            hint=f"{back}; `cloche untrack {path}` forgets it",
         )
     links = [path for path, files in view.data.items() if path in files and files[path].kind == "l"]
     if links:
@@ -93,9 +95,6 @@ def refuse_missing(project: Project, view: View) -> None:
             f"tracked data {links[0]} is a symbolic link now: what it leads to would not be recorded",
             hint=f"put the data itself there, or forget it: `cloche untrack {links[0]}`",
         )
-    bad = [(path, why) for path, why in view.unreadable if any(path.startswith(one.path) for one in view.tracked)]
-    if bad:
-        raise InputError(f"cannot read {bad[0][0]}: {bad[0][1]}", hint="make it readable, then try again")
 
 
 def _code(project: Project, view: View, entries: Mapping[str, Entry], keep: bool) -> Code:

@@ -163,7 +163,8 @@ class Journal:
             if os.path.lexists(kept) and (not os.path.lexists(path) or _is_at(path, placed)):
                 self._fs.rename(kept, path)
         elif step.act == "mode":
-            if os.path.lexists(path) and modes.S_IMODE(os.lstat(path).st_mode) == step.mode:
+            changed = step.mode != step.old_mode and os.path.lexists(path)
+            if changed and modes.S_IMODE(os.lstat(path).st_mode) == step.mode:
                 self._fs.chmod(path, step.old_mode)
         elif step.act == "mkdir":
             if os.path.isdir(path) and not os.path.islink(path) and not os.listdir(path):

@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import NamedTuple
 
-from cloche.errors import Conflict
+from cloche.errors import Conflict, InputError
 from cloche.model.paths import above, encode_path
 from cloche.model.tree import Entry
 from cloche.store.filesystem import token
@@ -110,7 +110,14 @@ def _unlocked(root: Path, steps: list[Step], emptied: Collection[str]) -> list[S
     for folder in sorted({step.path.rpartition("/")[0] for step in steps}):
         path = os_path(root, folder)
         if _is_folder(path) and not os.access(path, os.W_OK | os.X_OK):
-            bits = modes.S_IMODE(os.lstat(path).st_mode)
+            found = os.lstat(path)
+            bits = modes.S_IMODE(found.st_mode)
+            if bits & 0o300 == 0o300 or found.st_uid != os.geteuid():  # opening it is not ours to do, or would not help
+                raise InputError(
+                    f"files in {folder or 'the project'} cannot be changed: it belongs to somebody else, or to a"
+                    " read-only disk",
+                    hint="make it writable, or leave it out (see `cloche revert --help`, --only)",
+                )
             before.append(Step("mode", folder, mode=bits | 0o700, old_mode=bits))
             if folder not in emptied:
                 after.append(Step("mode", folder, mode=bits, old_mode=bits | 0o700))
