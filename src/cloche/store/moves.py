@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat as modes
+import sys
 from collections.abc import Collection
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -103,7 +104,7 @@ def _rmdirs(paths: Collection[str], bits: dict[str, int]) -> list[Step]:
 
 def _unlocked(root: Path, steps: list[Step], emptied: Collection[str]) -> list[Step]:
     """The steps, with folders that nobody may write to opened before and closed afterwards."""
-    if os.name != "posix":
+    if sys.platform == "win32":
         return steps
     before: list[Step] = []
     after: list[Step] = []
