@@ -76,7 +76,7 @@ def own_files(root: Path) -> list[str]:
     return os.listdir(folder) if folder.exists() else []
 
 
-def roundtrip(root: Path, store: Store, one: Spec, two: Spec) -> None:
+def assert_roundtrip(root: Path, store: Store, one: Spec, two: Spec) -> None:
     """From one to two, and back."""
     build(root, two)
     after = record(root, store)
@@ -117,7 +117,7 @@ def roundtrip(root: Path, store: Store, one: Spec, two: Spec) -> None:
     ],
 )
 def test_any_state_can_be_reached_and_left(root: Path, store: Store, one: Spec, two: Spec) -> None:
-    roundtrip(root, store, one, two)
+    assert_roundtrip(root, store, one, two)
 
 
 LEAF = st.one_of(
@@ -145,7 +145,7 @@ def test_any_two_states_are_reached_from_each_other(
 ) -> None:
     base = tmp_path_factory.mktemp("pair")
     (base / "project").mkdir()
-    roundtrip(base / "project", Store(base / "store"), one, two)
+    assert_roundtrip(base / "project", Store(base / "store"), one, two)
     shutil.rmtree(base)
 
 
@@ -225,7 +225,9 @@ print(sorted(os.listdir("shut")), open("shut/a").read(), oct(os.stat("shut").st_
 # Refusals: nothing is lost, nothing leaves the project
 
 
-def refused(root: Path, store: Store, plan: list[PathChange], error: type[Exception], match: str | None = None) -> None:
+def assert_refused(
+    root: Path, store: Store, plan: list[PathChange], error: type[Exception], match: str | None = None
+) -> None:
     before = record(root, store, keep=False)
     with pytest.raises(error, match=match):
         apply_files(root, store, plan, cache_of(root))
@@ -236,13 +238,13 @@ def refused(root: Path, store: Store, plan: list[PathChange], error: type[Except
 def test_what_nobody_recorded_is_never_overwritten(root: Path, store: Store) -> None:
     build(root, {"file": b"mine", "folder/mine": b"mine"})
     new, other = entry(store, b"new"), entry(store, b"other")
-    refused(root, store, [PathChange("file", None, new)], Conflict, "in the way")
-    refused(root, store, [PathChange("file", other, new)], Conflict, "has changed")
-    refused(root, store, [PathChange("file", other, None)], Conflict, "has changed")
-    refused(root, store, [PathChange("folder", None, new)], Conflict, "not recorded")
-    refused(root, store, [PathChange("folder/mine/below", None, new)], Conflict, "is a file")
+    assert_refused(root, store, [PathChange("file", None, new)], Conflict, "in the way")
+    assert_refused(root, store, [PathChange("file", other, new)], Conflict, "has changed")
+    assert_refused(root, store, [PathChange("file", other, None)], Conflict, "has changed")
+    assert_refused(root, store, [PathChange("folder", None, new)], Conflict, "not recorded")
+    assert_refused(root, store, [PathChange("folder/mine/below", None, new)], Conflict, "is a file")
     os.mkfifo(root / "pipe")
-    refused(root, store, [PathChange("pipe", None, new)], Conflict, "pipe")
+    assert_refused(root, store, [PathChange("pipe", None, new)], Conflict, "pipe")
 
 
 def test_a_folder_with_unrecorded_files_stays(root: Path, store: Store) -> None:
@@ -256,10 +258,10 @@ def test_nothing_is_written_through_a_linked_folder(root: Path, store: Store, ta
     (root.parent / "elsewhere").mkdir()
     (root / "link").symlink_to(root.parent / target)
     new = entry(store, b"evil")
-    refused(root, store, [PathChange("link/evil", None, new)], Conflict, "is a link")
-    refused(root, store, [PathChange("link/deep/er/evil", None, new)], Conflict, "is a link")
+    assert_refused(root, store, [PathChange("link/evil", None, new)], Conflict, "is a link")
+    assert_refused(root, store, [PathChange("link/deep/er/evil", None, new)], Conflict, "is a link")
     both = [PathChange("out", None, entry(store, b"..", "l")), PathChange("out/evil", None, new)]
-    refused(root, store, both, InputError, "cannot be a file")
+    assert_refused(root, store, both, InputError, "cannot be a file")
     assert not (root.parent / "evil").exists()
     assert os.listdir(root.parent / "elsewhere") == []
 
@@ -275,28 +277,28 @@ def test_nothing_is_deleted_through_a_linked_folder(root: Path, store: Store) ->
     "path", ["../evil", "/evil", "a/../../evil", "a//b", ".", "", "a\\x00b", ".git/hooks/x", ".cloche/format", ".GIT/x"]
 )
 def test_unsafe_paths_are_refused(root: Path, store: Store, path: str) -> None:
-    refused(root, store, [PathChange(path, None, entry(store, b"evil"))], InputError, "unsafe|inside")
-    refused(root, store, [PathChange(path, entry(store, b"evil"), None)], InputError)
+    assert_refused(root, store, [PathChange(path, None, entry(store, b"evil"))], InputError, "unsafe|inside")
+    assert_refused(root, store, [PathChange(path, entry(store, b"evil"), None)], InputError)
 
 
 def test_a_whole_folder_must_be_expanded_first(root: Path, store: Store) -> None:
-    refused(root, store, [PathChange("a", None, Entry("a", "d", "11" * 32, 1))], InputError, "folder")
+    assert_refused(root, store, [PathChange("a", None, Entry("a", "d", "11" * 32, 1))], InputError, "folder")
 
 
 def test_content_that_is_missing_or_damaged_changes_nothing(root: Path, store: Store) -> None:
     build(root, {"a": b"1", "b": b"1"})
     one, two = entry(store, b"1"), entry(store, b"2" * 1000)
     lost = Entry("", "f", digest_bytes(b"never stored"), 12)
-    refused(root, store, [PathChange("a", one, two), PathChange("b", one, lost)], NotFound)
+    assert_refused(root, store, [PathChange("a", one, two), PathChange("b", one, lost)], NotFound)
     for pack in Path(store.folder).glob("packs/*/*.pack"):
         raw = pack.read_bytes()
         pack.write_bytes(raw[:-1] + bytes([raw[-1] ^ 1]))
-    refused(root, Store(Path(store.folder)), [PathChange("a", one, two), PathChange("c", None, two)], Damaged)
+    assert_refused(root, Store(Path(store.folder)), [PathChange("a", one, two), PathChange("c", None, two)], Damaged)
 
 
 def test_an_impossible_link_is_damage(root: Path, store: Store) -> None:
-    refused(root, store, [PathChange("a", None, entry(store, b"", "l"))], Damaged)
-    refused(root, store, [PathChange("a", None, entry(store, b"a\0b", "l"))], Damaged)
+    assert_refused(root, store, [PathChange("a", None, entry(store, b"", "l"))], Damaged)
+    assert_refused(root, store, [PathChange("a", None, entry(store, b"a\0b", "l"))], Damaged)
 
 
 def test_too_little_room_is_said_before_anything_is_written(root: Path, store: Store) -> None:
@@ -382,7 +384,7 @@ def test_a_folder_that_really_is_another_disk(root: Path, store: Store) -> None:
         assert sorted(os.listdir(mounted)) == ["a", "new"]
         assert (mounted / "new/x").read_bytes() == b"2" * 100_000
         big = entry(store, os.urandom(9_000_000))
-        refused(root, store, [PathChange("far/big", None, big)], DiskFull, "too little room")
+        assert_refused(root, store, [PathChange("far/big", None, big)], DiskFull, "too little room")
     finally:
         subprocess.run(["umount", mounted], check=True)
 
