@@ -271,3 +271,17 @@ def test_what_need_not_run_is_no_python_that_was_missed(project: Shell) -> None:
     assert findings(project.run(command=["sh", "-c", "cd . && PYTHONPATH=src python train.py"])) == [
         ("not-observed", "")
     ]
+
+
+def test_a_state_in_an_output_folder_comes_back_as_the_run_left_it(project: Shell) -> None:
+    project.write(
+        "train.py", "import os; os.makedirs('out', exist_ok=True)\n" + STATE.replace('"state"', '"out/state"')
+    )
+    project.write("cloche.toml", "[stages.t]\nrun = 'python train.py'\nreads = ['train.py']\nwrites = ['out']\n")
+    project.run(command=())
+    second = project.run("--force", command=())
+    project.run("--force", command=())
+    project.cloche("revert", second["id"])
+    assert project.read("out/state") == "2"
+    project.cloche("revert", second["id"], "--only", "code,data,config")
+    assert project.read("out/state") == "1"

@@ -12,7 +12,7 @@ import os
 import struct
 from collections.abc import Iterable, Mapping
 from operator import itemgetter
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -40,6 +40,24 @@ class Entry(msgspec.Struct, frozen=True):
     digest: Digest
     size: int
     count: int = 1
+
+
+class Located(Protocol):
+    """Whatever says what lies at a path: tracked data, an output, a parameter file."""
+
+    @property
+    def path(self) -> str: ...  # noqa: D102
+    @property
+    def kind(self) -> Kind: ...  # noqa: D102
+    @property
+    def digest(self) -> Digest: ...  # noqa: D102
+    @property
+    def size(self) -> int: ...  # noqa: D102
+
+
+def entry_of(item: Located) -> Entry:
+    """What lies at a path, as an entry of the folder that it is in."""
+    return Entry(item.path.rpartition("/")[2], item.kind, item.digest, item.size, getattr(item, "count", 1))
 
 
 Tree = tuple[Entry, ...]

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from cloche.errors import NotFound, UsageError
 from cloche.model.changes import PathChange
 from cloche.model.held import Held
-from cloche.model.plan import Belongs, Plan, PlannedFile
-from cloche.model.tree import Entry
+from cloche.model.plan import Belongs, Plan
+from cloche.model.tree import entry_of
 from cloche.model.wording import some
 from cloche.ops.ls import ls
 from cloche.project.going import refuse_while_going
-from cloche.project.journal import in_the_way, perform
+from cloche.project.journal import in_the_way, perform, planned
 from cloche.project.project import Project
 from cloche.project.revisions import find_run
 
@@ -35,10 +35,10 @@ def checkout(project: Project, revision: str, paths: Sequence[str], *, dry_run: 
         _refuse_lost(project, held)
         wanted = {one.path: one for one in sorted(held, key=lambda one: _LATER_WINS.index(one.part))}
         here = in_the_way(project, wanted)
-        changes = [PathChange(path, here.get(path), _entry(wanted[path])) for path in wanted]
+        changes = [PathChange(path, here.get(path), entry_of(wanted[path])) for path in wanted]
         changes += [PathChange(path, entry, None) for path, entry in here.items() if path not in wanted]
         files = tuple(
-            PlannedFile(change, _part(wanted.get(change.path)), _is_recorded(project, change))
+            planned(project, change, _part(wanted.get(change.path)))
             for change in sorted(changes, key=lambda one: one.path)
             if change.before != change.after
         )
@@ -56,16 +56,8 @@ def _refuse_lost(project: Project, held: Sequence[Held]) -> None:
         raise NotFound(f"the store here does not hold {some(lost)}", hint="`cloche doctor` lists what is affected")
 
 
-def _entry(one: Held) -> Entry:
-    return Entry(one.path.rpartition("/")[2], one.kind, one.digest, one.size)
-
-
 def _part(one: Held | None) -> Belongs:
     """What a file would be listed under; one that stands in the way of others is none of them."""
     if one is None:
         return "outputs"
     return "data" if one.part == "read" else one.part
-
-
-def _is_recorded(project: Project, change: PathChange) -> bool:
-    return change.before is None or project.store.has(change.before.digest)

@@ -15,17 +15,16 @@ from cloche.model.operation import Effect, PackagesEffect
 from cloche.model.paths import above
 from cloche.model.plan import Belongs, Plan, PlannedFile
 from cloche.model.run import Run
-from cloche.model.tree import Entry
+from cloche.model.tree import Entry, entry_of
 from cloche.model.wording import some
 from cloche.project.going import refuse_while_going
-from cloche.project.journal import in_the_way, perform, present, text_change
+from cloche.project.journal import files_of, in_the_way, perform, planned, present, text_change
 from cloche.project.packages import Packages, plan_environment
 from cloche.project.project import FOLDER, LOCK_FILE, Project
 from cloche.project.recovery import recover
 from cloche.project.revisions import find_run
 from cloche.project.sides import Side, data_files, observed_changes, run_side, work_side
 from cloche.project.stages import output_changes
-from cloche.store.checkout import expand
 
 
 def revert(
@@ -73,12 +72,9 @@ def _to_lock(project: Project, dry_run: bool) -> Plan:
                 hint=f"copy {FOLDER}/ from where it was added: Git carries what is needed to find it, not the data",
             )
         for item in project.tracked:
-            entry = Entry(item.path.rpartition("/")[2], item.kind, item.digest, item.size, item.count)
-            changes += _towards(project, present(project, [item.path]), expand(project.store, entry, item.path))
+            changes += _towards(project, present(project, [item.path]), files_of(project, item))
         changed = sorted((one for one in changes if one.before != one.after), key=lambda one: one.path)
-        files = tuple(
-            PlannedFile(one, "data", one.before is None or project.store.has(one.before.digest)) for one in changed
-        )
+        files = tuple(planned(project, one, "data") for one in changed)
         plan = Plan("revert", LOCK_FILE, files)
         if not dry_run and files:
             refuse_while_going(project, "the files that revert would change")
@@ -110,9 +106,8 @@ def _not_held(project: Project, now: Side, then: Side) -> tuple[str, ...]:
 def _files(
     project: Project, now: Side, then: Side, parts: Sequence[Part], with_outputs: bool
 ) -> tuple[PlannedFile, ...]:
-    planned: dict[str, tuple[PathChange, Belongs]] = {}
+    chosen: dict[str, tuple[PathChange, Belongs]] = {}
     belonged = _belonging(then)
-    written = {one.path for one in then.run.outputs} if then.run is not None else set[str]()
     stay = {one.path for one in then.snapshot.code.left_out} | then.observed.keys() | _lay_there(project, now, then)
 
     def may_go(path: str, part: Belongs) -> bool:
@@ -121,22 +116,23 @@ def _files(
 
     def put(changes: Sequence[PathChange], part: Belongs) -> None:
         mine = (change for change in changes if change.after is not None or may_go(change.path, part))
-        planned.update({change.path: (change, part) for change in mine})
+        chosen.update({change.path: (change, part) for change in mine})
 
     if with_outputs and then.run is not None:
         for output in then.run.outputs:
             put(output_changes(project, output), "outputs")
     if "data" in parts:
         put(_data(project, now, then), "data")
-        held = {path: one for path, one in _held(project, then).items() if not (with_outputs and path in written)}
+        written = {one.path for one in then.run.outputs} if with_outputs and then.run is not None else set[str]()
+        held = {path: one for path, one in _held(project, then).items() if written.isdisjoint((path, *above(path)))}
         put(_towards(project, {}, held), "data")
     if "code" in parts:
         put(_towards(project, now.code, then.code), "code")
     if "config" in parts:
         put(_towards(project, _config(now), _config(then)), "config")
     return tuple(
-        PlannedFile(change, part, change.before is None or project.store.has(change.before.digest))
-        for path, (change, part) in sorted(planned.items())
+        planned(project, change, part)
+        for path, (change, part) in sorted(chosen.items())
         if change.before != change.after
     )
 
@@ -184,10 +180,7 @@ def _towards(project: Project, now: Mapping[str, Entry], wanted: Mapping[str, En
 
 
 def _config(side: Side) -> dict[str, Entry]:
-    return {
-        one.path: Entry(one.path.rpartition("/")[2], one.kind, one.digest, one.size)
-        for one in side.snapshot.config.files
-    }
+    return {one.path: entry_of(one) for one in side.snapshot.config.files}
 
 
 def _data(project: Project, now: Side, then: Side) -> list[PathChange]:

@@ -8,11 +8,10 @@ from cloche.model.held import Belonged, Held
 from cloche.model.paths import inside
 from cloche.model.run import Output, Run
 from cloche.model.snapshot import ConfigFile, Tracked
-from cloche.model.tree import EMPTY_DIGEST, Entry
-from cloche.project.journal import listing
+from cloche.model.tree import Entry
+from cloche.project.journal import files_of, listing
 from cloche.project.project import Project
 from cloche.project.sides import observed_by
-from cloche.store.checkout import expand
 
 
 def contents(project: Project, run: Run, path: str = "") -> Iterator[Held]:
@@ -32,10 +31,7 @@ def contents(project: Project, run: Run, path: str = "") -> Iterator[Held]:
 
 
 def _files(project: Project, root: Output | Tracked | ConfigFile, path: str) -> dict[str, Entry]:
-    entry = Entry(root.path.rpartition("/")[2], root.kind, root.digest, root.size)
-    if root.kind != "d" or root.digest == EMPTY_DIGEST:
-        return {root.path: entry}
-    return {one: file for one, file in expand(project.store, entry, root.path).items() if inside(one, path)}
+    return {one: file for one, file in files_of(project, root).items() if inside(one, path)}
 
 
 def _held(part: Belonged, files: dict[str, Entry]) -> Iterator[Held]:

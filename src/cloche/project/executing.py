@@ -22,7 +22,6 @@ from cloche.project.links import through_links
 from cloche.project.observing import notice_unseen, observe, observed_outputs, only_read
 from cloche.project.stages import (
     Key,
-    digest_to_find,
     find_earlier,
     key_of,
     observed_reads,
@@ -162,14 +161,14 @@ def _stage_record(run: Going, name: str, stage: Stage, key: Key, execution: Exec
         )
     steady = observe(run, f"stage {name}", spooled, stage, made)
     unseen = notice_unseen(run, spooled, stage.run, "")
-    certain = steady and not (unseen or run.left_over or execution.left_running)
+    doubtful = unseen or run.left_over or execution.left_running or run.unsettled or not spooled.complete
     observed = observed_reads(run, stage, key, spooled.reads, outputs)
     _report_observed(run, name, stage, observed)
     return StageRun(
         name,
         stage.run,
         status,
-        digest_to_find(run, key, spooled) if certain else "",
+        key.digest if steady and not doubtful else "",  # without one, no later run takes the stage from this one
         exit_status=execution.exit_status,
         resources=execution.resources,
         outputs=tuple(outputs.values()),

@@ -16,7 +16,8 @@ from cloche.errors import ClocheError, Damaged
 from cloche.model.changes import PathChange
 from cloche.model.operation import Effect, FactEffect, FilesEffect, Operation, PackagesEffect
 from cloche.model.paths import above, decode_path
-from cloche.model.tree import EMPTY_DIGEST, Entry, Kind
+from cloche.model.plan import Belongs, PlannedFile
+from cloche.model.tree import EMPTY_DIGEST, Entry, Kind, Located, entry_of
 from cloche.project.interpreters import see_python
 from cloche.project.project import Project
 from cloche.project.trees import tree_of
@@ -185,6 +186,16 @@ def listing(project: Project, tree: str) -> dict[str, Entry]:
     if tree == EMPTY_DIGEST:
         return {}
     return expand(project.store, Entry("", "d", tree, 0, 0), "")
+
+
+def files_of(project: Project, item: Located) -> dict[str, Entry]:
+    """Every file, link and empty folder of what is on record at a path, by path. Contents are not read."""
+    return expand(project.store, entry_of(item), item.path)
+
+
+def planned(project: Project, change: PathChange, part: Belongs) -> PlannedFile:
+    """A change for a plan, which tells whether what is there now is recorded already."""
+    return PlannedFile(change, part, change.before is None or project.store.has(change.before.digest))
 
 
 def read_bytes(project: Project, path: str) -> bytes:

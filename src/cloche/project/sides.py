@@ -12,12 +12,11 @@ from cloche.model.paths import inside
 from cloche.model.run import Run
 from cloche.model.snapshot import Snapshot, Tracked
 from cloche.model.tree import Entry
-from cloche.project.journal import listing, present
+from cloche.project.journal import files_of, listing, present
 from cloche.project.project import Project
 from cloche.project.revisions import WORK_TREE, find_run
 from cloche.project.snapshots import Progress, Taken, take
 from cloche.project.view import View, look
-from cloche.store.checkout import expand
 
 
 @dataclass(frozen=True)
@@ -64,8 +63,7 @@ def left_by(project: Project, run: Run, observed: Collection[str]) -> dict[str, 
     left: dict[str, Entry] = {}
     for one in run.outputs:
         if any(inside(path, one.path) for path in observed):
-            entry = Entry(one.path.rpartition("/")[2], one.kind, one.digest, one.size, one.count)
-            left |= {path: found for path, found in expand(project.store, entry, one.path).items() if path in observed}
+            left |= {path: found for path, found in files_of(project, one).items() if path in observed}
     return left
 
 
@@ -93,8 +91,7 @@ def observed_by(project: Project, run: Run) -> dict[str, Entry]:
     """What a run read beyond its inputs, file by file."""
     found: dict[str, Entry] = {}
     for one in run.observed:
-        entry = Entry(one.path.rpartition("/")[2], one.kind, one.digest, one.size, one.count)
-        found |= expand(project.store, entry, one.path)
+        found |= files_of(project, one)
     return found
 
 
@@ -141,5 +138,4 @@ def data_files(project: Project, of: Side, path: str) -> dict[str, Entry]:
         return {}
     if of.taken is not None:
         return {name: of.taken.entries[name] for name in of.taken.view.data[path]}
-    entry = Entry(path.rpartition("/")[2], item.kind, item.digest, item.size, item.count)
-    return expand(project.store, entry, path)
+    return files_of(project, item)

@@ -18,12 +18,11 @@ from cloche.model.tree import Entry
 from cloche.model.values import Value, covers
 from cloche.project.going import Going
 from cloche.project.interpreters import see, see_process, see_python
-from cloche.project.journal import in_the_way, perform, present
+from cloche.project.journal import files_of, in_the_way, perform, present
 from cloche.project.links import behind_links
 from cloche.project.naming import named_paths
 from cloche.project.project import Project
 from cloche.project.trees import entry_at
-from cloche.store.checkout import expand
 
 
 @dataclass(frozen=True)
@@ -71,12 +70,6 @@ def _outputs_before(run: Going, name: str) -> dict[str, str]:
         if entries:
             found[f"output {path}"] = _state(entry_at(run.project, path, entries))
     return found
-
-
-def digest_to_find(run: Going, key: Key, spooled: Spooled) -> Digest:
-    """The digest under which a later run finds this execution. None once an input has changed while the run was going,
-    since what the stage then read is not what its key says; and none where it opened too many files to list."""
-    return "" if run.unsettled or not spooled.complete else key.digest
 
 
 def _is_narrow(stage: Stage) -> bool:
@@ -160,8 +153,7 @@ def put_outputs(run: Going, name: str, outputs: tuple[Output, ...]) -> None:
 def output_changes(project: Project, output: Output) -> list[PathChange]:
     """The changes that make a path of the work tree what an output was."""
     now = in_the_way(project, [output.path])
-    entry = Entry(output.path.rpartition("/")[2], output.kind, output.digest, output.size, output.count)
-    wanted = expand(project.store, entry, output.path)
+    wanted = files_of(project, output)
     here = {path for path in now if path in wanted or not secret_reason(project.root, path)}
     return [PathChange(path, now.get(path), wanted.get(path)) for path in sorted(here | wanted.keys())]
 
