@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import Literal, Protocol
 
@@ -98,6 +98,22 @@ def decode_tree(data: bytes) -> Tree:
     except struct.error as error:
         raise Damaged("a directory listing in the store is cut short") from error
     return tuple(entries)
+
+
+def children(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and raw digest of each entry of a tree's canonical bytes. Raises Damaged as `decode_tree` does."""
+    at = len(MAGIC)
+    if not data.startswith(MAGIC):
+        raise Damaged("a directory listing in the store does not start as one")
+    try:
+        while at < len(data):
+            kind, digest, _, _, length = _FIXED.unpack_from(data, at)
+            at += _FIXED.size + length
+            if kind not in _KINDS or at > len(data):
+                raise Damaged("a directory listing in the store has an impossible entry")
+            yield kind, digest
+    except struct.error as error:
+        raise Damaged("a directory listing in the store is cut short") from error
 
 
 def _is_name(name: bytes) -> bool:

@@ -17,6 +17,7 @@ from cloche.model.tree import EMPTY_DIGEST
 from cloche.model.wording import some
 from cloche.project.interpreters import see
 from cloche.project.project import FORMAT, Project
+from cloche.project.reach import run_roots
 from cloche.project.recovery import cut_off, recover
 from cloche.project.sides import command_of
 from cloche.store.walk import stat_of
@@ -127,13 +128,8 @@ def _all_runs(project: Project) -> Iterator[Run]:
 
 def _gone(project: Project, run: Run, whole: dict[Digest, bool]) -> list[str]:
     """What of a run the store does not hold, by path. whole: digests that were looked at, and whether all is there."""
-    snapshot = run.snapshot
-    named: list[tuple[str, str, Digest]] = [("the code", "d", snapshot.code.tree)]
-    named += [(item.path, item.kind, item.digest) for item in snapshot.data.paths]
-    named += [(item.path, item.kind, item.digest) for item in snapshot.config.files]
-    named += [(item.path, item.kind, item.digest) for item in run.outputs]
-    named += [("its log", "f", run.log)] if run.log else []
-    return [name for name, kind, digest in named if not _is_whole(project, kind, digest, whole)]
+    needed = (root for root in run_roots(run) if not root.optional)
+    return [root.name for root in needed if not _is_whole(project, root.kind, root.digest, whole)]
 
 
 def _is_whole(project: Project, kind: str, digest: Digest, whole: dict[Digest, bool]) -> bool:

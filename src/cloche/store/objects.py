@@ -95,6 +95,17 @@ class Store:
             return False
         return True
 
+    def chunks(self, raw: bytes) -> tuple[bytes, ...]:
+        """The raw digests of the chunks that this content was cut into; none where it is whole or not here.
+
+        Raises Damaged where the list of them is.
+        """
+        with _reading():
+            if not any(place.kind == RECIPE for place in self._packs.places(raw)):
+                return ()
+            payload, kind = self._frame(raw)
+            return tuple(chunk for chunk, _ in decode_recipe(payload).chunks) if kind == RECIPE else ()
+
     def read_tree(self, digest: Digest) -> Tree:
         """The tree with this digest. Raises NotFound, Damaged."""
         return decode_tree(self.read(digest))

@@ -1,0 +1,72 @@
+"""What a record needs: the digests that must be in a store for it to be put back, down to the chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from cloche.model.digest import Digest
+from cloche.model.operation import FilesEffect, Operation
+from cloche.model.run import Run
+from cloche.model.snapshot import Tracked
+from cloche.model.tree import EMPTY_DIGEST, Kind, Located, children
+from cloche.store.objects import Store
+
+
+class Root(NamedTuple):
+    """Content that a record names. name: what it is to a user, a path or "the code". optional: it may be that only its
+    digest was recorded, so a store without it has lost nothing."""
+
+    name: str
+    kind: Kind
+    digest: Digest
+    optional: bool = False
+
+
+def run_roots(run: Run) -> Iterator[Root]:
+    """Everything that a run is made of: inputs, what it read besides, outputs of it and its stages, its log."""
+    snapshot = run.snapshot
+    yield Root("the code", "d", snapshot.code.tree)
+    named: tuple[Located, ...] = (*snapshot.data.paths, *snapshot.config.files, *run.outputs)
+    yield from (Root(item.path, item.kind, item.digest) for item in named)
+    yield from (Root(item.path, item.kind, item.digest) for stage in run.stages for item in stage.outputs)
+    yield from (Root(item.path, item.kind, item.digest, optional=True) for item in run.observed)
+    if run.log:
+        yield Root("its log", "f", run.log)
+
+
+def lock_roots(tracked: Iterable[Tracked]) -> Iterator[Root]:
+    """Everything that a `cloche.lock` names."""
+    return (Root(item.path, item.kind, item.digest) for item in tracked)
+
+
+def operation_roots(operation: Operation) -> Iterator[Root]:
+    """The files that undoing an operation, or undoing that, brings back."""
+    for effect in operation.effects:
+        if isinstance(effect, FilesEffect):
+            yield Root("the files before it", "d", effect.before)
+            yield Root("the files after it", "d", effect.after)
+
+
+def reach(store: Store, roots: Iterable[Root], seen: set[bytes], missing: set[bytes] | None = None) -> None:
+    """Add to `seen` the raw digests of all content that `roots` need: trees, files, and the chunks of large ones.
+
+    What is in `seen` already is not looked at again. missing: gets those that the store does not hold and should; they
+    are in `seen` too. Raises Damaged where a tree or list of chunks cannot be read: what it names cannot be known.
+    """
+    pending = [(root.kind == "d", bytes.fromhex(root.digest), root.optional) for root in roots]
+    while pending:
+        is_tree, raw, optional = pending.pop()
+        if raw in seen or raw == _EMPTY:
+            continue
+        seen.add(raw)
+        if store.missing((raw.hex(),)):
+            if missing is not None and not optional:
+                missing.add(raw)
+            continue
+        seen.update(store.chunks(raw))
+        if is_tree:
+            pending += ((kind == b"d", digest, optional) for kind, digest in children(store.read(raw.hex())))
+
+
+_EMPTY = bytes.fromhex(EMPTY_DIGEST)
