@@ -51,19 +51,19 @@ def operation_roots(operation: Operation) -> Iterator[Root]:
 def reach(store: Store, roots: Iterable[Root], seen: set[bytes], missing: set[bytes] | None = None) -> None:
     """Add to `seen` the raw digests of all content that `roots` need: trees, files, and the chunks of large ones.
 
-    What is in `seen` already is not looked at again. missing: gets those that the store does not hold and should; they
-    are in `seen` too. Raises Damaged where a tree or list of chunks cannot be read: what it names cannot be known.
+    What is in `seen` already is not looked at again. missing: gets those that the store does not hold and should.
+    Raises Damaged where a tree or list of chunks cannot be read: what it names cannot be known.
     """
     pending = [(root.kind == "d", bytes.fromhex(root.digest), root.optional) for root in roots]
     while pending:
         is_tree, raw, optional = pending.pop()
         if raw in seen or raw == _EMPTY:
             continue
-        seen.add(raw)
         if store.missing((raw.hex(),)):
             if missing is not None and not optional:
                 missing.add(raw)
             continue
+        seen.add(raw)
         seen.update(store.chunks(raw))
         if is_tree:
             pending += ((kind == b"d", digest, optional) for kind, digest in children(store.read(raw.hex())))
