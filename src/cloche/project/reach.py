@@ -48,25 +48,36 @@ def operation_roots(operation: Operation) -> Iterator[Root]:
             yield Root("the files after it", "d", effect.after)
 
 
-def reach(store: Store, roots: Iterable[Root], seen: set[bytes], missing: set[bytes] | None = None) -> None:
-    """Add to `seen` the raw digests of all content that `roots` need: trees, files, and the chunks of large ones.
+class Reached:
+    """What roots need, collected. digests: raw digests of trees, files, and the chunks of large ones. missing: raw
+    digests of what the store does not hold and should."""
 
-    What is in `seen` already is not looked at again. missing: gets those that the store does not hold and should.
-    Raises Damaged where a tree or list of chunks cannot be read: what it names cannot be known.
-    """
-    pending = [(root.kind == "d", bytes.fromhex(root.digest), root.optional) for root in roots]
-    while pending:
-        is_tree, raw, optional = pending.pop()
-        if raw in seen or raw == _EMPTY:
-            continue
-        if store.missing((raw.hex(),)):
-            if missing is not None and not optional:
-                missing.add(raw)
-            continue
-        seen.add(raw)
-        seen.update(store.chunks(raw))
-        if is_tree:
-            pending += ((kind == b"d", digest, optional) for kind, digest in children(store.read(raw.hex())))
+    def __init__(self, store: Store) -> None:
+        self.digests: set[bytes] = set()
+        self.missing: set[bytes] = set()
+        self._store = store
+        self._trees: set[bytes] = set()
+
+    def add(self, roots: Iterable[Root]) -> None:
+        """Collect what these roots need; what was collected already is not looked at again.
+
+        Raises Damaged where a tree or a list of chunks cannot be read: what it names cannot be known.
+        """
+        pending = [(root.kind == "d", bytes.fromhex(root.digest), root.optional) for root in roots]
+        while pending:
+            is_tree, raw, optional = pending.pop()
+            if raw == _EMPTY or raw in (self._trees if is_tree else self.digests):
+                continue
+            if self._store.missing((raw.hex(),)):
+                if not optional:
+                    self.missing.add(raw)
+                continue
+            self.digests.add(raw)
+            self.digests.update(self._store.chunks(raw))
+            if is_tree:  # seen apart: a file may have the bytes of a tree, and needs nothing of what that names
+                self._trees.add(raw)
+                below = children(self._store.read(raw.hex()))
+                pending += ((kind == b"d", digest, optional) for kind, digest in below)
 
 
 _EMPTY = bytes.fromhex(EMPTY_DIGEST)
