@@ -49,14 +49,21 @@ def operation_roots(operation: Operation) -> Iterator[Root]:
 
 
 class Reached:
-    """What roots need, collected. digests: raw digests of trees, files, and the chunks of large ones. missing: raw
-    digests of what the store does not hold and should."""
+    """What roots need, collected; `raw in reached` asks for a raw digest.
+
+    named: raw digests of trees and files. chunks: those that the large ones were cut into. missing: those that the store
+    does not hold and should.
+    """
 
     def __init__(self, store: Store) -> None:
-        self.digests: set[bytes] = set()
+        self.named: set[bytes] = set()
+        self.chunks: set[bytes] = set()
         self.missing: set[bytes] = set()
         self._store = store
         self._trees: set[bytes] = set()
+
+    def __contains__(self, raw: bytes) -> bool:
+        return raw in self.named or raw in self.chunks
 
     def add(self, roots: Iterable[Root]) -> None:
         """Collect what these roots need; what was collected already is not looked at again.
@@ -66,14 +73,14 @@ class Reached:
         pending = [(root.kind == "d", bytes.fromhex(root.digest), root.optional) for root in roots]
         while pending:
             is_tree, raw, optional = pending.pop()
-            if raw == _EMPTY or raw in (self._trees if is_tree else self.digests):
+            if raw == _EMPTY or raw in (self._trees if is_tree else self.named):
                 continue
             if self._store.missing((raw.hex(),)):
                 if not optional:
                     self.missing.add(raw)
                 continue
-            self.digests.add(raw)
-            self.digests.update(self._store.chunks(raw))
+            self.named.add(raw)
+            self.chunks.update(self._store.chunks(raw))
             if is_tree:  # seen apart: a file may have the bytes of a tree, and needs nothing of what that names
                 self._trees.add(raw)
                 below = children(self._store.read(raw.hex()))
