@@ -51,8 +51,8 @@ def operation_roots(operation: Operation) -> Iterator[Root]:
 class Reached:
     """What roots need, collected; `raw in reached` asks for a raw digest.
 
-    named: raw digests of trees and files. chunks: those that the large ones were cut into. missing: those that the store
-    does not hold and should.
+    named: raw digests of trees and files. chunks: those that the large ones were cut into. missing: those that the
+    store does not hold and should.
     """
 
     def __init__(self, store: Store) -> None:
