@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from store_faults import Faults
 
+from cloche.store.listing import FileStat
 from cloche.store.stat_cache import StatCache
-from cloche.store.walk import FileStat
 
 NOW = 1_800_000_000_123_456_789
 OLD = FileStat("f", 3, NOW - 10**10, NOW - 10**10, 77)

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloche.model.paths import encode_path
-from cloche.store.walk import FileStat, os_path, stat_of, walk
+from cloche.store.listing import FileStat
+from cloche.store.walk import os_path, stat_of, walk
 
 NAMES = st.binary(min_size=1, max_size=30).filter(lambda name: not {0, 47} & {*name} and name not in (b".", b".."))
 

@@ -12,7 +12,7 @@ import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -76,6 +76,30 @@ def encode_tree(tree: Iterable[Entry]) -> bytes:
         head = (entry.kind.encode(), bytes.fromhex(entry.digest), entry.size, entry.count, len(name))
         parts.append(_FIXED.pack(*head) + name)
     return b"".join(parts)
+
+
+class RawEntry(NamedTuple):
+    """One name in a tree, as its bytes hold it. name: of the file system. digest: raw. files: how many."""
+
+    name: bytes
+    kind: bytes
+    digest: bytes
+    size: int
+    files: int
+
+
+def file_name(name: str) -> bytes:
+    """The bytes of the file system that a name as path text stands for."""
+    return os.fsencode(decode_path(name))
+
+
+def encode_entries(entries: Iterable[RawEntry]) -> bytes:
+    """The canonical bytes of a tree. Each name must be one that a directory can hold, and come once."""
+    pack = _FIXED.pack
+    rows = sorted(entries)
+    return MAGIC + b"".join(
+        [pack(kind, digest, size, files, len(name)) + name for name, kind, digest, size, files in rows]
+    )
 
 
 def decode_tree(data: bytes) -> Tree:

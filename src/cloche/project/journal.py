@@ -23,7 +23,8 @@ from cloche.project.project import Project
 from cloche.project.trees import tree_of
 from cloche.store.capture import record_files
 from cloche.store.checkout import apply_files, expand
-from cloche.store.walk import FileStat, os_path, stat_of, walk
+from cloche.store.listing import FileStat
+from cloche.store.walk import os_path, stat_of, walk
 
 
 def perform(
@@ -101,7 +102,7 @@ def present(project: Project, paths: Iterable[str], *, keep: bool = False) -> di
         stat = stat_of(project.root, path)
         if stat is None:
             continue
-        stats |= walk(project.root, path).files if stat.kind == "d" else {path: stat}
+        stats |= dict(walk(project.root, path).files.rows()) if stat.kind == "d" else {path: stat}
     return record_files(project.root, stats, project.store, project.cache, keep=keep)
 
 

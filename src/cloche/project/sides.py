@@ -137,5 +137,5 @@ def data_files(project: Project, of: Side, path: str) -> dict[str, Entry]:
     if item is None:
         return {}
     if of.taken is not None:
-        return {name: of.taken.entries[name] for name in of.taken.view.data[path]}
+        return of.taken.data[path].everything()
     return files_of(project, item)

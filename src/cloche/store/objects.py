@@ -21,6 +21,7 @@ from cloche.model.tree import Tree, decode_tree
 from cloche.store.codec import Compressor
 from cloche.store.filesystem import FileSystem, disk_error
 from cloche.store.frames import CONTENT, Place
+from cloche.store.listing import FileStat
 from cloche.store.pack_writer import PackWriter
 from cloche.store.packs import Packs
 from cloche.store.reading import Taken, Takers, take
@@ -34,7 +35,6 @@ from cloche.store.recipes import (
     decode_recipe,
     encode_recipe,
 )
-from cloche.store.walk import FileStat
 
 _DOCTOR = "`cloche doctor` lists what is affected"
 

@@ -14,7 +14,8 @@ from cloche.errors import ChangedWhileReading, ClocheError, DiskFull, InputError
 from cloche.model.digest import Digest
 from cloche.model.paths import encode_path
 from cloche.store.filesystem import disk_error
-from cloche.store.walk import FileStat, file_stat
+from cloche.store.listing import FileStat
+from cloche.store.walk import file_stat
 
 # Seconds to wait before each attempt: long enough for a program to finish writing a small file.
 _PAUSES = (0.0, 0.005, 0.02, 0.1, 0.25)

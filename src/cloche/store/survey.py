@@ -17,9 +17,10 @@ from cloche.model.changes import PathChange
 from cloche.model.paths import above, checked, decode_path, is_reserved
 from cloche.model.tree import EMPTY_DIGEST, Entry
 from cloche.store.journal import Step
+from cloche.store.listing import FileStat
 from cloche.store.reading import hash_file
 from cloche.store.stat_cache import StatCache
-from cloche.store.walk import FileStat, file_stat, os_path
+from cloche.store.walk import file_stat, os_path
 
 
 class Placed(NamedTuple):
