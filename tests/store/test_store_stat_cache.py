@@ -159,7 +159,7 @@ def test_paths_that_are_gone_do_not_pile_up(file: Path, monkeypatch: pytest.Monk
     cache = StatCache(file)
     for number in range(25):
         cache.put(f"{number}", OLD, DIGEST, NOW)
-        cache.drop_missing(lambda path: int(path) % 10 == 0)
+        cache.drop_missing(lambda at: ["0", "10", "20"])
     kept = [number for number in range(25) if cache.get(f"{number}", OLD)]
     assert 0 in kept
     assert len(kept) < 15

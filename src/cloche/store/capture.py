@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cloche.model.digest import Digest
+from cloche.model.paths import encode_path
 from cloche.model.tree import EMPTY_DIGEST, Entry
 from cloche.store.folders import FolderRecorder
 from cloche.store.listing import Files, FileStat
@@ -56,7 +57,7 @@ def record_path(
         with store.writer() as writer:
             recorded = FolderRecorder(root, store, cache, writer, progress).record(path, files)
         cache.rely_on(store.pack_names())
-    cache.drop_missing(lambda one: os.path.lexists(os_path(root, one)))
+    cache.drop_missing(lambda at: _names_in(root, at))
     cache.save()
     return recorded
 
@@ -143,5 +144,12 @@ def _remember(root: Path, read: Mapping[str, _Read], store: Store, cache: StatCa
         cache.put(path, fresh.stat, fresh.digest, fresh.at_ns, stored=keep)
     if keep and read:
         cache.rely_on(store.pack_names())
-    cache.drop_missing(lambda path: os.path.lexists(os_path(root, path)))
+    cache.drop_missing(lambda at: _names_in(root, at))
     cache.save()
+
+
+def _names_in(root: Path, at: str) -> frozenset[str]:
+    try:
+        return frozenset(map(encode_path, os.listdir(os_path(root, at))))
+    except OSError:
+        return frozenset()

@@ -17,9 +17,10 @@ from cloche.store.folder_rows import DOUBTED, KNOWN, STORED, FolderRow, KnownTre
 from cloche.store.listing import RECORD, Files, Folder, pack_stat, unpack_stat
 from cloche.store.meter import Meter, Progress
 from cloche.store.objects import Store, Writer
-from cloche.store.reading import Gone, hash_file
+from cloche.store.reading import Gone, hash_file, read_small
+from cloche.store.recipes import SMALL
 from cloche.store.recorded import Recorded, RecordedFolder
-from cloche.store.stat_cache import StatCache, is_racy
+from cloche.store.stat_cache import LONG_SETTLED, StatCache, is_racy
 from cloche.store.walk import os_path
 
 _DIGEST = 32
@@ -89,13 +90,13 @@ class FolderRecorder:
     def _read(self, todo: _Todo, meter: Meter) -> FolderRow | None:
         before = self._cache.files(todo.at) if any(row is None for row in todo.known) else {}
         prefix = os_path(self._root, todo.at) + "/"
+        began_ns = time.time_ns()
         names: list[str] = []
         rows: list[Row] = []
         for known, (name, record) in zip(todo.known, todo.folder.rows(), strict=True):
-            row = known
+            row = known or self._read_small(prefix + decode_path(name), record, began_ns, meter)
             if row is None:
-                old = before.get(name)
-                row = self._read_file(prefix + decode_path(name), record, old, meter)
+                row = self._read_file(prefix + decode_path(name), record, before.get(name), meter)
             if row is not None:
                 names.append(name)
                 rows.append(row)
@@ -105,6 +106,19 @@ class FolderRecorder:
         fresh = FolderRow("/".join(names), stats, digests, bytes([row[2] for row in rows]))
         self._cache.put_folder(todo.at, fresh)
         return fresh
+
+    def _read_small(self, path: str, record: bytes, began_ns: int, meter: Meter) -> Row | None:
+        """The row of a small file that goes into the store; None where it takes more care."""
+        if self._writer is None:
+            return None
+        read = read_small(path, SMALL)
+        if read is None:
+            return None
+        data, seen = read
+        _, size, mtime, ctime, _ = RECORD.unpack(seen)
+        meter.finish(size)
+        settled = max(mtime, ctime) < began_ns - LONG_SETTLED or not is_racy(unpack_stat(seen), began_ns)
+        return (record if seen == record else seen), self._writer.add_small(data), STORED if settled else DOUBTED
 
     def _read_file(self, path: str, record: bytes, old: Row | None, meter: Meter) -> Row | None:
         """The row of a file that was read; None where it is gone."""

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import msgspec
@@ -35,7 +35,7 @@ _MAGIC = b"cloche-stat-2\n"
 _SUM = 32
 _SECOND = 1_000_000_000
 _RACY = _SECOND // 20
-_RACY_COARSE = 2 * _SECOND
+LONG_SETTLED = 2 * _SECOND  # what did not change for so long is not racy on any disk
 _CROWD = 20_000
 
 _Rows = dict[str, FolderRow]
@@ -134,15 +134,19 @@ class StatCache:
 
     # The file
 
-    def drop_missing(self, exists: Callable[[str], bool]) -> None:
-        """Forget paths that are no longer there, once the cache has doubled since the last time."""
+    def drop_missing(self, names_in: Callable[[str], Collection[str]]) -> None:
+        """Forget paths that are no longer there, once the cache has doubled since the last time.
+
+        names_in: the names that are in a folder now, as path text.
+        """
         self._close()
         if sum(len(row.marks) for row in self._rows.values()) <= self._room:
             return
         for at, row in list(self._rows.items()):
+            there = names_in(at)
             prefix = f"{at}/" if at else ""
             for name in row.names.split("/"):
-                if not exists(prefix + name):
+                if name not in there:
                     self._set(prefix + name, None)
         self._close()
         self._room = max(_CROWD, 2 * sum(len(row.marks) for row in self._rows.values()))
@@ -253,5 +257,5 @@ def is_racy(stat: FileStat, read_at_ns: int) -> bool:
     """Whether a change right after the reading could go unseen: the file changed just before, on a disk whose time
     stamps move in steps. A change time in the future means that a clock was set back: nothing can be concluded."""
     coarse = stat.ctime_ns % _SECOND == 0 or stat.mtime_ns % _SECOND == 0
-    window = _RACY_COARSE if coarse else _RACY
+    window = LONG_SETTLED if coarse else _RACY
     return stat.ctime_ns > read_at_ns - window or abs(read_at_ns - stat.mtime_ns) < window

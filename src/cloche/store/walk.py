@@ -55,6 +55,13 @@ def file_stat(found: os.stat_result) -> FileStat | None:
     return FileStat(kind, size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino if _NUMBERED else 0)
 
 
+def stat_record(found: os.stat_result) -> bytes:
+    """The record (see `listing`) of a regular file."""
+    kind = b"x" if found.st_mode & _EXECUTABLE else b"f"
+    inode = found.st_ino if _NUMBERED else 0
+    return RECORD.pack(kind, found.st_size, found.st_mtime_ns, found.st_ctime_ns, inode)
+
+
 def stat_of(root: Path, path: str) -> FileStat | None:
     """What is at a path text now (a folder is of kind `d`, empty or not); None where nothing is, or no file."""
     try:
@@ -114,7 +121,6 @@ def _look(
     names: list[str] = []
     stats: list[bytes] = []
     prefix = f"{path}/" if path else ""
-    pack, numbered, execute, file_kind = RECORD.pack, _NUMBERED, _EXECUTABLE, modes.S_IFREG
     for entry in entries:
         name = encode_path(entry.name)
         try:
@@ -124,11 +130,8 @@ def _look(
         except OSError as error:
             found.unreadable.append((prefix + name, _reason(error)))
             continue
-        mode = stat.st_mode
-        if modes.S_IFMT(mode) == file_kind:  # the common case, written out for speed
-            kind = b"x" if mode & execute else b"f"
-            inode = stat.st_ino if numbered else 0
-            stats.append(pack(kind, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, inode))
+        if modes.S_ISREG(stat.st_mode):
+            stats.append(stat_record(stat))
             names.append(name)
             continue
         other = file_stat(stat)
