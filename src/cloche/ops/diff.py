@@ -23,7 +23,7 @@ from cloche.model.tree import Entry
 from cloche.project.project import Project
 from cloche.project.recovery import recover
 from cloche.project.revisions import WORK_TREE
-from cloche.project.sides import Side, code_changes, data_files, observed_changes, side
+from cloche.project.sides import Side, code_changes, data_changes, data_files, observed_changes, side
 from cloche.tables.compare import compare_tables, is_table
 
 Say = Callable[[str], None]
@@ -159,7 +159,7 @@ def _data(
         before, after = first.data.get(path), second.data.get(path)
         if before == after:
             continue
-        files = diff_entries(data_files(project, first, path), data_files(project, second, path))
+        files = data_changes(project, first, second, path)
         files = tuple(change for change in files if wanted(change.path))
         if not files:
             continue

@@ -18,12 +18,12 @@ from cloche.model.run import Run
 from cloche.model.tree import Entry, entry_of
 from cloche.model.wording import some
 from cloche.project.going import refuse_while_going
-from cloche.project.journal import files_of, in_the_way, perform, planned, present, text_change
+from cloche.project.journal import in_the_way, perform, planned, text_change
 from cloche.project.packages import Packages, plan_environment
 from cloche.project.project import FOLDER, LOCK_FILE, Project
 from cloche.project.recovery import recover
 from cloche.project.revisions import find_run
-from cloche.project.sides import Side, data_files, observed_changes, run_side, work_side
+from cloche.project.sides import Side, data_files, data_towards, observed_changes, run_side, work_side
 from cloche.project.stages import output_changes
 
 
@@ -72,7 +72,7 @@ def _to_lock(project: Project, dry_run: bool) -> Plan:
                 hint=f"copy {FOLDER}/ from where it was added: Git carries what is needed to find it, not the data",
             )
         for item in project.tracked:
-            changes += _towards(project, present(project, [item.path]), files_of(project, item))
+            changes += data_towards(project, item)
         changed = sorted((one for one in changes if one.before != one.after), key=lambda one: one.path)
         files = tuple(planned(project, one, "data") for one in changed)
         plan = Plan("revert", LOCK_FILE, files)
@@ -186,10 +186,13 @@ def _config(side: Side) -> dict[str, Entry]:
 def _data(project: Project, now: Side, then: Side) -> list[PathChange]:
     changes: list[PathChange] = []
     for path in now.data.keys() | then.data.keys():
-        if now.data.get(path) != then.data.get(path):
-            # What became data later, or is data no more, lies there all the same.
-            here = data_files(project, now, path) if path in now.data else in_the_way(project, [path])
-            changes += _towards(project, here, data_files(project, then, path))
+        wanted = then.data.get(path)
+        if now.data.get(path) == wanted:
+            continue
+        if wanted is not None:
+            changes += data_towards(project, wanted, now.taken.data.get(path) if now.taken is not None else None)
+        else:  # what became data later goes
+            changes += [PathChange(one, entry, None) for one, entry in data_files(project, now, path).items()]
     locked = project.tracked
     if locked != then.snapshot.data.paths:
         changes.append(text_change(project, LOCK_FILE, render_lock(then.snapshot.data.paths)))

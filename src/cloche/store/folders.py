@@ -59,8 +59,9 @@ class FolderRecorder:
             self._rows[one.at] = self._read(one, meter)
         rows = {at: row for at, row in self._rows.items() if row is not None or files.folders[at].own}
         folders = {at: _recorded(row, files.folders[at]) for at, row in rows.items()}
-        entry = _Trees(self._cache, self._writer).make(path, rows) if rows else None
-        return Recorded(entry, folders)
+        trees = _Trees(self._cache, self._writer)
+        entry = trees.make(path, rows) if rows else None
+        return Recorded(entry, folders, trees.inner)
 
     def _look(self, at: str, folder: Folder) -> _Todo | None:
         """What of a folder has to be read; None where nothing has."""
@@ -144,14 +145,15 @@ class _Trees:
     def __init__(self, cache: StatCache, writer: Writer | None) -> None:
         self._cache = cache
         self._writer = writer
+        self.inner: dict[str, list[RawEntry]] = {}
 
     def make(self, path: str, rows: Mapping[str, FolderRow | None]) -> Entry:
         """The entry of the folder at `path`. rows: of it and the folders below; None where one is empty."""
-        inner: dict[str, list[RawEntry]] = {}
+        inner = self.inner
         made = RawEntry(b"", b"d", _EMPTY, 0, 0)
         for at in _inner_first(path, rows):
             holder, _, name = at.rpartition("/")
-            digest, size, count = self._tree(at, rows.get(at), inner.pop(at, []))
+            digest, size, count = self._tree(at, rows.get(at), inner.get(at, []))
             made = RawEntry(file_name(name), b"d", digest, size, count)
             if at != path:
                 inner.setdefault(holder, []).append(made)

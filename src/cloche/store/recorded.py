@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from cloche.model.tree import EMPTY_DIGEST, Entry
+from cloche.model.paths import encode_path
+from cloche.model.tree import EMPTY_DIGEST, Entry, RawEntry, Tree
 from cloche.store.listing import RECORD, Files, FileStat, Folder, pack_stat
 
 _DIGEST = 32
@@ -21,22 +23,25 @@ class RecordedFolder(NamedTuple):
 class Recorded(Mapping[str, Entry]):
     """The entries of every file, link and empty folder at or below a path, by path text.
 
-    entry: of the path itself, a file or a tree; None where nothing is left there.
+    entry: of the path itself, a file or a tree; None where nothing is left there. inner: the folders in each folder.
     """
 
-    def __init__(self, entry: Entry | None, folders: dict[str, RecordedFolder]) -> None:
+    def __init__(
+        self, entry: Entry | None, folders: dict[str, RecordedFolder], inner: Mapping[str, Sequence[RawEntry]]
+    ) -> None:
         self.entry = entry
         self._folders = folders
+        self._inner = inner
         self._opened: dict[str, dict[str, Entry]] = {}
 
     @classmethod
     def of_file(cls, path: str, entry: Entry | None, stat: FileStat) -> Recorded:
         """Of a path that is one file or link."""
         if entry is None:
-            return cls(None, {})
+            return cls(None, {}, {})
         above, _, name = path.rpartition("/")
         folder = RecordedFolder(Folder(name, pack_stat(stat)), bytes.fromhex(entry.digest))
-        return cls(entry, {above: folder})
+        return cls(entry, {above: folder}, {})
 
     @property
     def files(self) -> Files:
@@ -57,6 +62,12 @@ class Recorded(Mapping[str, Entry]):
         if found is None:
             raise KeyError(path)
         return found
+
+    def tree(self, path: str, entry: Entry) -> Tree:
+        """What is directly in the folder at a path."""
+        folder = self._folders.get(path)
+        files = _open(path, folder).values() if folder is not None else ()
+        return (*files, *(_folder(one) for one in self._inner.get(path, ())))
 
     def everything(self) -> dict[str, Entry]:
         """All of them, taken apart."""
@@ -82,6 +93,10 @@ class Recorded(Mapping[str, Entry]):
 
 def _empty(path: str) -> Entry:
     return Entry(path.rpartition("/")[2], "d", EMPTY_DIGEST, 0, 0)
+
+
+def _folder(raw: RawEntry) -> Entry:
+    return Entry(encode_path(os.fsdecode(raw.name)), "d", raw.digest.hex(), raw.size, raw.files)
 
 
 def _open(at: str, folder: RecordedFolder) -> dict[str, Entry]:
