@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from cloche.capture.worktrees import linked_worktree
 from cloche.environments.installer import find_uv
 from cloche.errors import ClocheError
 from cloche.model.digest import Digest
@@ -75,6 +76,19 @@ def _git(project: Project) -> Iterator[Check]:
         return
     commit, branch = project.git.head()
     yield Check("git", "ok", f"on {branch or 'no branch'} at {commit[:12] or 'no commit yet'}")
+    yield from _worktree(project)
+
+
+def _worktree(project: Project) -> Iterator[Check]:
+    if project.shared.folder != project.folder:
+        yield Check("worktree", "ok", f"linked; it shares the store in {project.shared.folder}")
+    elif linked_worktree(project.root) is not None:
+        yield Check(
+            "worktree",
+            "warning",
+            "linked, and with a store of its own, made before worktrees shared one",
+            "push its runs to a remote, or move .cloche/ away, to share that of the main work tree",
+        )
 
 
 def _catalog(project: Project) -> Iterator[Check]:

@@ -45,7 +45,9 @@ def perform(
     if files:
         _keep(project, [change.path for change in files])
         effects = (*effects, files_effect(project, files))
-    operation = project.catalog.start_operation(verb, summary, tuple(effects), project.clock(), undoes)
+    operation = project.catalog.start_operation(
+        verb, summary, tuple(effects), project.clock(), undoes, project.shared.worktree
+    )
     try:
         _bring(project, files, effects)
     except BaseException as error:
