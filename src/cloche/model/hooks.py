@@ -81,9 +81,9 @@ def is_only_wrapper(name: str, text: bytes) -> bool:
 
 def takes_lines(text: bytes) -> bool:
     """Whether lines of shell can stand behind the first line of a hook: it is a script of a shell."""
-    first = text.partition(b"\n")[0]
+    first, end, _ = text.partition(b"\n")
     words = first.removeprefix(b"#!").decode("utf-8", "replace").split()
-    if not first.startswith(b"#!") or b"\r" in first or not words:
+    if not first.startswith(b"#!") or b"\r" in first or not words or not end:
         return False
     name = words[-1] if words[0].endswith("/env") else words[0]
     return name.rpartition("/")[2] in SHELLS
@@ -95,7 +95,7 @@ def with_block(text: bytes, place: str, lines: bytes) -> bytes:
     if found is not None:
         return text[: found[0]] + lines + text[found[1] :]
     head, end, rest = text.partition(b"\n")
-    return head + (end or b"\n") + lines + rest
+    return head + end + lines + rest
 
 
 def without_block(text: bytes, place: str) -> bytes:

@@ -56,13 +56,16 @@ def command(name: str, arguments: tuple[str, ...], strict: bool) -> None:
 
 def _warn(found: Unrecorded, strict: bool) -> None:
     first = "not committed" if strict else "warning"
+    steps = ["`git add cloche.lock`"]
     if found.changed:
-        names = _words(found.changed)
         say(f"{first}: {', '.join(found.changed)} changed, and cloche.lock does not say so")
-        say(f"  hint: `cloche add {names}`, then `git add cloche.lock`; or commit as it is: `git commit --no-verify`")
+        steps.insert(0, f"`cloche add {_words(found.changed)}`")
     elif found.lock:
         say(f"{first}: cloche.lock changed, and is not part of this commit")
-        say("  hint: `git add cloche.lock`; or commit as it is: `git commit --no-verify`")
+    else:
+        return
+    after = ["`git commit` (or, as it is, `git commit --no-verify`)" if strict else "`git commit --amend`"]
+    say(f"  hint: {', then '.join(steps + after)}")
 
 
 def _tell(found: Followed) -> None:
