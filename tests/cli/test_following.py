@@ -37,7 +37,7 @@ def followed(folder: Shell, two_branches: Shell) -> Shell:
 
 
 def git(shell: Shell, *words: str, **variables: str) -> Done:
-    return shell("git", *words, **variables)
+    return Shell(shell.folder, shell.variables | variables)("git", *words)
 
 
 def test_it_follows_a_switch_and_can_be_undone(followed: Shell) -> None:
@@ -242,12 +242,12 @@ def test_nothing_makes_a_git_command_fail(followed: Shell) -> None:
     assert "upgrade cloche" in git(followed, "switch", "two").err
     followed.write(".cloche/format", "1\n")
     (followed.folder / "cloche.toml").unlink()
-    assert git(followed, "switch", "main", status=None).status is not None
+    git(followed, "stash")
 
 
 def test_it_waits_for_a_run_and_leaves_its_data(followed: Shell) -> None:
     followed.write("wait.py", "import pathlib, time\nwhile not pathlib.Path('stop').exists(): time.sleep(0.02)\n")
-    words = [BIN / "cloche", "run", "--", "python", "wait.py"]
+    words: list[str | Path] = [BIN / "cloche", "run", "--", "python", "wait.py"]
     going = subprocess.Popen(words, cwd=followed.folder, env=followed.variables, stdout=-3, stderr=-3)
     try:
         while not followed.facts("status")["going"]:
@@ -269,7 +269,7 @@ def test_a_hook_that_was_killed_leaves_one_state_or_the_other(followed: Shell) -
     followed.commit("many")
     for delay in (0.15, 0.25, 0.35):
         git(followed, "checkout", "--quiet", "two", CLOCHE_HOOKS="0")
-        words = [BIN / "cloche", "hook", "post-checkout"]
+        words: list[str | Path] = [BIN / "cloche", "hook", "post-checkout"]
         going = subprocess.Popen(words, cwd=followed.folder, env=followed.variables, stdout=-3, stderr=-3)
         try:
             going.wait(delay)

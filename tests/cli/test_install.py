@@ -177,13 +177,13 @@ def test_hooks_that_are_switched_off_are_not_forced(model: Shell) -> None:
 def test_without_cloche_on_path_it_is_found_or_that_is_said(committed: Shell) -> None:
     committed.cloche("install")
     places = [path for path in committed.variables["PATH"].split(os.pathsep) if not (Path(path) / "cloche").exists()]
-    without = {"PATH": os.pathsep.join(places)}
-    committed("git", "switch", "--quiet", "two", **without)
+    without = os.pathsep.join(places)
+    committed("git", "switch", "--quiet", "two", PATH=without)
     assert committed.read("data/points.csv") == "id,x\n1,9\n"
     for file in (committed.folder / ".git/hooks").glob("p*"):
         if not file.name.endswith(".sample"):
             file.write_text(file.read_text().replace(str(Path(sys.executable).parent), "/nowhere"))
-    done = committed("git", "switch", "main", **without)
+    done = committed("git", "switch", "main", PATH=without)
     assert "cloche: not found on PATH, so nothing was done about data" in done.err
     assert committed.read("data/points.csv") == "id,x\n1,9\n"
 

@@ -7,7 +7,7 @@ import msgspec
 from cloche.capture.hooks import is_left_out
 from cloche.errors import UsageError
 from cloche.model.hooks import HOOKS
-from cloche.project.following import Followed, follow, is_same, state_of
+from cloche.project.following import Followed, follow, look_at
 from cloche.project.project import LOCK_FILE, Project
 
 PRE_COMMIT = "pre-commit"
@@ -34,7 +34,6 @@ def hook(project: Project, name: str) -> Followed | Unrecorded:
 def unrecorded(project: Project) -> Unrecorded:
     """Tracked data that differs from `cloche.lock`, and whether the lock is left out. What is missing differs not:
     who works on the code alone needs no data."""
-    states = {item.path: (state_of(project, item.path)[1], item) for item in project.tracked}
-    changed = tuple(path for path, (now, item) in states.items() if now is not None and not is_same(now, item))
-    project.cache.save()
+    states = {item: look_at(project, item.path) for item in project.tracked}
+    changed = tuple(item.path for item, here in states.items() if here.entry is not None and not here.is_(item))
     return Unrecorded(changed, is_left_out(project.root, LOCK_FILE))

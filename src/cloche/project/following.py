@@ -6,6 +6,7 @@ Only what lies there as it was placed or added before is replaced; anything else
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,10 +17,12 @@ from cloche.model.snapshot import Tracked
 from cloche.model.tree import Entry
 from cloche.model.wording import some
 from cloche.project.going import refuse_while_going
-from cloche.project.journal import files_of, perform, present, towards
+from cloche.project.journal import files_of, perform, towards
 from cloche.project.placed import note_placed, placed
 from cloche.project.project import Project
-from cloche.project.trees import entry_at
+from cloche.store.capture import record_path
+from cloche.store.recorded import Recorded
+from cloche.store.walk import walk
 
 
 class Followed(msgspec.Struct, frozen=True):
@@ -60,30 +63,44 @@ def follow(project: Project) -> Followed:
     )
 
 
-def state_of(project: Project, path: str) -> tuple[dict[str, Entry], Entry | None]:
-    """The files at a tracked path now, and one entry for them all; None where there is nothing."""
-    files = present(project, [path])
-    return files, entry_at(project, path, files, keep=False) if files else None
+class Here(NamedTuple):
+    """What lies at a tracked path. entry: one for it all; None where nothing is. whole: whether all of it could be
+    looked at."""
+
+    entry: Entry | None
+    files: Recorded
+    whole: bool
+
+    def is_(self, item: Tracked | None) -> bool:
+        """Whether that is what is on record; nothing is nothing."""
+        if self.entry is None or item is None:
+            return self.entry is None and item is None
+        return self.whole and (self.entry.kind, self.entry.digest) == (item.kind, item.digest)
+
+    @property
+    def is_work(self) -> bool:
+        """Whether there is anything that somebody could miss."""
+        return not self.whole or (self.entry is not None and self.entry.count > 0)
 
 
-def is_same(entry: Entry | None, item: Tracked | None) -> bool:
-    """Whether what lies there is what is on record; nothing is nothing."""
-    if entry is None or item is None:
-        return entry is None and item is None
-    return (entry.kind, entry.digest) == (item.kind, item.digest)
+def look_at(project: Project, path: str) -> Here:
+    """What lies at a tracked path now. Nothing is stored; what did not change is not read."""
+    walked = walk(project.root, path)
+    files = record_path(project.root, path, walked.files, project.store, project.cache, keep=False)
+    return Here(files.entry if len(files) else None, files, not walked.unreadable and not walked.special)
 
 
 def _step(project: Project, path: str, was: Tracked | None, wanted: Tracked | None) -> list[PathChange] | str:
     """What to change at one path; `kept` or `absent` where it is to be left as it is."""
-    files, entry = state_of(project, path)
-    if is_same(entry, wanted) or (wanted is None and _is_gits(project, path)):
+    here = look_at(project, path)
+    if here.is_(wanted) or (wanted is None and _is_gits(project, path)):
         return []
     target = _held(project, wanted) if wanted is not None else {}
     if target is None:
         return "absent"
-    if not (entry is None or entry.count == 0 or is_same(entry, was)):
+    if here.is_work and not here.is_(was):
         return "kept"
-    changes = [one for one in towards(project, files, target) if one.before != one.after]
+    changes = [one for one in towards(project, here.files.everything(), target) if one.before != one.after]
     return changes if all(inside(one.path, path) for one in changes) else "kept"
 
 
