@@ -270,7 +270,7 @@ def test_of_many_tables_some_are_compared_and_the_others_named(model: Shell) -> 
         model.write(f"data/{number:02}.csv", "id,x\n1,2\n")
     [data] = model.facts("diff")["data"]
     assert (len(data["tables"]), data["uncompared"]) == (30, ["data/30.csv", "data/31.csv", "data/32.csv"])
-    assert "3 more tables whose rows were not compared; name a path" in model.cloche("diff").out
+    assert "3 more files that were not looked into; name a path" in model.cloche("diff").out
     [table] = model.facts("diff", "@", ".", "data/32.csv")["data"][0]["tables"]
     assert table["rows_changed"] == 1
 
