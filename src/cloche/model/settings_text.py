@@ -232,9 +232,8 @@ _TEMPLATE = """\
 #ignore = ["notebooks/scratch/**"]
 
 # Columns that identify a row of a table, for `cloche diff`. Left out: a column that is named like an id and is one.
-#[data.keys]
-#"data/flights.csv" = ["flight_id"]
-#"data/daily/*.csv" = ["station", "day"]
+#[data]
+#keys = { "data/flights.csv" = ["flight_id"], "data/daily/*.csv" = ["station", "day"] }
 
 # Files that a run may write without their becoming its outputs.
 #[outputs]

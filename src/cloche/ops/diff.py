@@ -40,7 +40,7 @@ def diff(
     """Compare two versions; `.` is the work tree. Stores nothing.
 
     only: these of the four inputs. paths: only code and data at or below these. rows: look inside of tables, arrays and
-    images. key: columns that identify a row, in place of those in `[data.keys]`. Raises NotFound for a run or path that
+    images. key: columns that identify a row, in place of those in `[data] keys`. Raises NotFound for a run or path that
     is not there, and Ambiguous.
     """
     recover(project)

@@ -68,7 +68,7 @@ def look_inside(
 
 def keys_of(settings: Mapping[str, Sequence[str]], given: Sequence[str]) -> Callable[[str], Sequence[str]]:
     """Tells the columns that identify a row of a table: those that were given, or else those of the first pattern in
-    `[data.keys]` that fits its path."""
+    `[data] keys` that fits its path."""
     rules = [(matcher([pattern], anchored=True), columns) for pattern, columns in settings.items()]
     return lambda path: given or next((columns for fits, columns in rules if fits(path)), ())
 

@@ -113,7 +113,7 @@ def _tiff(stream: BinaryIO, head: bytes) -> ImageFacts:
     found = {tag: _tiff_value(stream, order, *about) for tag, about in tags.items() if tag in _WANTED}
     samples = found.get(_SAMPLES, 1)
     mode = _TIFF_MODES.get(found.get(_PHOTOMETRIC, -1), "")
-    mode = "RGBA" if mode == "RGB" and samples == 4 else mode
+    mode = {("RGB", 4): "RGBA", ("grey", 2): "grey+alpha"}.get((mode, samples), mode)
     return ImageFacts("TIFF", found[_WIDTH], found[_HEIGHT], mode, found.get(_BITS, 1))
 
 

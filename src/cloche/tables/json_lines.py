@@ -25,8 +25,8 @@ def load_json_lines(engine: Engine, side: Side, path: str, *, compressed: bool) 
         if keys:
             engine.rows(f"CREATE TABLE {side} AS SELECT {values} FROM {raw}", *map(_pointer, keys))
         engine.rows(f"DROP TABLE {raw}")
-    except EngineError as error:
-        raise Unreadable(f"is no regular JSON lines: {str(error).splitlines()[0]}", lines=True) from None
+    except EngineError:
+        raise Unreadable("holds lines that are no JSON", lines=True) from None
     return Loaded(side, tuple(keys), ("VARCHAR",) * len(keys), int(rows))
 
 
@@ -34,8 +34,8 @@ def count_json_lines(engine: Engine, path: str, *, compressed: bool) -> int:
     """The objects of a file of JSON lines, without loading it. Raises Unreadable."""
     try:
         return int(engine.row(f"SELECT count(*) FROM {_source(compressed)}", path)[0])
-    except EngineError as error:
-        raise Unreadable(f"is no regular JSON lines: {str(error).splitlines()[0]}", lines=True) from None
+    except EngineError:
+        raise Unreadable("holds lines that are no JSON", lines=True) from None
 
 
 def _source(compressed: bool) -> str:

@@ -29,7 +29,7 @@ def command(
 
     Shows metrics, config, packages, data and code. Data is shown down to rows and columns (CSV, TSV, JSON lines,
     Parquet), to elements of arrays (.npy, .npz), and to the size and kind of images. Rows are matched by --key, by what
-    cloche.toml says under [data.keys], by a column that is named like an id and is one, or by their content.
+    cloche.toml says as `keys` under [data], by a column that is named like an id and is one, or by their content.
 
     \b
     Examples:

@@ -13,6 +13,7 @@ from cloche.cli.options import project
 from cloche.cli.output import say
 
 if TYPE_CHECKING:
+    from cloche.errors import ClocheError
     from cloche.ops.hook import Unrecorded
     from cloche.project.following import Followed
 
@@ -36,15 +37,17 @@ def command(name: str, arguments: tuple[str, ...], strict: bool) -> None:
     Example:
       cloche hook post-checkout      bring data to what cloche.lock names, but for unrecorded changes
     """
-    from cloche.errors import ClocheError
+    from cloche.errors import ClocheError, SettingsError
     from cloche.ops.hook import Unrecorded, hook
 
     try:
         found = hook(project(), name)
+    except SettingsError as error:
+        if name != "post-index-change":  # which runs in the midst of a merge, too: Git tells of its conflict
+            _nothing(error)
+        return
     except ClocheError as error:
-        say(f"nothing was done about data: {error.message}")
-        if error.hint:
-            say(f"  hint: {error.hint}")
+        _nothing(error)
         return
     if isinstance(found, Unrecorded):
         _warn(found, strict)
@@ -52,6 +55,12 @@ def command(name: str, arguments: tuple[str, ...], strict: bool) -> None:
             raise SystemExit(1)
     else:
         _tell(found)
+
+
+def _nothing(error: ClocheError) -> None:
+    say(f"nothing was done about data: {error.message}")
+    if error.hint:
+        say(f"  hint: {error.hint}")
 
 
 def _warn(found: Unrecorded, strict: bool) -> None:
