@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from timing import Call
-from tools import Cloche, Dvc, Git, GitLfs, Lacks, Tool, _printed
+from tools import Cloche, Dvc, Git, GitLfs, Lacks, Tool, says
 
 ROOT = Path(__file__).parents[1]
 PEERS = ROOT / "build" / "peers"
@@ -43,7 +43,7 @@ class Oxen(Tool):
 
     def version(self) -> str:
         python = self.bin_folder / "python"
-        return _printed([str(python), "-c", "from importlib.metadata import version; print(version('oxenai'))"])
+        return says([str(python), "-c", "from importlib.metadata import version; print(version('oxenai'))"])
 
     def create(self) -> None:
         super().create()
@@ -81,7 +81,7 @@ class Restic(Tool):
     far = ""
 
     def version(self) -> str:
-        return _printed(["restic", "version"])
+        return says(["restic", "version"])
 
     def restic(self, *words: str | Path) -> Call:
         return self.call("restic", "--quiet", "--repo", *words)

@@ -65,7 +65,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--peers", help="the folder of commands of an environment that has the peers")
     parser.add_argument("--json", metavar="FILE", help="write every single figure there")
     parser.add_argument("--write", action="store_true", help="write the tables into docs/benchmarks.md")
-    return parser.parse_args()
+    given = parser.parse_args()
+    unknown = set(given.tools.split(",")) - {tool.name for tool in peers.ALL}
+    if unknown:
+        parser.error(f"there is no tool {', '.join(sorted(unknown))}")
+    return given
 
 
 def _peers_needed(tools: str) -> bool:
@@ -74,7 +78,11 @@ def _peers_needed(tools: str) -> bool:
 
 def _everyday(asked: Sequence[str], commands: Path | None, runs: int) -> str:
     with tempfile.TemporaryDirectory(dir=where(0)) as name:
-        parts = [f"Medians of {runs} runs.\n"]
+        kinds = [kind for kind in peers.ALL if kind.name in ("cloche", "git", "dvc" if commands else "")]
+        tools = [kind(Path(name), environment(), commands or Path(), 0) for kind in kinds]
+        listed = ", ".join(f"{tool.name} {_number(tool.version())}".strip() for tool in tools)
+        held = "in memory" if "shm" in name else "on disk"
+        parts = [f"{listed}. Medians of {runs} runs, commands in turn, files {held}.\n"]
         if "start" in asked:
             parts.append(f"\n### Starting\n\n{everyday.start_up(runs, commands, Path(name))}")
         if "everyday" in asked:
@@ -155,9 +163,10 @@ def _machine() -> str:
 def _put(mark: str, text: str, write: bool) -> None:
     print(text, flush=True)
     if write:
-        before = DOCUMENT.read_text("utf-8")
         marks = re.compile(rf"(<!-- measured: {mark} -->\n).*?(<!-- /measured -->)", re.DOTALL)
-        DOCUMENT.write_text(marks.sub(lambda match: match[1] + text + match[2], before), "utf-8")
+        after, found = marks.subn(lambda match: match[1] + text + match[2], DOCUMENT.read_text("utf-8"))
+        assert found == 1, f"{DOCUMENT} has no marks for {mark}"
+        DOCUMENT.write_text(after, "utf-8")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-LOOK_EVERY = 0.1  # seconds between two looks at the memory of a process and its children
+LOOK_EVERY = 0.2  # seconds between two looks at the memory of a process and its children
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _one(call: Call, base: Mapping[str, str], limit: float) -> Taken:
         )
         ended = _Ending(process.pid)
         highest, late = 0, False
-        while not ended.wait(LOOK_EVERY if highest else LOOK_EVERY / 4):
+        while not ended.wait(LOOK_EVERY if highest else LOOK_EVERY / 8):
             highest = max(highest, _memory(process.pid))
             if not late and time.perf_counter() - began > limit:
                 late = True

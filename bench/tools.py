@@ -36,7 +36,7 @@ class Tool:
 
     def version(self) -> str:
         """What the tool says of itself; empty where it is not installed."""
-        return _printed([self.name, "--version"])
+        return says([self.name, "--version"])
 
     def do(self, *words: str | Path, folder: Path | None = None) -> Taken:
         """Run one command, untimed."""
@@ -138,7 +138,7 @@ class GitLfs(Git):
     used = "git lfs track for all data"
 
     def version(self) -> str:
-        return _printed(["git", "lfs", "version"])
+        return says(["git", "lfs", "version"])
 
     def create(self) -> None:
         super().create()
@@ -173,7 +173,7 @@ class Cloche(BesideGit):
     used = "default settings"
 
     def version(self) -> str:
-        return _printed([str(CLOCHE), "--version"])
+        return says([str(CLOCHE), "--version"])
 
     def create(self) -> None:
         super().create()
@@ -219,7 +219,7 @@ class Dvc(BesideGit):
         return self.call(self.bin_folder / "dvc", *words, folder=folder)
 
     def version(self) -> str:
-        return _printed([str(self.bin_folder / "dvc"), "--version"])
+        return says([str(self.bin_folder / "dvc"), "--version"])
 
     def create(self) -> None:
         super().create()
@@ -255,7 +255,8 @@ class Dvc(BesideGit):
         return [self.root / ".dvc" / "cache"]
 
 
-def _printed(words: Sequence[str]) -> str:
+def says(words: Sequence[str]) -> str:
+    """What a command prints, empty where it is not there or fails."""
     if not shutil.which(words[0]):
         return ""
     done = subprocess.run(words, capture_output=True, text=True, check=False)
