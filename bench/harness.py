@@ -152,8 +152,8 @@ class ObjectServer:
 
 
 def where(need: int) -> Path | None:
-    """In memory where there is room for so many bytes and as much again stays free, else on disk (None)."""
+    """In memory where there is room for so many bytes and a seventh more, else on disk (None)."""
     if not (WORLD.is_dir() and os.access(WORLD, os.W_OK)):
         return None
     free = min(shutil.disk_usage(WORLD).free, psutil.virtual_memory().available)
-    return WORLD if free > need * 1.25 else None
+    return WORLD if free > need * 1.15 else None

@@ -24,6 +24,8 @@ TITLES: Mapping[str, str] = {
     "one byte": "add BIG with one byte inserted",
     "add table": "add TABLE",
     "table 2": "add version 2 of TABLE",
+    "add narrow": "add TABLE of narrow rows",
+    "narrow 2": "add version 2 of TABLE of narrow rows",
     "model": "add ten versions of MODEL",
     "add million": "add a million files",
     "add crowd": "add 3,500,000 files",
@@ -111,7 +113,7 @@ def _faster(row: str, peers: Mapping[str, float]) -> list[Goal]:
 def goals(sizes: Sizes, full: bool) -> list[Goal]:
     """What issue and design ask for; absolute figures as they scale with the data."""
     part = sizes.model * sizes.checkpoints / 2_000_000_000
-    share = _bytes(lambda row: 0.15 * row.of, lambda row, size: f"{100 * size / row.of:.1f}% of it")
+    share = _bytes(lambda row: 0.15 * row.of, lambda row, size: f"{100 * size / row.of:.1f}% of its size")
     found = [
         *_faster("add many", {"dvc": 8, "git": 1, "oxen": 1, "restic": 1, "borg": 1}),
         *_faster("status", {"dvc": 10}),

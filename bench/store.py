@@ -137,14 +137,19 @@ def big(bench: Bench) -> None:
 
 
 def table(bench: Bench) -> None:
-    """A table, and its next version."""
-    bench.row("add table").of = bench.row("table 2").of = bench.sizes.table
+    """A table and its next version; and one of narrow rows, where an edit is everywhere."""
+    _table(bench, ("add table", "table 2"), 150)
+    _table(bench, ("add narrow", "narrow 2"), 12)
+
+
+def _table(bench: Bench, keys: tuple[str, str], columns: int) -> None:
+    bench.row(keys[0]).of = bench.row(keys[1]).of = bench.sizes.table
 
     def edit(path: Path) -> None:
-        data.next_table(path, path.with_suffix(".next"))
+        data.next_table(path, path.with_suffix(".next"), columns=columns)
         path.with_suffix(".next").replace(path)
 
-    _versions(bench, ("add table", "table 2"), TABLE, lambda path: data.table(path, bench.sizes.table), edit)
+    _versions(bench, keys, TABLE, lambda path: data.table(path, bench.sizes.table, columns=columns), edit)
 
 
 def _versions(
@@ -277,6 +282,6 @@ SCENARIOS: Mapping[str, Callable[[Bench], None]] = {
 
 def room(name: str, sizes: data.Sizes, tools: int) -> int:
     """Bytes that a scenario takes at its highest, projects and stores and remotes."""
-    small = {"many": sizes.many * 14_000 * (2 * tools + 4), "million": sizes.million * 6_000 * 2}
+    small = {"many": int(sizes.many * 14_000 * (1.7 * tools + 3)), "million": sizes.million * 6_000 * 2}
     large = {"big": 4 * sizes.big, "table": 5 * sizes.table, "memory": sizes.crowd * 6_000 * 2}
     return small.get(name) or large.get(name) or sizes.model * (sizes.checkpoints + 2)
