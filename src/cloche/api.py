@@ -24,11 +24,13 @@ from cloche.ops import (
     checkout,
     diff,
     doctor,
+    gc,
     history,
     install,
     log,
     ls,
     note,
+    prune,
     remove,
     revert,
     show,
@@ -36,9 +38,11 @@ from cloche.ops import (
     tag,
     undo,
     untrack,
+    verify,
 )
 from cloche.ops import init as init_op
 from cloche.ops import run as run_op
+from cloche.ops.prune import Rules
 from cloche.ops.tag import Tag
 from cloche.project.notes import Note
 from cloche.project.project import Project
@@ -221,6 +225,18 @@ class OpenProject:
     def remove(self, *runs: str, with_tags: bool = False, dry_run: bool = False) -> remove.Removed:
         """Take runs out of the log. See `cloche remove`."""
         return remove.remove(self._project, runs, with_tags=with_tags, dry_run=dry_run)
+
+    def prune(self, rules: Rules, *, experiment: str = "", where: str = "", dry_run: bool = False) -> prune.Pruned:
+        """Take old runs out of the log by a rule. See `cloche prune`."""
+        return prune.prune(self._project, rules, experiment=experiment, where=where, dry_run=dry_run)
+
+    def gc(self, *, grace: float = 14.0, tips_only: bool = False, dry_run: bool = False) -> gc.Collected:
+        """Free the space of what nothing needs any more. See `cloche gc`."""
+        return gc.gc(self._project, grace=grace, tips_only=tips_only, dry_run=dry_run)
+
+    def verify(self, *, sample: float = 1.0, since_last: bool = False, repair: bool = False) -> verify.Verified:
+        """Read every stored byte again, or a share of them. See `cloche verify`."""
+        return verify.verify(self._project, sample=sample, since_last=since_last, repair=repair)
 
     def install(
         self, *hooks: str, remove: bool = False, strict: bool = False, dry_run: bool = False

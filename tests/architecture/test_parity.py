@@ -64,7 +64,7 @@ def test_every_command_that_prints_facts_prints_them_as_json(verb: str) -> None:
     assert ("--json" in names) != (verb in NO_JSON)
 
 
-@pytest.mark.parametrize("verb", ["add", "untrack", "revert", "checkout", "undo", "remove", "install"])
+@pytest.mark.parametrize("verb", ["add", "untrack", "revert", "checkout", "undo", "remove", "install", "gc", "prune"])
 def test_every_destructive_command_can_be_previewed(verb: str) -> None:
     command = cli.get_command(click.Context(cli), verb)
     assert command is not None

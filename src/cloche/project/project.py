@@ -29,6 +29,8 @@ __all__ = ["CATALOG", "FOLDER", "FORMAT", "LOCK", "LOCK_FILE", "NAMES", "Project
 CATALOG = "catalog.db"
 LOCK = "lock"
 NAMES = "names.lock"
+STORE_LOCK = "store.lock"
+LONG = 3600  # seconds to wait for others who use the store: as long as reading all of it may take
 LOCK_FILE = "cloche.lock"
 
 
@@ -52,6 +54,7 @@ class Project:
         self.random = random
         self.taken_back = ""
         self.stuck: StoreError | None = None
+        self._storing = False
 
     @classmethod
     def find(cls, start: Path) -> Project:
@@ -141,8 +144,32 @@ class Project:
         """Hold the work tree's lock: one verb at a time changes its files or `cloche.lock`. Others wait."""
         if self.stuck is not None:
             raise self.stuck
-        with held(self.folder / LOCK, "another cloche command in this project", wait=60):
+        with held(self.folder / LOCK, "another cloche command in this project", wait=60), self.storing():
             yield
+
+    @contextlib.contextmanager
+    def storing(self) -> Iterator[None]:
+        """Keep `gc` out from the first look at what the store holds until a record says that it is needed. Others may
+        do so at the same time."""
+        if self._storing:  # this process does so already
+            yield
+            return
+        with held(self.shared.folder / STORE_LOCK, "`cloche gc`", wait=LONG, shared=True):
+            self._storing = True
+            try:
+                yield
+            finally:
+                self._storing = False
+
+    @contextlib.contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Be the only one who counts on what the store holds: what no record needs now, nobody is about to need."""
+        with held(self.shared.folder / STORE_LOCK, "another cloche command", wait=LONG):
+            self._storing = True
+            try:
+                yield
+            finally:
+                self._storing = False
 
     @contextlib.contextmanager
     def naming(self) -> Iterator[None]:

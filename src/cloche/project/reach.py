@@ -52,17 +52,18 @@ class Reached:
     """What roots need, collected; `raw in reached` asks for a raw digest.
 
     named: raw digests of trees and files. chunks: those that the large ones were cut into. missing: those that the
-    store does not hold and should.
+    store does not hold and should; broken: large ones that have a missing chunk.
     """
 
     def __init__(self, store: Store) -> None:
         self.named: set[bytes] = set()
         self.chunks: set[bytes] = set()
         self.missing: set[bytes] = set()
+        self.broken: set[bytes] = set()
         self._store = store
         self._trees: set[bytes] = set()
 
-    def __contains__(self, raw: bytes) -> bool:
+    def __contains__(self, raw: object) -> bool:
         return raw in self.named or raw in self.chunks
 
     def add(self, roots: Iterable[Root]) -> None:
@@ -80,11 +81,21 @@ class Reached:
                     self.missing.add(raw)
                 continue
             self.named.add(raw)
-            self.chunks.update(self._store.chunks(raw))
-            if is_tree:  # seen apart: a file may have the bytes of a tree, and needs nothing of what that names
+            self._add_chunks(raw, optional=optional)
+            if (
+                is_tree and raw not in self.broken
+            ):  # seen apart: a file may have the bytes of a tree, and needs nothing of what that names
                 self._trees.add(raw)
                 below = children(self._store.read(raw.hex()))
                 pending += ((kind == b"d", digest, optional) for kind, digest in below)
+
+    def _add_chunks(self, raw: bytes, *, optional: bool) -> None:
+        chunks = self._store.chunks(raw)
+        gone = {bytes.fromhex(one) for one in self._store.missing(one.hex() for one in chunks)} if chunks else set()
+        self.chunks.update(chunks)
+        if gone and not optional:
+            self.missing |= gone
+            self.broken.add(raw)
 
 
 _EMPTY = bytes.fromhex(EMPTY_DIGEST)

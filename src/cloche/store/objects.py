@@ -24,6 +24,7 @@ from cloche.store.frames import CONTENT, Place
 from cloche.store.listing import FileStat
 from cloche.store.pack_writer import PackWriter
 from cloche.store.packs import Packs
+from cloche.store.quarantine import Quarantine
 from cloche.store.reading import Taken, Takers, take
 from cloche.store.recipes import (
     RECIPE,
@@ -57,8 +58,9 @@ class Store:
 
     def __init__(self, folder: Path, fs: FileSystem | None = None) -> None:
         self.folder = os.path.abspath(folder)
-        self._fs = fs or FileSystem()
-        self._packs = Packs(os.path.join(self.folder, "packs"), self._fs)
+        self.fs = self._fs = fs or FileSystem()
+        self.quarantine = Quarantine(os.path.join(self.folder, "quarantine"), self.fs)
+        self.packs = self._packs = Packs(os.path.join(self.folder, "packs"), self.fs, self.quarantine)
 
     def has(self, digest: Digest) -> bool:
         """Whether the store holds this content. It is not read: `verify` does that."""
@@ -71,6 +73,11 @@ class Store:
             if missing:
                 self._packs.refresh()
             return {digest for digest in missing if not self._packs.holds(_raw(digest))}
+
+    def see(self) -> None:
+        """See the packs that others have added or taken away since. Raises StoreError."""
+        with _reading():
+            self._packs.refresh()
 
     def read(self, digest: Digest) -> bytes:
         """Content, whole. Raises NotFound where it was never stored, Damaged where it is no longer what it was."""
@@ -173,6 +180,8 @@ class Store:
                     problem = error
                 except FileNotFoundError:
                     problem = Damaged(f"a pack that held {digest.hex()[:12]} is gone", hint=_DOCTOR)
+        if self._packs.take_out(digest):
+            return self._frame(digest)
         raise problem or NotFound(f"the store does not hold {digest.hex()[:12]}", hint=_DOCTOR)
 
     def _assemble(self, digest: Digest, recipe: Recipe) -> Iterator[bytes]:
