@@ -91,7 +91,7 @@ class GitRepository:
         if top is None:
             return None
         arguments = ("--porcelain=v2", "--branch", "-z", "--untracked-files=all", "--no-renames", "--no-ahead-behind")
-        done = _git(root, "status", *arguments, "--ignore-submodules=dirty", "--", ".")
+        done = run_git(root, "status", *arguments, "--ignore-submodules=dirty", "--", ".")
         if done is None:
             raise InputError(
                 f"{top} is a Git repository, and there is no `git` to read it: what it ignores would seem to be code",
@@ -111,7 +111,7 @@ class GitRepository:
         """The files below a folder that Git tracks or would track, as path texts; None where there is no Git."""
         if _top(folder) is None:
             return None
-        done = _git(folder, "ls-files", "-z", "-c", "-o", "--exclude-standard")
+        done = run_git(folder, "ls-files", "-z", "-c", "-o", "--exclude-standard")
         if done is None or done.returncode or (not done.stdout and _ignored_whole(folder)):
             return None
         return sorted({encode_path(os.fsdecode(name)) for name in done.stdout.split(b"\0") if name})
@@ -170,7 +170,7 @@ class GitRepository:
         if not paths:
             return set()
         names = b"".join(os.fsencode(decode_path(path)) + b"\0" for path in paths)
-        done = _git(self._root, "check-ignore", "-z", "--stdin", stdin=names)
+        done = run_git(self._root, "check-ignore", "-z", "--stdin", stdin=names)
         if done is None or done.returncode > 1:
             return set()
         return {encode_path(os.fsdecode(name)) for name in done.stdout.split(b"\0") if name}
@@ -181,7 +181,7 @@ class GitRepository:
         if not paths:
             return {}
         names = b"".join(os.fsencode(decode_path(path)) + b"\0" for path in paths)
-        done = _git(self._root, "check-ignore", "-z", "-v", "--stdin", stdin=names)
+        done = run_git(self._root, "check-ignore", "-z", "-v", "--stdin", stdin=names)
         fields = [os.fsdecode(field) for field in done.stdout.split(b"\0")[:-1]] if done is not None else []
         rules = zip(fields[0::4], fields[2::4], fields[3::4], strict=False)
         return {encode_path(path): (self._within(source), pattern) for source, pattern, path in rules}
@@ -194,12 +194,12 @@ class GitRepository:
         """The full hash of the commit that a revision names; None where there is no such commit."""
         if not revision or revision.startswith("-") or "\0" in revision:
             return None
-        done = _git(self._root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+        done = run_git(self._root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
         return done.stdout.decode("ascii", "replace").strip() or None if done and not done.returncode else None
 
     def _listed(self) -> _Listed:
         if self._listing is None:
-            done = _git(self._root, "ls-files", "-z", "-v", "-s", "--", ".")
+            done = run_git(self._root, "ls-files", "-z", "-v", "-s", "--", ".")
             if done is None or done.returncode:
                 raise _refusal(done.stderr if done else b"", self._root)
             self._listing = _parse_listing(done.stdout, self._state)
@@ -249,7 +249,7 @@ def _top(root: Path) -> str | None:
     return here
 
 
-def _git(folder: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes] | None:
+def run_git(folder: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes] | None:
     """Run git in a folder; None where there is no git binary."""
     variables = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
     variables |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
@@ -265,7 +265,7 @@ def _git(folder: Path, *arguments: str, stdin: bytes = b"") -> subprocess.Comple
 
 
 def _ignored_whole(folder: Path) -> bool:
-    done = _git(folder, "check-ignore", "--quiet", ".")
+    done = run_git(folder, "check-ignore", "--quiet", ".")
     return done is not None and done.returncode == 0
 
 

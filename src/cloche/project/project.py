@@ -67,6 +67,19 @@ class Project:
         project.settle()
         return project
 
+    @classmethod
+    def look(cls, start: Path) -> Project | None:
+        """The project that `start` lies in, if any, for reading only: it may be somebody else's, so nothing is made or
+        put in order. Raises NewerVersion, StoreError."""
+        root = root_of(start)
+        if root is None:
+            return None
+        project = cls(root)
+        marker = project.folder / "format"
+        if marker.exists():
+            project._check(marker)
+        return project
+
     def refresh(self) -> None:
         """Forget what was read of files that others write. For a caller that keeps a project open between verbs."""
         for name in ("settings", "git"):
@@ -90,10 +103,15 @@ class Project:
         """What `cloche.toml` says. Raises SettingsError."""
         return parse_settings(self._text(FILE_NAME), FILE_NAME)
 
+    @property
+    def store_folder(self) -> Path:
+        """Where the store lies."""
+        return self.folder / "store"
+
     @cached_property
     def store(self) -> Store:
         """The store of the project."""
-        return Store(self.folder / "store")
+        return Store(self.store_folder)
 
     @cached_property
     def cache(self) -> StatCache:
@@ -104,6 +122,11 @@ class Project:
     def catalog(self) -> Catalog:
         """The catalog of the project."""
         return Catalog(self.folder / CATALOG)
+
+    @property
+    def has_catalog(self) -> bool:
+        """Whether there is one yet; asking for it makes it."""
+        return os.path.exists(self.folder / CATALOG)
 
     def has_lost_catalog(self) -> bool:
         """Whether there is no catalog although there once was one: a store with content cannot be without."""
@@ -155,11 +178,14 @@ class Project:
     def prepare(self) -> None:
         """Create `.cloche/` where it is missing (a fresh clone), and check that this Cloche understands it."""
         marker = self.folder / "format"
+        if marker.exists():
+            self._check(marker)
+        else:
+            self._create(marker)
+
+    def _check(self, marker: Path) -> None:
         try:
             found = marker.read_text("ascii").strip()
-        except FileNotFoundError:
-            self._create(marker)
-            return
         except (OSError, ValueError) as error:
             raise StoreError(f"cannot read {marker}: {error}", hint="type `cloche doctor`") from error
         if not found.isdigit():

@@ -114,6 +114,14 @@ class Store:
             payload, kind = self._frame(raw)
             return tuple(chunk for chunk, _ in decode_recipe(payload).chunks) if kind == RECIPE else ()
 
+    def frame(self, raw: bytes) -> tuple[bytes, bytes]:
+        """Payload and kind of the frame with this raw digest, proven: content, or a list of chunks (kind `RECIPE`).
+
+        Raises NotFound, Damaged.
+        """
+        with _reading():
+            return self._frame(raw)
+
     def read_tree(self, digest: Digest) -> Tree:
         """The tree with this digest. Raises NotFound, Damaged."""
         return decode_tree(self.read(digest))
@@ -126,6 +134,12 @@ class Store:
         """The digests of the packs that are on the disk now, found without opening any."""
         with _reading():
             return self._packs.names()
+
+    def places(self) -> Iterator[Place]:
+        """Every frame of every pack, as the indexes tell: nothing is read."""
+        with _reading():
+            for _, places in self._packs.contents():
+                yield from places
 
     def size(self) -> tuple[int, int]:
         """How many packs there are, and the bytes that they and their indexes take."""

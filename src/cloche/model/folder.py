@@ -1,0 +1,66 @@
+"""One folder of a tree, for looking up single names: its entries are not made before they are asked for."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator
+
+from cloche.errors import Damaged
+from cloche.model.paths import decode_path, encode_path
+from cloche.model.tree import FIXED, KINDS, MAGIC, Entry, is_name
+
+
+class Folder:
+    """The canonical bytes of a tree, checked. Raises Damaged where they are not those of a tree.
+
+    Holds eight bytes for each entry beside the bytes themselves, so that a folder of a million files can be kept.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        if not data.startswith(MAGIC):
+            raise Damaged("a directory listing in the store does not start as one")
+        self._data = data
+        self._starts = array("Q")
+        at = len(MAGIC)
+        before = b""
+        size = FIXED.size
+        while at < len(data):
+            if at + size > len(data):
+                raise Damaged("a directory listing in the store is cut short")
+            length = data[at + size - 2] | data[at + size - 1] << 8
+            name = data[at + size : at + size + length]
+            if len(name) != length or not is_name(name) or name <= before or data[at : at + 1] not in KINDS:
+                raise Damaged("a directory listing in the store has an impossible entry")
+            before = name
+            self._starts.append(at)
+            at += size + length
+
+    @property
+    def weight(self) -> int:
+        """The bytes that it holds in memory, about."""
+        return 256 + len(self._data) + self._starts.itemsize * len(self._starts)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return (self._entry(at) for at in self._starts)
+
+    def get(self, name: str) -> Entry | None:
+        """The entry with this name, as path text."""
+        wanted = os.fsencode(decode_path(name))
+        at = bisect_left(self._starts, wanted, key=self._name)
+        if at == len(self._starts) or self._name(self._starts[at]) != wanted:
+            return None
+        return self._entry(self._starts[at])
+
+    def _name(self, at: int) -> bytes:
+        length = self._data[at + FIXED.size - 2] | self._data[at + FIXED.size - 1] << 8
+        return self._data[at + FIXED.size : at + FIXED.size + length]
+
+    def _entry(self, at: int) -> Entry:
+        kind, digest, size, count, _ = FIXED.unpack_from(self._data, at)
+        name = encode_path(os.fsdecode(self._name(at)))
+        return Entry(name, kind.decode(), digest.hex(), size, count)
