@@ -228,7 +228,7 @@ class OpenProject:
 
     def du(self, *names: str, runs: bool = False) -> Usage:
         """How much the store takes, and what for. See `cloche du`."""
-        return du.du(self._project, names, runs=runs)
+        return du.du(self._project, names, runs=runs, base=self.root)
 
     def diff(
         self,

@@ -12,6 +12,7 @@ import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl, quote, unquote
@@ -66,7 +67,7 @@ class ClocheFileSystem(AbstractFileSystem):  # type: ignore[misc]
         """Size, kind, digest and part of what lies at a path, and the id of its run."""
         path = self._strip_protocol(path)
         if not path:
-            return {"name": "", "size": 0, "type": "directory"}
+            return {"name": "", "size": 0, "type": "directory", "created": 0.0}
         with self._project() as project:
             called, version, inner = self._look(project, path)
             return _about(called, version, _at(version, inner, path, follow=False))
@@ -84,9 +85,12 @@ class ClocheFileSystem(AbstractFileSystem):  # type: ignore[misc]
                 listed = [_about(run, version, one) for one in below]
         return listed if detail else [about["name"] for about in listed]
 
-    def modified(self, path: str) -> NoReturn:
-        """The store keeps what a file was, not when it was written."""
-        raise NotImplementedError("a run does not record when its files were written")
+    def modified(self, path: str) -> datetime:
+        """When the run of a path began, since no run records when its files were written. DuckDB asks this to see
+        whether it has to read a file again."""
+        return datetime.fromtimestamp(float(self.info(path)["created"]), UTC)
+
+    created = modified
 
     def checksum(self, path: str) -> int:
         """A number that is the same for the same bytes only."""
@@ -150,7 +154,7 @@ class ClocheFileSystem(AbstractFileSystem):  # type: ignore[misc]
         _refuse()
 
     mkdir = makedirs = rmdir = rm = rm_file = _rm = cp_file = copy = mv = _read_only
-    put = put_file = pipe = pipe_file = touch = created = _read_only
+    put = put_file = pipe = pipe_file = touch = _read_only
 
 
 def _refuse() -> NoReturn:
@@ -189,6 +193,7 @@ def _about(run: str, version: Version, found: Found) -> dict[str, Any]:
         "executable": entry.kind == "x",
         "islink": found.entry.kind == "l",
         "run": version.name,
+        "created": version.made,
     }
 
 

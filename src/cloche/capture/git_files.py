@@ -56,3 +56,10 @@ def read_file(folder: Path, name: str) -> bytes:
     if hasher.hexdigest() != name:
         raise Damaged(f"Git holds other bytes than {name[:12]} says", hint="type `git fsck`")
     return done.stdout
+
+
+def time_of(folder: Path, commit: str) -> float:
+    """When a commit was made, in seconds since 1970; 0 where Git cannot say."""
+    done = run_git(folder, "show", "--no-patch", "--format=%ct", commit)
+    text = done.stdout.strip() if done is not None and not done.returncode else b""
+    return float(text) if text.isdigit() else 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -25,13 +26,21 @@ from cloche.project.usage import (
 )
 
 
-def du(project: Project, names: Sequence[str] = (), *, runs: bool = False, progress: Progress | None = None) -> Usage:
+def du(
+    project: Project,
+    names: Sequence[str] = (),
+    *,
+    runs: bool = False,
+    base: Path | None = None,
+    progress: Progress | None = None,
+) -> Usage:
     """What the store takes: in all, by part, by path and by run, or for what is named alone.
 
     names: runs, and paths of the project. What both a run and a path are called is the run; `./NAME` is the path.
-    runs: every run as well. Raises NotFound for what is neither.
+    runs: every run as well. base: what paths are relative to, by default the current folder. Raises NotFound for what
+    is neither.
     """
-    asked_runs, asked_paths = _meanings(project, names)
+    asked_runs, asked_paths = _meanings(project, names, base)
     divisions: list[Division] = [by_part, by_path]
     divisions += [by_run] if runs or asked_runs else []
     first = len(divisions)
@@ -59,7 +68,7 @@ def du(project: Project, names: Sequence[str] = (), *, runs: bool = False, progr
     )
 
 
-def _meanings(project: Project, names: Sequence[str]) -> tuple[list[str], list[str]]:
+def _meanings(project: Project, names: Sequence[str], base: Path | None) -> tuple[list[str], list[str]]:
     """The runs and the paths that names stand for."""
     runs: list[str] = []
     paths: list[str] = []
@@ -67,7 +76,7 @@ def _meanings(project: Project, names: Sequence[str]) -> tuple[list[str], list[s
         try:
             runs.append(find_id(project, name))
         except (NotFound, UsageError) as error:
-            path = project.path_text(name)
+            path = project.path_text(name, base)
             if not _is_known(project, path):
                 raise NotFound(f"{error.message}, and nothing stored was ever at {path}", hint=error.hint) from None
             paths.append(path)

@@ -56,7 +56,8 @@ def get(
     url: a folder of this machine, or the address of a Git repository. path: in that project, as path text. out: where
     to put it, by default its own name in the current folder; into it where that is a folder. revision: a run, a tag or
     a Git revision of the other project; without one the newest commit of Git, and the last run where there is no Git.
-    force: whether what is there is replaced. A link is followed where it is `path` itself, and stays one below. Raises NotFound, Conflict, InputError, UsageError, Damaged, StoreError.
+    force: whether what is there is replaced. A link is followed where it is `path` itself, and stays one below it.
+    Raises NotFound, Conflict, InputError, UsageError, Damaged, StoreError.
     """
     plain = "/".join(part for part in path.split("/") if part not in ("", "."))
     if path.startswith("/") or ".." in plain.split("/"):

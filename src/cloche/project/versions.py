@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from io import BufferedIOBase, BytesIO
 from typing import NamedTuple
 
-from cloche.capture.git_files import GitFile, files_at, read_file
+from cloche.capture.git_files import GitFile, files_at, read_file, time_of
 from cloche.errors import ClocheError, InputError, NotFound, SettingsError
 from cloche.model.folder import Folder
 from cloche.model.held import Belonged
@@ -45,12 +45,16 @@ class _Stored(NamedTuple):
 class Version:
     """The files of one version, for reading by any thread.
 
-    name: the id of a run or the hash of a commit; it never stands for anything else. Of a file that belongs to several
-    parts the first counts: outputs, code, config, data, what was read besides.
+    name: the id of a run or the hash of a commit; it never stands for anything else. made: when the run began, or the
+    commit was made, in seconds since 1970. Of a file that belongs to several
+    parts the first counts: what Git holds, outputs, code, config, data, what was read besides.
     """
 
-    def __init__(self, project: Project, name: str, stored: Sequence[_Stored], git: Sequence[GitFile] = ()) -> None:
+    def __init__(
+        self, project: Project, name: str, made: float, stored: Sequence[_Stored], git: Sequence[GitFile] = ()
+    ) -> None:
         self.name = name
+        self.made = made
         self.store = shared_store(project.store_folder)
         self._root = project.root
         self._stored = tuple(stored)
@@ -64,6 +68,8 @@ class Version:
     def at(self, path: str) -> Found | None:
         """What lies at a path, the empty one being the whole version. A folder that several parts share has the size
         of the first."""
+        if path in self._git:
+            return self._from_git(path)
         folder: Found | None = None
         for one in self._stored:
             if inside(path, one.path):
@@ -73,8 +79,6 @@ class Version:
                 folder = folder or (Found(path, one.part, entry) if entry is not None else None)
             elif inside(one.path, path):
                 folder = folder or Found(path, one.part, _folder(path))
-        if path in self._git:
-            return self._from_git(path)
         if folder is None and (not path or path in self._git_folders):
             folder = Found(path, "code", _folder(path))
         return folder
@@ -83,6 +87,9 @@ class Version:
         """What lies directly in a folder, sorted by name."""
         found: dict[str, Found] = {}
         start = f"{path}/" if path else ""
+        for name in self._git_folders.get(path, ()):
+            there = start + name
+            _add(found, self._from_git(there) if there in self._git else Found(there, "code", _folder(name)))
         for one in self._stored:
             if inside(path, one.path):
                 entry = self._descend(one.entry, path[len(one.path) :].lstrip("/"))
@@ -93,9 +100,6 @@ class Version:
                 name = one.path[len(start) :].partition("/")[0]
                 entry = one.entry if start + name == one.path else _folder(name)
                 _add(found, Found(start + name, one.part, entry))
-        for name in self._git_folders.get(path, ()):
-            there = start + name
-            _add(found, self._from_git(there) if there in self._git else Found(there, "code", _folder(name)))
         return [found[one] for one in sorted(found)]
 
     def files(self, path: str = "") -> Iterator[Found]:
@@ -211,7 +215,7 @@ def run_version(project: Project, run: Run) -> Version:
     code = _Stored("code", "", Entry("", "d", snapshot.code.tree, snapshot.code.size, snapshot.code.files))
     stored = [*_located("outputs", run.outputs), code, *_located("config", snapshot.config.files)]
     stored += [*_located("data", snapshot.data.paths), *_located("read", run.observed)]
-    return Version(project, run.id, stored)
+    return Version(project, run.id, run.created, stored)
 
 
 def commit_version(project: Project, commit: str, *, sizes: bool = True) -> Version:
@@ -229,7 +233,7 @@ def commit_version(project: Project, commit: str, *, sizes: bool = True) -> Vers
     stored = _located("data", tracked)
     last = project.catalog.run_of_commit(commit) if project.has_catalog else None
     outputs = _located("outputs", project.catalog.run(last).outputs) if last else []
-    return Version(project, commit, [*stored, *outputs], files)
+    return Version(project, commit, time_of(project.root, commit), [*stored, *outputs], files)
 
 
 def find_version(project: Project, text: str) -> Version:
