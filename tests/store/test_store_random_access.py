@@ -77,7 +77,13 @@ def test_it_behaves_as_a_file_of_pythons(held: tuple[SharedStore, dict[str, str]
         *(True, True, False),
         *("rb", "my name"),
     )
-    for broken in (lambda: file.write(b"x"), lambda: file.seek(-1), lambda: file.seek(0, 9), file.fileno):
+    verbs: list[Callable[[], object]] = [
+        lambda: file.write(b"x"),
+        lambda: file.seek(-1),
+        lambda: file.seek(0, 9),
+        file.fileno,
+    ]
+    for broken in verbs:
         with pytest.raises((OSError, ValueError)):
             broken()
     file.close()

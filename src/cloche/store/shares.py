@@ -15,12 +15,14 @@ from collections.abc import Callable, Iterator
 from cloche.errors import Damaged, NotFound
 from cloche.model.tree import EMPTY_DIGEST, FIXED, MAGIC
 from cloche.store.frames import HEADER
+from cloche.store.index import rows
 from cloche.store.objects import Store
 from cloche.store.recipes import RECIPE
 
 # The first eight bytes of a digest stand for it: no two of a store are the same by chance, and nothing is kept or
 # deleted on the strength of it.
 _KEY = struct.Struct("<Q")
+_RECORD = struct.Struct("<Q24sIIIcc")
 _ROW = struct.Struct("<cQ24xQQH")
 _EMPTY = bytes.fromhex(EMPTY_DIGEST)
 
@@ -37,15 +39,15 @@ class Shares:
         self._stored = array("Q")
         self._lengths = array("Q")
         self._recipes: dict[int, bytes] = {}
-        for place in store.places():
-            key = _KEY.unpack_from(place.digest)[0]
-            number = self._numbers.setdefault(key, len(self._stored))
-            if number == len(self._stored):
-                self._stored.append(0)
-                self._lengths.append(place.raw)
-            self._stored[number] += HEADER.size + place.stored
-            if place.kind == RECIPE:
-                self._recipes[number] = place.digest
+        for data in store.indexes():
+            for key, rest, _, stored, raw, kind, _ in _RECORD.iter_unpack(rows(data)):
+                number = self._numbers.setdefault(key, len(self._stored))
+                if number == len(self._stored):
+                    self._stored.append(0)
+                    self._lengths.append(raw)
+                self._stored[number] += HEADER.size + stored
+                if kind == RECIPE:
+                    self._recipes[number] = _KEY.pack(key) + rest
         self._labels = array("I", bytes(4 * len(self._stored)))
         self._trees: dict[bytes, int] = {}
         self._sets = _Sets()
