@@ -15,7 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloche.errors import Damaged, NotFound
+from cloche.store.filesystem import FileSystem
+from cloche.store.frames import CONTENT
 from cloche.store.objects import Store
+from cloche.store.pack_writer import PackWriter
 from cloche.store.random_access import SharedStore, shared_store
 from cloche.store.recipes import RECIPE, Recipe, chunk_row, decode_recipe, encode_recipe
 
@@ -197,12 +200,12 @@ def test_chunks_that_are_right_in_the_wrong_order_are_noticed(tmp_path: Path) ->
     recipe = decode_recipe(store.frame(bytes.fromhex(digest))[0])
     chunks = list(recipe.chunks)
     rows = b"".join(chunk_row(*chunk) for chunk in (chunks[1], chunks[0], *chunks[2:]))
-    forged = Store(tmp_path / "two")
-    with forged.writer() as writer:
-        for chunk, _ in chunks:
-            writer.add_bytes(store.read(chunk.hex()))
-        payload = encode_recipe(bytes.fromhex(digest), Recipe(recipe.average, recipe.size, rows))
-        writer._write(RECIPE, b"r", bytes.fromhex(digest), payload, len(payload))
+    forged = PackWriter(str(tmp_path / "two"), FileSystem())
+    for chunk, length in chunks:
+        forged.append(CONTENT, b"r", chunk, store.read(chunk.hex()), length)
+    payload = encode_recipe(bytes.fromhex(digest), Recipe(recipe.average, recipe.size, rows))
+    forged.append(RECIPE, b"r", bytes.fromhex(digest), payload, len(payload))
+    forged.publish()
     with pytest.raises(Damaged, match="do not make up"), shared_store(tmp_path / "two").open(digest) as file:
         file.read()
 

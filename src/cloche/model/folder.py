@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from cloche.errors import Damaged
 from cloche.model.paths import decode_path, encode_path
-from cloche.model.tree import FIXED, KINDS, MAGIC, Entry, is_name
+from cloche.model.tree import _FIXED, _KINDS, MAGIC, Entry, _is_name
 
 
 class Folder:
@@ -25,13 +25,13 @@ class Folder:
         self._starts = array("Q")
         at = len(MAGIC)
         before = b""
-        size = FIXED.size
+        size = _FIXED.size
         while at < len(data):
             if at + size > len(data):
                 raise Damaged("a directory listing in the store is cut short")
             length = data[at + size - 2] | data[at + size - 1] << 8
             name = data[at + size : at + size + length]
-            if len(name) != length or not is_name(name) or name <= before or data[at : at + 1] not in KINDS:
+            if len(name) != length or not _is_name(name) or name <= before or data[at : at + 1] not in _KINDS:
                 raise Damaged("a directory listing in the store has an impossible entry")
             before = name
             self._starts.append(at)
@@ -57,10 +57,10 @@ class Folder:
         return self._entry(self._starts[at])
 
     def _name(self, at: int) -> bytes:
-        length = self._data[at + FIXED.size - 2] | self._data[at + FIXED.size - 1] << 8
-        return self._data[at + FIXED.size : at + FIXED.size + length]
+        length = self._data[at + _FIXED.size - 2] | self._data[at + _FIXED.size - 1] << 8
+        return self._data[at + _FIXED.size : at + _FIXED.size + length]
 
     def _entry(self, at: int) -> Entry:
-        kind, digest, size, count, _ = FIXED.unpack_from(self._data, at)
+        kind, digest, size, count, _ = _FIXED.unpack_from(self._data, at)
         name = encode_path(os.fsdecode(self._name(at)))
         return Entry(name, kind.decode(), digest.hex(), size, count)

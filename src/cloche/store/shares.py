@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from cloche.errors import Damaged, NotFound
-from cloche.model.tree import EMPTY_DIGEST, FIXED, MAGIC
+from cloche.model.tree import EMPTY_DIGEST, MAGIC
 from cloche.store.frames import HEADER
 from cloche.store.index import rows
 from cloche.store.objects import Store
@@ -132,7 +132,7 @@ class Shares:
                 digest = data[at + 1 : at + 33] if kind == b"d" else b""
                 if digest != _EMPTY:
                     yield kind == b"d", key, digest
-                at += FIXED.size + length
+                at += _ROW.size + length
         except (NotFound, Damaged, struct.error):
             self._broken.add(raw)
 
