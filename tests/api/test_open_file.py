@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import os
 import sys
+import tempfile
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -197,3 +199,28 @@ def test_nothing_heavy_is_imported_before_it_is_used(runs: Shell) -> None:
         "print([name for name in ('fsspec', 'duckdb', 'rich', 'numpy', 'pandas') if name in sys.modules])\n"
     )
     assert runs(sys.executable, "-c", code).out.splitlines() == ["['cloche.version']", "[]"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="users of POSIX systems")
+def test_somebody_elses_project_can_be_read(runs: Shell) -> None:
+    """Nothing may be written in it: neither by us nor by SQLite."""
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o755)
+        theirs = Shell(Path(place) / "theirs", runs.variables)
+        runs.copied_to(theirs)
+        for folder, _, files in os.walk(theirs.folder / ".cloche"):
+            os.chmod(folder, 0o555)
+            for name in files:
+                os.chmod(os.path.join(folder, name), 0o444)
+        code = (
+            "import cloche, os, sys\n"
+            "read = lambda: cloche.open_file('champion:data/points.csv', project=sys.argv[1]).read()\n"
+            "read()\n"
+            "os.chdir(sys.argv[1])\n"
+            "os.seteuid(os.geteuid() or 65534)\n"
+            "print(len(read()), cloche.get(sys.argv[1], 'data/x.csv', revision='@', dry_run=True).size)\n"
+        )
+        done = runs(sys.executable, "-c", code, str(theirs.folder))
+        for folder, _, _ in os.walk(theirs.folder / ".cloche"):
+            os.chmod(folder, 0o755)
+    assert done.out.split() == ["21", "9"]

@@ -69,12 +69,12 @@ def _folder(url: str) -> Path | None:
 
 def _version(project: Project, revision: str) -> Version:
     """A run where the name is that of one; of a Git revision, what Git itself holds."""
-    head = project.git.head()[0] if project.git is not None else ""
-    wanted = revision or ("HEAD" if head else "@")
+    wanted = revision or ("HEAD" if project.git is not None and project.git.head()[0] else "@")
     meaning = parse_revision(wanted)
     if isinstance(meaning, WorkTree):
         raise UsageError("`.` is the work tree, which is no version", hint="copy its files as they are: `cp`")
-    commit = project.git.resolve(wanted) if project.git is not None and not isinstance(meaning, Latest) else None
+    git = project.git if not isinstance(meaning, Latest) else None
+    commit = git.resolve(wanted) if git is not None else None
     if not project.has_catalog:
         if commit is None:
             raise NotFound(
