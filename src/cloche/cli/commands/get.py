@@ -29,6 +29,7 @@ def command(url: str, path: str, out: str | None, rev: str, force: bool, dry_run
       cloche get https://example.org/flights.git src/features.py --rev v1.0
     """
     from cloche.cli.render.words import plural, size
+    from cloche.model.run import ID_LENGTH, ID_SHOWN
     from cloche.ops.get import get
 
     with progress("fetching") as bar:
@@ -43,4 +44,6 @@ def command(url: str, path: str, out: str | None, rev: str, force: bool, dry_run
             click.echo(f"           … and {len(done.files) - 40:,} more (--json lists all)")
     verb = "would fetch" if dry_run else "fetched"
     what = f"{plural(len(done.files), 'file')}, {size(done.size)}"
-    say(f"{verb} {what}, from {done.version[:12]} of {done.url}: {done.out}")
+    is_run = len(done.version) == ID_LENGTH
+    version = f"run {done.version[:ID_SHOWN]}" if is_run else f"commit {done.version[:12]}"
+    say(f"{verb} {what}, from {version} of {done.url}: {done.out}")
