@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import struct
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
 
 from cloche.errors import Damaged
 from cloche.model.paths import decode_path, encode_path
-from cloche.model.tree import _FIXED, _KINDS, MAGIC, Entry, _is_name
+from cloche.model.tree import _FIXED, MAGIC, Entry
+
+_LENGTH = struct.Struct("<H")
+_KINDS = b"fxld"
+_DOTS = (b".", b"..")
 
 
 class Folder:
@@ -23,19 +28,21 @@ class Folder:
             raise Damaged("a directory listing in the store does not start as one")
         self._data = data
         self._starts = array("Q")
-        at = len(MAGIC)
+        at, end, fixed = len(MAGIC), len(data), _FIXED.size
         before = b""
-        size = _FIXED.size
-        while at < len(data):
-            if at + size > len(data):
-                raise Damaged("a directory listing in the store is cut short")
-            length = data[at + size - 2] | data[at + size - 1] << 8
-            name = data[at + size : at + size + length]
-            if len(name) != length or not _is_name(name) or name <= before or data[at : at + 1] not in _KINDS:
-                raise Damaged("a directory listing in the store has an impossible entry")
-            before = name
-            self._starts.append(at)
-            at += size + length
+        try:
+            while at < end:
+                after = at + fixed + _LENGTH.unpack_from(data, at + fixed - _LENGTH.size)[0]
+                name = data[at + fixed : after]
+                if name <= before or b"/" in name or b"\0" in name or name in _DOTS or data[at] not in _KINDS:
+                    raise Damaged("a directory listing in the store has an impossible entry")
+                before = name
+                self._starts.append(at)
+                at = after
+        except struct.error:
+            at = -1
+        if at != end:
+            raise Damaged("a directory listing in the store is cut short")
 
     @property
     def weight(self) -> int:
@@ -57,7 +64,7 @@ class Folder:
         return self._entry(self._starts[at])
 
     def _name(self, at: int) -> bytes:
-        length = self._data[at + _FIXED.size - 2] | self._data[at + _FIXED.size - 1] << 8
+        length: int = _LENGTH.unpack_from(self._data, at + _FIXED.size - _LENGTH.size)[0]
         return self._data[at + _FIXED.size : at + _FIXED.size + length]
 
     def _entry(self, at: int) -> Entry:

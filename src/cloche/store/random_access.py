@@ -34,7 +34,7 @@ _DOCTOR = "`cloche doctor` lists what is affected"
 _KEPT = 1 << 20
 _BUFFER = 128 << 10
 _STORES = 4
-_WEIGHT = 32 << 20
+_WEIGHT = 256 << 20
 _ROW = 36
 _DIGEST = 32
 
