@@ -31,6 +31,7 @@ from cloche.ops import (
     doctor,
     du,
     history,
+    install,
     log,
     ls,
     note,
@@ -286,6 +287,12 @@ class OpenProject:
     def remove(self, *runs: str, with_tags: bool = False, dry_run: bool = False) -> remove.Removed:
         """Take runs out of the log. See `cloche remove`."""
         return remove.remove(self._project, runs, with_tags=with_tags, dry_run=dry_run)
+
+    def install(
+        self, *hooks: str, remove: bool = False, strict: bool = False, dry_run: bool = False
+    ) -> install.Installation:
+        """Set Git's hooks and the merge driver, or take them out. See `cloche install`."""
+        return install.install(self._project, hooks, remove=remove, strict=strict, dry_run=dry_run)
 
     def doctor(self, *, quick: bool = False) -> list[doctor.Check]:
         """Is everything in order? See `cloche doctor`."""

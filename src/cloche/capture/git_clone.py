@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from cloche.capture.git import run_git
+from cloche.capture.git import ask_git
 from cloche.errors import InputError, NotFound, UsageError
 
 _SCHEMES = ("http://", "https://", "ssh://", "git://", "file://")
@@ -44,7 +44,7 @@ def clone(url: str, revision: str, folder: Path) -> str:
             hint="see that `git clone` of it works",
         )
     for name in (revision, f"origin/{revision}") if revision else ("HEAD",):
-        done = run_git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        done = ask_git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
         if done is not None and not done.returncode:
             return done.stdout.decode("ascii").strip()
     what = f"no Git revision is called `{revision}`" if revision else "there is no commit yet"
@@ -54,7 +54,7 @@ def clone(url: str, revision: str, folder: Path) -> str:
 def _clone(url: str, folder: Path, *options: str) -> str:
     """Why it did not work; empty where it did."""
     common = ("--quiet", "--no-checkout", "--filter=blob:none", "--template=", "--no-recurse-submodules")
-    done = run_git(folder.parent, *_SAFELY, "clone", *common, *options, "--", url, str(folder))
+    done = ask_git(folder.parent, *_SAFELY, "clone", *common, *options, "--", url, str(folder))
     if done is None:
         return "there is no `git` on PATH"
     lines = [line for line in done.stderr.decode("utf-8", "replace").splitlines() if line.strip()]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from cloche.capture.git import run_git
+from cloche.capture.git import ask_git
 from cloche.errors import Damaged, InputError, NotFound
 from cloche.model.paths import encode_path
 from cloche.model.tree import Kind
@@ -32,7 +32,7 @@ def files_at(folder: Path, commit: str, *, sizes: bool = True) -> Iterator[GitFi
     sizes: not to be asked for in a clone without contents, since Git would fetch every one.
     """
     options = ("-r", "-z", "-l") if sizes else ("-r", "-z")
-    done = run_git(folder, "ls-tree", *options, commit)
+    done = ask_git(folder, "ls-tree", *options, commit)
     if done is None or done.returncode:
         reason = done.stderr.decode("utf-8", "replace").strip() if done else "there is no `git`"
         raise InputError(f"Git cannot list the files of {commit[:12]}: {reason}", hint="see that `git status` works")
@@ -46,7 +46,7 @@ def files_at(folder: Path, commit: str, *, sizes: bool = True) -> Iterator[GitFi
 
 def read_file(folder: Path, name: str) -> bytes:
     """A content by its name in Git, proven to be what the name says. Raises NotFound, Damaged."""
-    done = run_git(folder, "cat-file", "blob", name)
+    done = ask_git(folder, "cat-file", "blob", name)
     if done is None or done.returncode:
         reason = done.stderr.decode("utf-8", "replace").strip() if done else "there is no `git`"
         raise NotFound(f"Git does not give {name[:12]}: {reason}", hint="see that `git fsck` there is content")
@@ -60,6 +60,6 @@ def read_file(folder: Path, name: str) -> bytes:
 
 def time_of(folder: Path, commit: str) -> float:
     """When a commit was made, in seconds since 1970; 0 where Git cannot say."""
-    done = run_git(folder, "show", "--no-patch", "--format=%ct", commit)
+    done = ask_git(folder, "show", "--no-patch", "--format=%ct", commit)
     text = done.stdout.strip() if done is not None and not done.returncode else b""
     return float(text) if text.isdigit() else 0.0

@@ -108,4 +108,7 @@ _FIRST: Migration = (
     )""",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST,)
+# Which linked worktree an operation was done in.
+_WORKTREES: Migration = ("ALTER TABLE operation ADD COLUMN worktree TEXT NOT NULL DEFAULT ''",)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _WORKTREES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from cloche.analysis.environments import diff_environments
@@ -18,7 +18,7 @@ from cloche.model.run import Run
 from cloche.model.tree import Entry, entry_of
 from cloche.model.wording import some
 from cloche.project.going import refuse_while_going
-from cloche.project.journal import in_the_way, perform, planned, text_change
+from cloche.project.journal import perform, planned, text_change, towards
 from cloche.project.packages import Packages, plan_environment
 from cloche.project.project import FOLDER, LOCK_FILE, Project
 from cloche.project.recovery import recover
@@ -125,11 +125,11 @@ def _files(
         put(_data(project, now, then), "data")
         written = {one.path for one in then.run.outputs} if with_outputs and then.run is not None else set[str]()
         held = {path: one for path, one in _held(project, then).items() if written.isdisjoint((path, *above(path)))}
-        put(_towards(project, {}, held), "data")
+        put(towards(project, {}, held), "data")
     if "code" in parts:
-        put(_towards(project, now.code, then.code), "code")
+        put(towards(project, now.code, then.code), "code")
     if "config" in parts:
-        put(_towards(project, _config(now), _config(then)), "config")
+        put(towards(project, _config(now), _config(then)), "config")
     return tuple(
         planned(project, change, part)
         for path, (change, part) in sorted(chosen.items())
@@ -171,12 +171,6 @@ def _belonging(then: Side) -> Callable[[str], Belongs | Literal[""]]:
         return "code" if path in then.code else "" if places.isdisjoint(outputs) else "outputs"
 
     return part_of
-
-
-def _towards(project: Project, now: Mapping[str, Entry], wanted: Mapping[str, Entry]) -> list[PathChange]:
-    """Changes from what is there to what is wanted. A file in the way counts, whatever it belongs to."""
-    here = {**in_the_way(project, [path for path in wanted if path not in now]), **now}
-    return [PathChange(path, here.get(path), wanted.get(path)) for path in here.keys() | wanted.keys()]
 
 
 def _config(side: Side) -> dict[str, Entry]:

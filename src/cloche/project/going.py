@@ -27,6 +27,7 @@ from cloche.store.capture import record_files
 from cloche.store.listing import Files, FileStat
 
 RUN_LOCK = "lock"
+WORKTREE = "worktree"
 
 
 @dataclass
@@ -69,6 +70,8 @@ def going(project: Project, taken: Taken, run: Run) -> Iterator[Going]:
     """
     folder = project.runs_folder / run.id
     folder.mkdir(parents=True)
+    if project.shared.worktree:
+        (folder / WORKTREE).write_text(project.shared.worktree, "ascii")
     now = Going(project, taken, run, folder, taken.view.files)
     try:
         with held(folder / RUN_LOCK, "this run"):
@@ -97,13 +100,21 @@ def is_alive(project: Project, run: str) -> bool:
 
 
 def refuse_while_going(project: Project, what: str) -> None:
-    """Raise Busy while a run is going in this folder, which may yet read `what`."""
-    alive = [run.short for run in project.catalog.running() if is_alive(project, run.id)]
+    """Raise Busy while a run is going in this work tree, which may yet read `what`."""
+    alive = [run.short for run in project.catalog.running() if _is_here(project, run.id) and is_alive(project, run.id)]
     if alive:
         raise Busy(
             f"run {alive[0]} is still going and may yet read {what}",
-            hint="wait for it, or work in a second clone (`git clone`)",
+            hint="wait for it, or work in a second work tree (`git worktree add`)",
         )
+
+
+def _is_here(project: Project, run: str) -> bool:
+    """Whether a run that is going was started in this work tree, and not in another worktree of the repository."""
+    try:
+        return (project.runs_folder / run / WORKTREE).read_text("ascii") == project.shared.worktree
+    except (OSError, ValueError):
+        return not project.shared.worktree
 
 
 def settle(

@@ -169,10 +169,7 @@ class Journal:
         path = os_path(self._root, step.path)
         if step.act == "place":
             if not os.path.lexists(self._path(step.staged)) and _is_at(path, placed):
-                if modes.S_ISDIR(os.lstat(path).st_mode):  # by one renaming; it is taken apart where nobody sees it
-                    self._fs.rename(path, self._path(step.staged))
-                else:
-                    self._fs.unlink(path)
+                self._fs.rename(path, self._path(step.staged))  # a whole folder is taken apart where nobody sees it
         elif step.act in ("swap", "remove"):
             kept = self._path(step.kept)
             if os.path.lexists(kept) and (not os.path.lexists(path) or _is_at(path, placed)):
