@@ -23,6 +23,7 @@ NO_OP = {"completion": "prints a script for the shell; there is nothing to do in
 NO_METHOD = {
     "completion": "belongs to the shell",
     "init": "is cloche.init(path), since there is no project to open yet",
+    "get": "is cloche.get(url, path), since it needs no project here",
     "hook": "Git calls it",
     "merge-lock": "Git calls it",
 }

@@ -7,6 +7,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "init": "Make this folder a project.",
         "add": "Track data, or record its new content.",
         "untrack": "Stop tracking data.",
+        "get": "A file or folder of another project.",
         "run": "Run a command or the pipeline, and record everything.",
     },
     "Look": {
@@ -16,6 +17,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "diff": "What differs between two versions?",
         "ls": "The files of a run.",
         "cat": "One file as a run holds it.",
+        "du": "How much the store takes, and what for.",
     },
     "Put back": {
         "revert": "Bring back what a run was given.",

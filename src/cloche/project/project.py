@@ -73,6 +73,16 @@ class Project:
         project.settle()
         return project
 
+    @classmethod
+    def look(cls, start: Path) -> Project | None:
+        """The project that `start` lies in, if any, for reading only: it may be somebody else's, so nothing is made or
+        put in order. Raises NewerVersion, StoreError."""
+        root = root_of(start)
+        if root is None:
+            return None
+        sharing.is_ready(root / FOLDER)
+        return cls(root)
+
     def refresh(self) -> None:
         """Forget what was read of files that others write. For a caller that keeps a project open between verbs."""
         for name in ("settings", "git"):
@@ -101,10 +111,15 @@ class Project:
         """What `cloche.toml` says. Raises SettingsError."""
         return parse_settings(self._text(FILE_NAME), FILE_NAME)
 
+    @property
+    def store_folder(self) -> Path:
+        """Where the store lies."""
+        return self.shared.folder / "store"
+
     @cached_property
     def store(self) -> Store:
         """The store of the project."""
-        return Store(self.shared.folder / "store")
+        return Store(self.store_folder)
 
     @cached_property
     def cache(self) -> StatCache:
@@ -115,6 +130,11 @@ class Project:
     def catalog(self) -> Catalog:
         """The catalog of the project."""
         return Catalog(self.shared.folder / CATALOG)
+
+    @property
+    def has_catalog(self) -> bool:
+        """Whether there is one yet; asking for it makes it."""
+        return os.path.exists(self.shared.folder / CATALOG)
 
     def has_lost_catalog(self) -> bool:
         """Whether there is no catalog although there once was one: a store with content cannot be without."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from cloche.model.digest import Digest
 from cloche.model.operation import FilesEffect, Operation
@@ -12,32 +12,38 @@ from cloche.model.snapshot import Tracked
 from cloche.model.tree import EMPTY_DIGEST, Kind, Located, children
 from cloche.store.objects import Store
 
+Part = Literal["data", "outputs", "code", "config", "read", "logs", "undo"]
+
 
 class Root(NamedTuple):
     """Content that a record names. name: what it is to a user, a path or "the code". optional: it may be that only its
-    digest was recorded, so a store without it has lost nothing."""
+    digest was recorded, so a store without it has lost nothing. part: what it was to the run. size: in bytes, as far
+    as the record tells."""
 
     name: str
     kind: Kind
     digest: Digest
     optional: bool = False
+    part: Part = "undo"
+    size: int = 0
 
 
 def run_roots(run: Run) -> Iterator[Root]:
     """Everything that a run is made of: inputs, what it read besides, outputs of it and its stages, its log."""
     snapshot = run.snapshot
-    yield Root("the code", "d", snapshot.code.tree)
-    named: tuple[Located, ...] = (*snapshot.data.paths, *snapshot.config.files, *run.outputs)
-    yield from (Root(item.path, item.kind, item.digest) for item in named)
-    yield from (Root(item.path, item.kind, item.digest) for stage in run.stages for item in stage.outputs)
-    yield from (Root(item.path, item.kind, item.digest, optional=True) for item in run.observed)
+    yield Root("the code", "d", snapshot.code.tree, part="code", size=snapshot.code.size)
+    yield from _named("data", snapshot.data.paths)
+    yield from _named("config", snapshot.config.files)
+    yield from _named("outputs", run.outputs)
+    yield from _named("outputs", (item for stage in run.stages for item in stage.outputs))
+    yield from (root._replace(optional=True) for root in _named("read", run.observed))
     if run.log:
-        yield Root("its log", "f", run.log)
+        yield Root("its log", "f", run.log, part="logs")
 
 
 def lock_roots(tracked: Iterable[Tracked]) -> Iterator[Root]:
     """Everything that a `cloche.lock` names."""
-    return (Root(item.path, item.kind, item.digest) for item in tracked)
+    return _named("data", tracked)
 
 
 def operation_roots(operation: Operation) -> Iterator[Root]:
@@ -46,6 +52,10 @@ def operation_roots(operation: Operation) -> Iterator[Root]:
         if isinstance(effect, FilesEffect):
             yield Root("the files before it", "d", effect.before)
             yield Root("the files after it", "d", effect.after)
+
+
+def _named(part: Part, items: Iterable[Located]) -> Iterator[Root]:
+    return (Root(item.path, item.kind, item.digest, part=part, size=item.size) for item in items)
 
 
 class Reached:

@@ -68,5 +68,10 @@ def records(data: bytes) -> Iterator[bytes]:
     return (data[at : at + RECORD.size] for at in _offsets(0, count))
 
 
+def rows(data: bytes) -> memoryview:
+    """The bytes of all records, each as `RECORD` has it."""
+    return memoryview(data)[_START:-_SUM]
+
+
 def _offsets(low: int, high: int) -> range:
     return range(_START + low * RECORD.size, _START + high * RECORD.size, RECORD.size)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -121,6 +121,14 @@ class Store:
             payload, kind = self._frame(raw)
             return tuple(chunk for chunk, _ in decode_recipe(payload).chunks) if kind == RECIPE else ()
 
+    def frame(self, raw: bytes) -> tuple[bytes, bytes]:
+        """Payload and kind of the frame with this raw digest, proven: content, or a list of chunks (kind `RECIPE`).
+
+        Raises NotFound, Damaged.
+        """
+        with _reading():
+            return self._frame(raw)
+
     def read_tree(self, digest: Digest) -> Tree:
         """The tree with this digest. Raises NotFound, Damaged."""
         return decode_tree(self.read(digest))
@@ -133,6 +141,11 @@ class Store:
         """The digests of the packs that are on the disk now, found without opening any."""
         with _reading():
             return self._packs.names()
+
+    def indexes(self) -> Sequence[bytes]:
+        """The index of every pack, proven: see `index.rows`."""
+        with _reading():
+            return self._packs.indexes()
 
     def size(self) -> tuple[int, int]:
         """How many packs there are, and the bytes that they and their indexes take."""

@@ -197,6 +197,12 @@ class Packs:
             self._zstd = Decompressor()
         return self._zstd
 
+    def indexes(self) -> list[bytes]:
+        """The index of each pack."""
+        if not self._listed:
+            self.refresh()
+        return list(self._indexes)
+
     def contents(self) -> Iterator[tuple[str, Iterator[Place]]]:
         """Each pack's digest, and the places of its frames."""
         if not self._listed:
