@@ -25,7 +25,7 @@ from cloche.model.digest import Digest
 from cloche.model.folder import Folder
 from cloche.store.frames import CONTENT
 from cloche.store.objects import Store
-from cloche.store.recipes import RECIPE, decode_recipe
+from cloche.store.recipes import RECIPE, Recipe
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -72,6 +72,11 @@ class SharedStore:
         """Payload and kind of a frame, proven. Raises NotFound, Damaged."""
         with self._lock:
             return self._store.frame(raw)
+
+    def recipe(self, payload: bytes) -> Recipe:
+        """The chunks that the payload of a recipe lists. Raises NotFound, Damaged."""
+        with self._lock:
+            return self._store.recipe(payload)
 
     def has(self, digest: Digest) -> bool:
         """Whether the store holds this content."""
@@ -129,7 +134,7 @@ class StoredFile(io.RawIOBase):
         self._kept_bytes = 0
         payload, kind = store.frame(bytes.fromhex(digest))
         if kind == RECIPE:
-            recipe = decode_recipe(payload)
+            recipe = store.recipe(payload)
             self._rows = recipe.rows
             self._ends = array("Q", accumulate(length for _, length in recipe.chunks))
             if (self._ends[-1] if self._ends else 0) != recipe.size:
