@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from cloche.dvc.config import without_secrets
 from cloche.dvc.pipeline import commands
 from cloche.dvc.tables import parsed, read_yaml
 from cloche.dvc.words import FileOf, Item, StageFile, Unreadable
@@ -23,7 +24,7 @@ def read_stage_file(path: str, data: bytes) -> StageFile:
     """What the file says. Raises Unreadable."""
     table = parsed(path, data, read_yaml)
     deps = [item for item in _list(table.get("deps")) if isinstance(item, dict)]
-    repositories = [item["repo"] for item in deps if isinstance(item.get("repo"), dict)]
+    repositories = [str(item["repo"].get("url", "")) for item in deps if isinstance(item.get("repo"), dict)]
     outside = [str(item.get("path", "")) for item in deps]
     command = commands(table["cmd"]) if table.get("cmd") else ()
     return StageFile(
@@ -34,7 +35,7 @@ def read_stage_file(path: str, data: bytes) -> StageFile:
         frozen=bool(table.get("frozen") or table.get("locked")),
         always=bool(table.get("always_changed")),
         description=str(table.get("desc") or ""),
-        source="" if command else " ".join([*(str(one.get("url", "")) for one in repositories), *outside]),
+        source="" if command else " ".join(map(without_secrets, [*repositories, *outside])),
     )
 
 
