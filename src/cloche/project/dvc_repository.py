@@ -7,8 +7,10 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
 
+import msgspec
+
 from cloche.dvc.cache import Cache
-from cloche.dvc.config import Config, read_config
+from cloche.dvc.config import Config, Remote, read_config
 from cloche.dvc.tables import MOST_BYTES
 from cloche.errors import Ambiguous, Conflict, InputError, NotFound
 from cloche.model.paths import decode_path, encode_path
@@ -84,6 +86,15 @@ class Repository:
         """What `.dvc/config` says that matters here. `config.local` is not read."""
         data = read_file(self._folder / DVC / "config")
         return read_config((data or b"").decode("utf-8", "replace"))
+
+    @property
+    def shown_remotes(self) -> tuple[Remote, ...]:
+        """The remotes, those that are folders with their place from the project's folder."""
+        real = os.path.realpath(self._project.root)
+        return tuple(
+            msgspec.structs.replace(one, url=os.path.relpath(self._place(one.folder), real)) if one.folder else one
+            for one in self.config.remotes
+        )
 
     @property
     def caches(self) -> list[Cache]:

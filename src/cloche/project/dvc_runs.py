@@ -18,7 +18,8 @@ from cloche.model.digest import Digest, digest_parts
 from cloche.model.environment import Environment, Platform
 from cloche.model.paths import inside
 from cloche.model.run import Finding, Output, Run, StageRun, run_id
-from cloche.model.settings import Settings
+from cloche.model.settings import FILE_NAME
+from cloche.model.settings_text import parse_settings
 from cloche.model.snapshot import Code, Config, ConfigFile, Data, LeftOut, Snapshot, Tracked
 from cloche.model.tree import Entry, Kind, build_tree
 from cloche.model.values import Value, flatten, leaves, numbers
@@ -45,19 +46,27 @@ class Imported(NamedTuple):
 
 
 class RunMaker:
-    """Makes runs of results. What is to be stored goes to `writer`."""
+    """Makes runs of results. What is to be stored goes to `writer`.
+
+    settings_text: the `cloche.toml` of the project, which runs from before there was one are given, too.
+    """
 
     def __init__(
-        self, root: Path, settings: Settings, store: Store, writer: Writer, reader: HistoryReader, contents: Contents
+        self, root: Path, settings_text: str, store: Store, writer: Writer, reader: HistoryReader, contents: Contents
     ) -> None:
         self._root = root
-        self._settings = settings
+        self.settings_text = settings_text
+        self._settings = parse_settings(settings_text)
         self._store = store
         self._writer = writer
         self._reader = reader
         self._contents = contents
         self._blobs: dict[tuple[str, str], Entry] = {}
         self._md5s: dict[tuple[str, bool], tuple[str, ...]] = {}
+
+    def add(self, data: bytes) -> Digest:
+        """Store some bytes."""
+        return self._writer.add_bytes(data)
 
     def run(self, result: Result, state: State) -> Imported:
         """The run that a result tells of."""
@@ -113,7 +122,8 @@ class _Making:
         self.notice(changed)
         core = [
             self.commit.hash,
-            snapshot.digest,
+            data.digest,
+            config.digest,
             *(part for one in outputs.values() for part in (one.path, one.digest)),
         ]
         core += [part for key, value in metrics.items() for part in (key, repr(value))]
@@ -125,7 +135,7 @@ class _Making:
             command=(),
             snapshot=snapshot,
             experiment=f"dvc-{self.experiment.baseline[:7]}" if self.experiment else "",
-            message=self.commit.subject[:500],
+            message=self.message[:500],
             ended=self.commit.time,
             exit_status=0,
             metrics=metrics,
@@ -134,6 +144,12 @@ class _Making:
             findings=tuple(self.findings),
         )
         return Imported(run, tuple(self.lost))
+
+    @property
+    def message(self) -> str:
+        """What the commit says; an experiment is known by its name."""
+        one = self.experiment
+        return one.name if one is not None and one.commit == self.commit.hash else self.commit.subject
 
     def stage(self, stage: Stage) -> StageRun:
         locked = stage.locked
@@ -238,6 +254,9 @@ class _Making:
             tracked=names,
         )
         entries = {path: self.maker.stored(path.rpartition("/")[2], self.files[path]) for path in sorted_out.code}
+        if FILE_NAME not in self.files:  # going back to the run must not end the project
+            text = self.maker.settings_text.encode()
+            entries[FILE_NAME] = Entry(FILE_NAME, "f", self.maker.add(text), len(text))
         built = build_tree(entries)
         self.maker.keep(built.trees)
         left = (LeftOut(path, "a submodule") for path, file in self.files.items() if file.mode == "160000")

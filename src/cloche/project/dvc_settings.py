@@ -20,6 +20,7 @@ from cloche.model.settings import CONFIG_FILES, ConfigSection, Settings
 from cloche.model.settings import Stage as Wanted
 from cloche.model.settings_rules import Unfit, tidy_key, tidy_path
 from cloche.model.settings_text import parse_settings, template
+from cloche.model.wording import some
 from cloche.project.dvc_state import Stage, State
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -81,6 +82,7 @@ def new_settings(root: Path, state: State, remotes: Iterable[Remote], text: str,
         ("code", "ignore"): _more(before.code.ignore, ignored),
     }
     text = _with_lists(HEADER if fresh else text, lists)
+    converter.losses()
     imported: list[ImportedStage] = []
     parts = [text.rstrip("\n") + "\n"]
     for name, (stage, wanted) in stages.items():
@@ -126,6 +128,17 @@ class _Converter:
 
     def skip(self, kind: str, name: str, reason: str) -> None:
         self.skipped.append(Skipped(kind, name, reason))
+
+    def losses(self) -> None:
+        """What DVC says and Cloche has no word for."""
+        filled = [stage.name for stage in self.state.stages if stage.filled]
+        if filled:
+            self.skip("templates", some(filled), "values are filled in: change them in cloche.toml, too")
+        plots = [*self.state.plots, *(out.path for stage in self.state.stages for out in stage.outs if out.plot)]
+        if plots:
+            self.skip("plots", some(list(dict.fromkeys(plots))), "the files are carried over, not how they are drawn")
+        for name, path in self.state.artifacts.items():
+            self.skip("artifact", name, f"{path} has no name of its own in Cloche; its versions become tags of runs")
 
     def metrics(self) -> tuple[str, ...] | None:
         """The files of metrics to name; None where the settings do already."""

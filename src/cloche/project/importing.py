@@ -18,7 +18,7 @@ from cloche.model.paths import inside
 from cloche.model.revision import check_tag
 from cloche.model.run import Run
 from cloche.model.settings import FILE_NAME
-from cloche.model.settings_text import parse_settings, template
+from cloche.model.settings_text import template
 from cloche.model.snapshot import Tracked
 from cloche.project.dvc_contents import Contents
 from cloche.project.dvc_history import History, HistoryReader, Result
@@ -101,7 +101,7 @@ def carry_over(project: Project, repository: Repository, *, history: bool, progr
             summary = f"imported {len(settings.stages)} stages, {len(data)} data paths, {len(imported)} runs from DVC"
             operation = perform(project, "import", summary, changes, (*effects, *tag_effects)).number
     files = tuple(change.path for change in changes if change.before != change.after)
-    remotes = repository.config.remotes
+    remotes = repository.shown_remotes
     listed = tuple(dict.fromkeys([*skipped, *_remotes_skipped(repository)]))
     return Carried(settings.stages, data, tuple(imported), tags, remotes, files, listed, operation)
 
@@ -130,7 +130,7 @@ def preview(project: Project, repository: Repository, *, history: bool) -> Carri
         tuple(ImportedData(item.path, "known" if item.path in before else "new", item.size or 0) for item in data),
         tuple(runs),
         names,
-        repository.config.remotes,
+        repository.shown_remotes,
         (),
         tuple(dict.fromkeys([*found.state.skipped, *settings.skipped, *lost, *_remotes_skipped(repository)])),
     )
@@ -138,9 +138,8 @@ def preview(project: Project, repository: Repository, *, history: bool) -> Carri
 
 def _previewed(result: Result) -> ImportedRun:
     commit, experiment = result.commit, result.experiment
-    return ImportedRun(
-        commit.hash, commit.time, commit.subject, "new", experiment=experiment.name if experiment else ""
-    )
+    name = experiment.name if experiment else ""
+    return ImportedRun(commit.hash, commit.time, name or commit.subject, "new", experiment=name)
 
 
 def _read(project: Project, repository: Repository, reader: HistoryReader | None) -> _Found:
@@ -185,7 +184,7 @@ def _settings(project: Project, repository: Repository, state: State) -> NewSett
     there = (project.root / FILE_NAME).exists()
     text = read_bytes(project, FILE_NAME).decode("utf-8") if there else template()
     folder = f"/{repository.root}/.dvc/" if repository.root else "/.dvc/"
-    return new_settings(project.root, state, repository.config.remotes, text, (folder, "dvc.lock", "*.dvc", "Dvcfile"))
+    return new_settings(project.root, state, repository.shown_remotes, text, (folder, "dvc.lock", "*.dvc", "Dvcfile"))
 
 
 def _track(
@@ -225,7 +224,7 @@ def _runs(
     made: list[tuple[Result, Imported]] = []
     results = [one for one in found.history.results if any(s.locked for s in found.states[one.commit.hash].stages)]
     with project.store.writer() as writer:
-        maker = RunMaker(project.root, parse_settings(settings.text), project.store, writer, reader, found.contents)
+        maker = RunMaker(project.root, settings.text, project.store, writer, reader, found.contents)
         for number, result in enumerate(results, start=1):
             made.append((result, maker.run(result, found.states[result.commit.hash])))
             progress(number, len(results))
@@ -323,7 +322,7 @@ def _changes(project: Project, text: str, tracked: Mapping[str, Tracked]) -> lis
 
 def _remotes_skipped(repository: Repository) -> Iterable[Skipped]:
     """The remotes that were not read."""
-    for remote in repository.config.remotes:
+    for remote in repository.shown_remotes:
         if remote.name not in repository.remotes:
             where = "is suggested in cloche.toml, without credentials"
             yield Skipped("remote", remote.name, f"{remote.url} was not read; it {where}")
