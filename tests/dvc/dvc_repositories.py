@@ -14,6 +14,7 @@ from pathlib import Path
 from shell import Shell
 
 ROOT = Path(__file__).parents[2]
+SITE = {"DVC_SITE_CACHE_DIR": str(ROOT / "build" / "dvc-site")}
 VERSIONS = {"dvc3": ["dvc>=3.60,<4"], "dvc2": ["dvc==2.58.2", "pathspec<0.12", "setuptools<81"]}
 
 
@@ -23,13 +24,13 @@ def installed(name: str) -> Path:
     done = place / "installed"
     (ROOT / "build").mkdir(exist_ok=True)
     with alone(ROOT / "build" / f"{name}.lock"):
-        if not done.exists():
+        if not done.exists() or done.read_text() != " ".join(VERSIONS[name]):
             shutil.rmtree(place, ignore_errors=True)
             uv = Path(sys.executable).with_name("uv")
             python = place / "bin" / "python"
             subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, place], check=True)
             subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *VERSIONS[name]], check=True)
-            done.touch()
+            done.write_text(" ".join(VERSIONS[name]))
     return place / "bin"
 
 
@@ -54,7 +55,7 @@ def alone(lock: Path) -> Iterator[None]:
 def with_dvc(shell: Shell, name: str) -> Shell:
     """The same folder, where `dvc` is the real one."""
     path = f"{installed(name)}{os.pathsep}{shell.variables['PATH']}"
-    return Shell(shell.folder, {**shell.variables, "PATH": path, "DVC_NO_ANALYTICS": "1", "SHELL": "/bin/sh"})
+    return Shell(shell.folder, {**shell.variables, "PATH": path, "DVC_NO_ANALYTICS": "1", "SHELL": "/bin/sh", **SITE})
 
 
 PARAMS = """\
@@ -165,6 +166,16 @@ pathlib.Path("models/zwei ü.bin").write_bytes(str(lr).encode())
 """
 
 
+CONFIG = """\
+[core]
+    remote = here
+['remote "here"']
+    url = ../../remote
+['remote "bucket"']
+    url = s3://user:secret@bucket/place
+"""
+
+
 def make_repository(shell: Shell) -> None:
     """A repository of DVC 3 with a history of three results, two experiments, artifacts, and two remotes."""
     shell("git", "init", "--quiet", "--initial-branch=main")
@@ -181,9 +192,8 @@ def make_repository(shell: Shell) -> None:
     shell.write("sub/dvc.yaml", SUB)
     shell.write("sub/inner/.keep", "")
     shell.write("train.py", TRAIN)
-    shell("dvc", "remote", "add", "-q", "-d", "here", "../remote")
-    shell("dvc", "remote", "add", "-q", "bucket", "s3://user:secret@bucket/place")
-    shell("dvc", "remote", "modify", "-q", "--local", "bucket", "secret_access_key", "TOPSECRET")
+    shell.write(".dvc/config", CONFIG)
+    shell.write(".dvc/config.local", "['remote \"bucket\"']\n    secret_access_key = TOPSECRET\n")
     shell("dvc", "repro", "-q", "--all-pipelines")
     shell.commit("the first")
     shell("git", "tag", "flights@v1.0.0")
@@ -200,8 +210,24 @@ def make_repository(shell: Shell) -> None:
     shell("dvc", "exp", "run", "-q", "-n", "fast-lane", "-S", "train.lr=0.5")
     shell("git", "checkout", "-q", ".")
     shell("dvc", "checkout", "-q")
-    shell("dvc", "push", "-q", "--all-commits")
+    shell("dvc", "push", "-q")
 
 
-if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT / "tests"))
+def make_old_repository(shell: Shell) -> None:
+    """A repository of DVC 2 with data of two versions, and texts that differ in their line ends alone."""
+    shell("git", "init", "--quiet", "--initial-branch=main")
+    shell("dvc", "init", "-q")
+    shell.write("data/a.csv", "1,2\r\n")
+    shell.write("data/deep/b.bin", b"\0\r\n\0")
+    shell.write("lf.txt", "one\ntwo\n")
+    shell.write("crlf.txt", "one\r\ntwo\r\n")
+    shell("dvc", "add", "-q", "data", "lf.txt", "crlf.txt")
+    shell.write("params.yaml", "lr: 0.1\n")
+    cmd = "cp data/a.csv model.txt"
+    shell("dvc", "stage", "add", "-q", "-n", "train", "-p", "lr", "-d", "data", "-o", "model.txt", cmd)
+    shell("dvc", "repro", "-q")
+    shell.commit("old times")
+    shell.write("data/a.csv", "1,3\r\n")
+    shell("dvc", "add", "-q", "data")
+    shell("dvc", "repro", "-q")
+    shell.commit("still old")
