@@ -7,8 +7,6 @@ import json
 import os
 from typing import Any
 
-import pytest
-
 from cloche.model.settings_text import parse_settings
 from shell import Shell
 
@@ -32,6 +30,15 @@ def tracked(shell: Shell, path: str, data: bytes) -> None:
     )
 
 
+def lock(*outs: tuple[str, str], deps: tuple[tuple[str, str], ...] = (), more: str = "") -> str:
+    """A `dvc.lock` with one stage `a`. outs, deps: paths with md5."""
+    text = "schema: '2.0'\nstages:\n  a:\n    cmd: x\n" + more
+    for name, items in (("deps", deps), ("outs", outs)):
+        text += f"    {name}:\n" if items else ""
+        text += "".join(f"    - path: {path}\n      hash: md5\n      md5: {digest}\n" for path, digest in items)
+    return text
+
+
 def listing(*files: tuple[str, str]) -> bytes:
     return json.dumps([{"md5": md5, "relpath": path} for path, md5 in sorted(files)], sort_keys=True).encode()
 
@@ -53,7 +60,8 @@ def test_old_stage_files_and_dvcfiles_are_stages_and_runs(bare: Shell) -> None:
     )
     bare.write(
         "Dvcfile",
-        f"cmd: python eval.py\nouts:\n- path: s.json\n  metric: true\n  cache: false\n  md5: {md5(scores)}\nlocked: true\n",
+        "cmd: python eval.py\nlocked: true\nouts:\n"
+        f"- path: s.json\n  metric: true\n  cache: false\n  md5: {md5(scores)}\n",
     )
     bare.write("s.json", scores)
     bare.commit("dvc 0.9")
@@ -82,10 +90,10 @@ def test_each_broken_file_loses_only_itself(bare: Shell) -> None:
     bare.write("list.dvc", "- 1\n- 2\n")
     bare.write("binary.dvc", b"\xff\xfe\0")
     bare.write("date.dvc", "outs: 2024-13-45\n")
-    bare.write("deep.dvc", "[" * 20_000)
+    bare.write("deep.dvc", "[" * 100_000)
     bare.write(
         "dvc.yaml",
-        "stages:\n  good:\n    cmd: 'true'\n  no-cmd:\n    outs:\n    - x\n  typo:\n    cmd: echo ${nope}\n  list: [1]\n",
+        "stages:\n  good:\n    cmd: 'true'\n  no-cmd:\n    outs: [x]\n  typo:\n    cmd: echo ${nope}\n  list: [1]\n",
     )
     bare.write("dvc.lock", "schema: '2.0'\nstages:\n  good:\n    cmd: 'true'\n  bad: 3\n")
     bare.write("sub/dvc.yaml", "stages: {")
@@ -116,12 +124,8 @@ def test_yaml_is_1_2(bare: Shell) -> None:
 
 
 def test_several_commands_run_one_after_the_other_each_on_its_own(bare: Shell) -> None:
-    bare.write(
-        "dvc.yaml",
-        "stages:\n  a:\n    cmd:\n    - cd /tmp  # away\n    - A=1\n    - echo ${A}here > o || true\n    outs:\n    - o\n".replace(
-            "${A}", "\\${A}"
-        ),
-    )
+    commands = ["cd /tmp  # away", "A=1", "echo \\${A}here > o || true"]
+    bare.write("dvc.yaml", json.dumps({"stages": {"a": {"cmd": commands, "outs": ["o"]}}}))
     bare.facts("import", "dvc")
     assert bare.run(command=())["status"] == "finished"
     assert bare.read("o") == "here\n"
@@ -130,22 +134,18 @@ def test_several_commands_run_one_after_the_other_each_on_its_own(bare: Shell) -
 def test_parameters_of_python_files_and_missing_keys(bare: Shell) -> None:
     bare.write("params.py", "LR = 0.1\nclass Train:\n    depth = 3\n")
     bare.write("params.yaml", "known: 1\n")
-    bare.write(
-        "dvc.yaml",
-        "vars: [params.py]\nstages:\n  a:\n    cmd: echo ${LR} ${Train.depth}\n    params:\n    - known\n    - gone\n    - params.py:\n      - LR\n",
-    )
+    stage = {"cmd": "echo ${LR} ${Train.depth}", "params": ["known", "gone", {"params.py": ["LR"]}]}
+    bare.write("dvc.yaml", json.dumps({"vars": ["params.py"], "stages": {"a": stage}}))
     done = bare.facts("import", "dvc")
-    stage = parse_settings(bare.read("cloche.toml")).stages["a"]
-    assert (stage.run, stage.params, stage.reads) == ("echo 0.1 3", ("known",), ("params.py",))
+    made = parse_settings(bare.read("cloche.toml")).stages["a"]
+    assert (made.run, made.params, made.reads) == ("echo 0.1 3", ("known",), ("params.py",))
     assert reasons(done)["dvc.yaml:a: gone"] == "params.yaml has no such key"
 
 
 def test_parameters_that_differ_from_those_in_git_are_those_of_the_lock(bare: Shell) -> None:
     bare.write("params.yaml", "lr: 0.1\nother: 1\n")
-    bare.write(
-        "dvc.lock",
-        f"schema: '2.0'\nstages:\n  a:\n    cmd: x\n    params:\n      params.yaml:\n        lr: 0.5\n    outs:\n    - path: o\n      hash: md5\n      md5: {cached(bare, b'o')}\n",
-    )
+    more = "    params:\n      params.yaml:\n        lr: 0.5\n"
+    bare.write("dvc.lock", lock(("o", cached(bare, b"o")), more=more))
     bare.write("dvc.yaml", "stages:\n  a:\n    cmd: x\n    params: [lr]\n    outs: [o]\n")
     bare.commit("forgot to commit")
     bare.cloche("import", "dvc")
@@ -156,10 +156,7 @@ def test_parameters_that_differ_from_those_in_git_are_those_of_the_lock(bare: Sh
 
 def test_code_that_is_not_what_the_stage_ran_is_a_finding(bare: Shell) -> None:
     bare.write("a.py", "new\n")
-    bare.write(
-        "dvc.lock",
-        f"schema: '2.0'\nstages:\n  a:\n    cmd: x\n    deps:\n    - path: a.py\n      hash: md5\n      md5: {md5(b'old')}\n",
-    )
+    bare.write("dvc.lock", lock(deps=(("a.py", md5(b"old")),)))
     bare.commit("later code")
     bare.cloche("import", "dvc")
     run = bare.facts("show")["run"]
@@ -170,10 +167,7 @@ def test_code_that_is_not_what_the_stage_ran_is_a_finding(bare: Shell) -> None:
 def test_what_git_keeps_is_compared_with_what_the_lock_says(bare: Shell) -> None:
     bare.write("metrics.json", '{"auc": 0.1}')
     bare.write("dvc.yaml", "stages:\n  a:\n    cmd: x\n    metrics:\n    - metrics.json:\n        cache: false\n")
-    bare.write(
-        "dvc.lock",
-        f"schema: '2.0'\nstages:\n  a:\n    cmd: x\n    outs:\n    - path: metrics.json\n      hash: md5\n      md5: {md5(b'other')}\n",
-    )
+    bare.write("dvc.lock", lock(("metrics.json", md5(b"other"))))
     bare.commit("a mismatch")
     bare.cloche("import", "dvc")
     run = bare.facts("show")["run"]
@@ -200,7 +194,7 @@ def test_experiments_are_those_refs_and_no_others(bare: Shell) -> None:
     bare("git", "tag", "m@v2.0.0-rc.1")
     bare("git", "tag", "release-1")
     done = bare.facts("import", "dvc")
-    assert [one["experiment"] for one in done["runs"]] == ["", "brave-mole"] or len(done["runs"]) == 2
+    assert [one["experiment"] for one in done["runs"]] == ["", "brave-mole"]
     assert done["tags"].keys() == {"brave-mole", "m#dev", "m@v2.0.0-rc.1"}
     assert done["tags"]["m#dev"] == done["tags"]["brave-mole"]
 
@@ -265,57 +259,56 @@ def test_a_damaged_object_is_not_taken(bare: Shell) -> None:
     assert data_of(bare.facts("import", "dvc")) == {"a.txt"}
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        *(
-            "../outside",
-            "/etc/hostname",
-            "a/../../outside",
-            "~/x",
-            "C:\\x",
-            "\\\\host\\x",
-            "s3://bucket/x",
-            "..",
-            ".",
-            "sub/../..",
-        ),
-        *(".git/hooks/post-checkout", ".GIT/config", "x/.git/hooks/y", ".cloche/catalog.db", ".dvc/config", '"nul\\0"'),
-    ],
+OUTSIDE = (
+    *(
+        "../outside",
+        "/etc/hostname",
+        "a/../../outside",
+        "~/x",
+        "C:\\x",
+        "\\\\host\\x",
+        "s3://bucket/x",
+        "..",
+        ".",
+        "s/../..",
+    ),
+    *(".git/hooks/post-checkout", ".GIT/config", "x/.git/hooks/y", ".cloche/catalog.db", ".dvc/config", "nul\0"),
 )
-def test_no_path_leads_out_of_the_project(bare: Shell, path: str) -> None:
+
+
+def test_no_path_leads_out_of_the_project(bare: Shell) -> None:
     bare.write("../outside", "keep")
     digest = cached(bare, b"evil")
     inner = cached(bare, listing(("a", digest)), folder=True)
-    bare.write(
-        "a.dvc",
-        f"outs:\n- md5: {digest}\n  hash: md5\n  path: {path}\n- md5: {inner}.dir\n  hash: md5\n  path: {path}\n",
-    )
-    bare.write(
-        "dvc.yaml",
-        f"stages:\n  a:\n    cmd: x\n    deps:\n    - {path}\n    outs:\n    - {path}\n  b:\n    cmd: x\n    wdir: {path}\n    deps:\n    - x\n",
-    )
-    bare.write(
-        "dvc.lock",
-        f"schema: '2.0'\nstages:\n  a:\n    cmd: x\n    outs:\n    - path: {path}\n      hash: md5\n      md5: {digest}\n",
-    )
+    names = [json.dumps(path) for path in OUTSIDE]
+    for number, name in enumerate(names):
+        outs = (f"- md5: {md5}\n  hash: md5\n  path: {name}\n" for md5 in (digest, f"{inner}.dir"))
+        bare.write(f"{number}.dvc", "outs:\n" + "".join(outs))
+    paths = "".join(f"    - {name}\n" for name in names)
+    text = f"stages:\n  a:\n    cmd: x\n    deps:\n{paths}    outs:\n{paths}"
+    text += "".join(f"  w{n}:\n    cmd: x\n    wdir: {name}\n    deps:\n    - x\n" for n, name in enumerate(names[:8]))
+    bare.write("dvc.yaml", text)
+    bare.write("dvc.lock", lock(*((name, digest) for name in names)))
     bare.commit("evil")
     done = bare.facts("import", "dvc")
     assert done["data"] == []
-    assert parse_settings(bare.read("cloche.toml")).stages["a"].writes == ()
+    stages = parse_settings(bare.read("cloche.toml")).stages
+    assert stages.keys() == {"a"}
+    assert (stages["a"].reads, stages["a"].writes) == ((), ())
     assert bare.facts("show")["run"]["outputs"] == []
     assert not (bare.folder / "cloche.lock").exists()
     assert bare.read("../outside") == "keep"
 
 
-@pytest.mark.parametrize("path", ["../x", "/x", "a/../../x", "a//x", "", ".", ".git/config", "a\0b"])
-def test_no_file_of_a_folder_leads_out_of_it(bare: Shell, path: str) -> None:
+def test_no_file_of_a_folder_leads_out_of_it(bare: Shell) -> None:
     digest = cached(bare, b"evil")
-    inner = cached(bare, listing((path, digest)), folder=True)
-    bare.write("d.dvc", f"outs:\n- md5: {inner}.dir\n  hash: md5\n  path: d\n")
+    for number, path in enumerate(["../x", "/x", "a/../../x", "a//x", "", ".", ".git/config", "a\0b"]):
+        inner = cached(bare, listing((path, digest)), folder=True)
+        bare.write(f"d{number}.dvc", f"outs:\n- md5: {inner}.dir\n  hash: md5\n  path: d{number}\n")
     done = bare.facts("import", "dvc")
     assert done["data"] == []
-    assert "which is not in it" in reasons(done)["d"]
+    assert len(done["skipped"]) == 8
+    assert all("which is not in it" in one["reason"] for one in done["skipped"])
 
 
 def test_a_folder_whose_file_is_a_folder_too(bare: Shell) -> None:
@@ -368,10 +361,8 @@ def test_names_of_any_kind(bare: Shell) -> None:
         text = json.dumps(name)
         data = str(number).encode()
         bare.write(f"f{number}.dvc", f"outs:\n- md5: {cached(bare, data)}\n  hash: md5\n  path: {text}\n")
-    bare.write(
-        "dvc.yaml",
-        'stages:\n  "odd/na me":\n    cmd: "true"\n  fe:\n    foreach: ["data/x.csv", "-y"]\n    do:\n      cmd: echo ${item}\n',
-    )
+    each = {"foreach": ["data/x.csv", "-y"], "do": {"cmd": "echo ${item}"}}
+    bare.write("dvc.yaml", json.dumps({"stages": {"odd/na me": {"cmd": "true"}, "fe": each}}))
     done = bare.facts("import", "dvc")
     assert len(done["data"]) == 7
     assert [one["name"] for one in done["stages"]] == ["odd-na-me", "fe@data-x.csv", "fe@-y"]
@@ -410,7 +401,7 @@ def test_where_there_is_no_repository_or_more_than_one(folder: Shell) -> None:
     assert "one, two" in folder.cloche("import", "dvc", status=5).err
     assert folder.facts("import", "dvc", "one")["root"].endswith("/one")
     assert "there is no folder" in folder.cloche("import", "dvc", "one", "--cache", "nope", status=8).err
-    assert "Missing command" in folder.cloche("import", status=2).err or True
+    assert "Carry over what another tool" in folder.cloche("import", status=2).err
     inner = Shell(folder.folder / "two" / "inner", folder.variables)
     inner.folder.mkdir()
     inner.cloche("init")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,9 @@ from cloche.errors import SettingsError
 from cloche.model.wording import quoted_line
 
 MOST_EXPANDED = 100_000
+DEEPEST = 100
+_MAY_BE_DEEP = re.compile(r"(?:- ){50}| {100}")
+_BRACKET = re.compile(r"[\[\]{}]")
 
 
 class Node:
@@ -37,6 +41,7 @@ def parse(text: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            _refuse_deep(text)
             if "&" in text and "*" in text:
                 # Before anything is built: aliases of aliases can stand for billions of values.
                 tree(text)
@@ -50,6 +55,24 @@ def parse(text: str) -> Any:
     except YAMLError as error:
         raise SettingsError(f": {str(error).splitlines()[0]}") from error
     return {} if value is None else value
+
+
+def _refuse_deep(text: str) -> None:
+    """Raise SettingsError where lists and tables are nested so deep that parsing alone takes minutes."""
+    from ruamel.yaml import YAML
+
+    depth = deepest = 0
+    for bracket in _BRACKET.finditer(text):
+        depth += 1 if bracket[0] in "[{" else -1
+        deepest = max(deepest, depth)
+    if deepest <= DEEPEST and not _MAY_BE_DEEP.search(text):
+        return
+    depth = 0
+    for event in YAML(typ="safe", pure=True).parse(text):
+        depth += type(event).__name__.endswith(("SequenceStartEvent", "MappingStartEvent"))
+        depth -= type(event).__name__.endswith(("SequenceEndEvent", "MappingEndEvent"))
+        if depth > DEEPEST:
+            raise SettingsError(f", line {event.start_mark.line + 1}: nested deeper than {DEEPEST} levels")
 
 
 def tree(text: str) -> Node | None:

@@ -78,9 +78,10 @@ class HistoryReader:
         signatures: dict[str, Signature] = {}
         standing: dict[str, str] = {}
         results: list[Result] = []
+        tips = {one.commit: one for one in found}
         for commit in self.objects.log(EVERYTHING):
             if self._is_result(commit, signatures, standing):
-                results.append(Result(commit, signatures[commit.hash]))
+                results.append(Result(commit, signatures[commit.hash], tips.get(commit.hash)))
         commits = {one.hash: one for one in self.objects.log([one.commit for one in found], EVERYTHING)}
         owners = _owners(found, commits)
         for commit in commits.values():
