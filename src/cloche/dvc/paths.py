@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from functools import lru_cache
 
 from cloche.model.paths import encode_path
 
@@ -11,6 +12,7 @@ OWN_FOLDERS = frozenset({".git", ".cloche", ".dvc"})
 _ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[A-Za-z]:[\\/]|[/\\~]")
 
 
+@lru_cache(maxsize=100_000)  # one history names the same paths hundreds of times
 def resolved(folder: str, *parts: str) -> str | None:
     """The path text of a path from a folder of the project (a path text too); None where it leads out of the project
     or into what is Git's, DVC's or Cloche's own.

@@ -226,6 +226,8 @@ def _more(before: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...] | Non
 
 def _with_lists(text: str, lists: dict[tuple[str, str], tuple[str, ...] | None]) -> str:
     """`text` with these lists set, and everything else as it stands."""
+    if not any(lists.values()):
+        return text
     import tomlkit
 
     document = tomlkit.parse(text)

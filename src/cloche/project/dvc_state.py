@@ -78,6 +78,7 @@ class StateReader:
         self._root = root
         self._options = options
         self._locks = LockReader()
+        self._last: dict[str, tuple[bytes, dict[str, bytes | None], Pipeline]] = {}
 
     def read(self, source: Source) -> State:
         """What this version says. Nothing is raised: what cannot be understood is listed."""
@@ -114,7 +115,7 @@ class StateReader:
         pipeline: Pipeline | None = None
         try:
             if data is not None:
-                pipeline = read_pipeline(path, data, lambda name: _params(source, folder, name), self._options)
+                pipeline = self._read_pipeline(source, path, data)
         except Unreadable as error:
             gathered.skip("pipeline", path, error.message)
         if pipeline is None:
@@ -124,6 +125,26 @@ class StateReader:
         for one in pipeline.stages:
             gathered.add(path, folder, one, locked.get(one.name), known=True)
         gathered.sections(path, folder, pipeline)
+
+    def _read_pipeline(self, source: Source, path: str, data: bytes) -> Pipeline:
+        """The pipeline in a `dvc.yaml`; that of the version before where nothing has changed. Raises Unreadable."""
+        folder = path.rpartition("/")[0]
+        last = self._last.get(path)
+        if last is not None and last[0] == data and all(source.read(one) == was for one, was in last[1].items()):
+            return last[2]
+        used: dict[str, bytes | None] = {}
+
+        def load(name: str) -> Values | None:
+            place = resolved(folder, name)
+            if place is None:
+                return None
+            used[place] = source.read(place)
+            found = used[place]
+            return None if found is None else read_table(place, found)
+
+        pipeline = read_pipeline(path, data, load, self._options)
+        self._last[path] = data, used, pipeline
+        return pipeline
 
 
 class _Gathered:
@@ -286,13 +307,6 @@ def _old_stage(gathered: _Gathered, place: _Place, name: str, file: StageFile) -
         always=file.always,
         description=file.description,
     )
-
-
-def _params(source: Source, folder: str, name: str) -> Values | None:
-    """The table in a file that a template names. Raises Unreadable."""
-    path = resolved(folder, name)
-    data = source.read(path) if path is not None else None
-    return None if data is None or path is None else read_table(path, data)
 
 
 def _nested(names: Collection[str], root: str) -> list[str]:
