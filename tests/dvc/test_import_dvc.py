@@ -244,7 +244,7 @@ def test_content_comes_from_a_remote_that_is_a_folder(repository: Shell) -> None
         shutil.rmtree(place) if place.is_dir() else place.unlink()
     done = repository.facts("import", "dvc")
     assert {one["path"] for one in done["data"]} == {"big.bin", "data"}
-    pushed = repository("git", "rev-parse", "HEAD").out[:7]
+    pushed = repository("git", "rev-parse", "HEAD").out[:12]
     lost = [one["name"] for one in done["skipped"] if one["kind"] in ("data", "output")]
     assert lost
     assert not [name for name in lost if name.startswith(pushed)]

@@ -266,4 +266,6 @@ def _suggested(remotes: Iterable[Remote], text: str) -> str:
 
 def quoted(text: str) -> str:
     """A text as TOML writes it on one line."""
+    if ('"' in text or "\\" in text) and "'" not in text and text.isprintable():
+        return f"'{text}'"
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

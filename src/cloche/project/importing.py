@@ -119,7 +119,7 @@ def preview(project: Project, repository: Repository, *, history: bool) -> Carri
         data = [item for item in found.state.data if item.path not in gone]
         runs = [_previewed(result) for result in found.history.results if found.states[result.commit.hash].stages]
         lost += [
-            Skipped("output", f"{result.commit.hash[:7]}: {item.path}", why)
+            Skipped("output", f"{result.commit.hash[:12]}: {item.path}", why)
             for result in found.history.results
             for item in _locked_outs(found.states[result.commit.hash])
             if (why := found.contents.missing(item)) and item.md5
@@ -234,7 +234,7 @@ def _runs(
 def _lost(made: Sequence[tuple[Result, Imported]]) -> Iterable[Skipped]:
     for result, imported in made:
         for one in imported.lost:
-            yield Skipped(one.kind, f"{result.commit.hash[:7]}: {one.name}", one.reason)
+            yield Skipped(one.kind, f"{result.commit.hash[:12]}: {one.name}", one.reason)
 
 
 def _record(project: Project, made: Sequence[tuple[Result, Imported]]) -> tuple[list[ImportedRun], list[Effect]]:
