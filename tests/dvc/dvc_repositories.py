@@ -15,7 +15,10 @@ from shell import Shell
 
 ROOT = Path(__file__).parents[2]
 SITE = {"DVC_SITE_CACHE_DIR": str(ROOT / "build" / "dvc-site")}
-VERSIONS = {"dvc3": ["dvc>=3.60,<4"], "dvc2": ["dvc==2.58.2", "pathspec<0.12", "setuptools<81"]}
+VERSIONS = {
+    "dvc3": ["dvc>=3.60,<4"],
+    "dvc2": ["dvc==2.58.2", "pathspec<0.12", "setuptools<81", "dulwich<0.22", "pygit2<1.15"],
+}
 
 
 def installed(name: str) -> Path:

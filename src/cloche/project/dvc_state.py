@@ -176,7 +176,7 @@ class _Gathered:
 
     def name(self, folder: str, name: str) -> str:
         """The name of a stage: as in DVC; of one in a folder, with the folder before it."""
-        inner = posixpath.relpath(folder, self.root) if folder != self.root and self.root else folder
+        inner = posixpath.relpath(folder or ".", self.root or ".")
         parts = [*(inner.split("/") if inner not in ("", ".") else ()), name]
         wanted = _UNFIT.sub("-", ".".join(parts)).lstrip("-.") or "stage"
         number = 2
