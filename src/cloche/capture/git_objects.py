@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -44,10 +45,14 @@ class GitObjects:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def _end(self) -> None:
         if self._process is not None:
             for pipe in (self._process.stdin, self._process.stdout):
                 if pipe is not None:
-                    pipe.close()
+                    with contextlib.suppress(OSError):
+                        pipe.close()
             self._process.wait()
             self._process = None
 
@@ -94,7 +99,12 @@ class GitObjects:
         pipe_in.flush()
         head = pipe_out.readline().split()
         if len(head) != 3:
-            raise InputError(f"Git does not hold the object {name[:12]}", hint="type `git fetch --unshallow`")
+            if not head:  # it gives up where an object of a partial clone is missing
+                self._end()
+            raise InputError(
+                f"Git does not hold the object {name[:12]}",
+                hint="this clone holds a part of the history only; import from a whole one",
+            )
         data = pipe_out.read(int(head[2]))
         pipe_out.read(1)
         return data
@@ -132,7 +142,12 @@ class GitObjects:
         if self._process is None:
             words, variables = safe_command("cat-file", "--batch")
             self._process = subprocess.Popen(
-                words, cwd=self._folder, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                words,
+                cwd=self._folder,
+                env=variables,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
             )
         pipe_in, pipe_out = self._process.stdin, self._process.stdout
         assert pipe_in is not None  # noqa: S101 - both were asked for

@@ -39,7 +39,7 @@ class Cache:
 
 def is_file(place: Path) -> bool:
     """Whether a regular file lies there, and no link to one."""
-    return place.is_file() and not place.is_symlink()
+    return os.path.isfile(place) and not os.path.islink(place)
 
 
 def md5s(place: Path, *, legacy: bool) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ class Contents:
     def take(self, items: Iterable[Item], progress: Progress) -> None:
         """Take what can be found of these items into the store. progress: told bytes done, and to be done in all."""
         wanted = {key: places for item in items for key, places in self._wanted(item) if key not in self._held}
-        sizes = {key: places[0].stat().st_size for key, places in wanted.items() if places}
+        sizes = {key: _size(places[0]) for key, places in wanted.items() if places}
         total, done = sum(sizes.values()), 0
         ahead = sorted(sizes, key=lambda key: str(wanted[key][0]), reverse=True)
         while ahead:
@@ -227,6 +227,13 @@ class Contents:
         if key not in self._held:
             raise Unreadable("what is in its place has another md5" if self._places.get(key) else self._where(item))
         return self._held[key]
+
+
+def _size(place: Path) -> int:
+    try:
+        return os.stat(place).st_size
+    except OSError:
+        return 0
 
 
 def _is_inside(root: Path, path: str) -> bool:

@@ -58,7 +58,9 @@ class CommitFiles:
         folder, _, name = decode_path(path).rpartition("/")
         tree = self._objects.folder(self._tree, folder)
         file = self._objects.tree(tree).get(name) if tree else None
-        return self._objects.read(file.object) if file is not None and file.mode in _FILES else None
+        with contextlib.suppress(InputError):  # a clone that holds only a part of the history
+            return self._objects.read(file.object) if file is not None and file.mode in _FILES else None
+        return None
 
 
 class HistoryReader:
@@ -129,11 +131,10 @@ class HistoryReader:
         if not is_stage_file(name) or file.mode not in _FILES:
             return False
         if file.object not in self._commands:
-            data = self.objects.read(file.object)
-            has = b"cmd" in data
-            with contextlib.suppress(Unreadable):
-                has = has and bool(read_stage_file(name, data).command)
-            self._commands[file.object] = has
+            self._commands[file.object] = False
+            with contextlib.suppress(Unreadable, InputError):
+                data = self.objects.read(file.object)
+                self._commands[file.object] = b"cmd" in data and bool(read_stage_file(name, data).command)
         return self._commands[file.object]
 
     def _records(self, tree: str, depth: int = 0) -> dict[str, GitFile]:

@@ -10,7 +10,7 @@ import msgspec
 from cloche.capture.git_objects import GitObjects
 from cloche.dvc.config import Remote
 from cloche.dvc.words import Item, Skipped, Unreadable
-from cloche.errors import UsageError
+from cloche.errors import InputError, UsageError
 from cloche.model.changes import PathChange
 from cloche.model.lock import render_lock
 from cloche.model.operation import Effect, FactEffect
@@ -90,8 +90,8 @@ def carry_over(project: Project, repository: Repository, *, history: bool, progr
         skipped = [*found.state.skipped, *_doubts(found)]
         settings = _settings(project, repository, found.state)
         tracked, data, lost = _track(project, found, found.state.data)
-        made = _runs(project, settings, found, reader, progress) if reader is not None else []
-        skipped += [*settings.skipped, *lost, *_lost(made)]
+        made, unmade = _runs(project, settings, found, reader, progress) if reader is not None else ([], [])
+        skipped += [*settings.skipped, *lost, *unmade, *_lost(made)]
         imported, effects = _record(project, made)
         tags, tag_effects, refused = _tags(project, found.history, imported)
         skipped += refused
@@ -181,8 +181,10 @@ def _doubts(found: _Found) -> Iterable[Skipped]:
 
 
 def _settings(project: Project, repository: Repository, state: State) -> NewSettings:
-    there = (project.root / FILE_NAME).exists()
-    text = read_bytes(project, FILE_NAME).decode("utf-8") if there else template()
+    text = template()
+    if (project.root / FILE_NAME).exists():
+        _ = project.settings  # says what is wrong with it, if anything is
+        text = read_bytes(project, FILE_NAME).decode("utf-8")
     folder = f"/{repository.root}/.dvc/" if repository.root else "/.dvc/"
     return new_settings(project.root, state, repository.shown_remotes, text, (folder, "dvc.lock", "*.dvc", "Dvcfile"))
 
@@ -220,15 +222,20 @@ def _track(
 
 def _runs(
     project: Project, settings: NewSettings, found: _Found, reader: HistoryReader, progress: Progress
-) -> list[tuple[Result, Imported]]:
+) -> tuple[list[tuple[Result, Imported]], list[Skipped]]:
+    """The runs that the results tell of, and those that cannot be made."""
     made: list[tuple[Result, Imported]] = []
+    lost: list[Skipped] = []
     results = [one for one in found.history.results if any(s.locked for s in found.states[one.commit.hash].stages)]
     with project.store.writer() as writer:
         maker = RunMaker(project.root, settings.text, project.store, writer, reader, found.contents)
         for number, result in enumerate(results, start=1):
-            made.append((result, maker.run(result, found.states[result.commit.hash])))
+            try:
+                made.append((result, maker.run(result, found.states[result.commit.hash])))
+            except InputError as error:  # a clone that holds only a part of the history
+                lost.append(Skipped("run", result.commit.hash[:12], error.message))
             progress(number, len(results))
-    return made
+    return made, lost
 
 
 def _lost(made: Sequence[tuple[Result, Imported]]) -> Iterable[Skipped]:
