@@ -416,3 +416,25 @@ def test_a_repository_within_a_repository_is_left_to_itself(bare: Shell) -> None
     done = bare.facts("import", "dvc")
     assert data_of(done) == {"y.txt"}
     assert "of its own" in reasons(done)["inner"]
+
+
+def test_a_clone_that_holds_a_part_of_the_history_loses_only_what_it_lacks(bare: Shell) -> None:
+    for step in ("one", "two"):
+        bare.write("code.py", step)
+        bare.write("dvc.lock", lock(("o", cached(bare, step.encode()))))
+        bare.commit(step)
+    bare("git", "config", "uploadpack.allowFilter", "true")
+    place = bare.folder.parent / "clone"
+    bare("git", "clone", "--quiet", "--filter=blob:none", f"file://{bare.folder}", str(place))
+    clone = Shell(place, bare.variables)
+    done = clone.facts("import", "dvc", "--cache", str(bare.folder / ".dvc" / "cache"))
+    assert [one["message"] for one in done["runs"]] == ["two"]
+    assert clone.cloche("cat", "@", "o").out == "two"
+
+
+def test_a_cloche_toml_that_cannot_be_read_stops_it(bare: Shell) -> None:
+    for text in (b"\xff", b"stages = ["):
+        bare.write("cloche.toml", text)
+        for words in ((), ("--dry-run",)):
+            assert "cloche.toml" in bare.cloche("import", "dvc", *words, status=4).err
+        assert bare.data("cloche.toml") == text
