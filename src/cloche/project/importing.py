@@ -12,9 +12,10 @@ from cloche.dvc.config import Remote
 from cloche.dvc.words import Item, Skipped, Unreadable
 from cloche.errors import InputError, UsageError
 from cloche.model.changes import PathChange
+from cloche.model.digest import Digest
 from cloche.model.lock import render_lock
 from cloche.model.operation import Effect, FactEffect
-from cloche.model.paths import inside
+from cloche.model.paths import above
 from cloche.model.revision import check_tag
 from cloche.model.run import Run
 from cloche.model.settings import FILE_NAME
@@ -195,20 +196,20 @@ def _track(
     """The tracked data after the import, what was done with each path, and what could not be had."""
     tracked = {item.path: item for item in project.tracked}
     before = dict(tracked)
-    in_git = project.git.tracked() if project.git is not None else set[str]()
+    covered = {folder: path for path in tracked for folder in above(path)}
+    committed = project.git.tracked() if project.git is not None else set[str]()
+    in_git = {place: path for path in committed for place in (path, *above(path))}
     data: list[ImportedData] = []
+    trees: dict[Digest, bytes] = {}
     lost: list[Skipped] = []
     for item in items:
-        near = next(
-            (one for one in tracked if one != item.path and (inside(one, item.path) or inside(item.path, one))), ""
-        )
-        clash = near or next((one for one in in_git if inside(one, item.path)), "")
+        near = next((one for one in above(item.path) if one in tracked), "") or covered.get(item.path, "")
+        clash = near or in_git.get(item.path, "")
         try:
             if clash:
                 raise Unreadable(f"it overlaps {clash}, which {'is tracked already' if near else 'Git tracks'}")
             entry = found.contents.entry(item)
-            if item.folder:
-                store_trees(project, found.contents.trees(item))
+            trees |= found.contents.trees(item) if item.folder else {}
         except Unreadable as error:
             lost.append(Skipped("data", item.path, error.message))
             continue
@@ -216,7 +217,9 @@ def _track(
         known = before.get(item.path)
         state = "new" if known is None else "unchanged" if known == now else "kept"
         tracked.setdefault(item.path, now)
+        covered |= dict.fromkeys(above(item.path), item.path)
         data.append(ImportedData(item.path, state, entry.size, entry.count))
+    store_trees(project, trees)
     return tracked, tuple(data), lost
 
 
