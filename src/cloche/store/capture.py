@@ -54,12 +54,19 @@ def record_path(
     if not keep:
         recorded = FolderRecorder(root, store, cache, None, progress).record(path, files)
     else:
-        with store.writer() as writer:
-            recorded = FolderRecorder(root, store, cache, writer, progress).record(path, files)
+        recorded = _store_path(root, path, files, store, cache, progress)
         cache.rely_on(store.pack_names())
     cache.drop_missing(lambda at: _names_in(root, at))
     cache.save()
     return recorded
+
+
+def _store_path(
+    root: Path, path: str, files: Files, store: Store, cache: StatCache, progress: Progress | None
+) -> Recorded:
+    """What the writer knows goes with it, before the cache is saved: both are large."""
+    with store.writer() as writer:
+        return FolderRecorder(root, store, cache, writer, progress).record(path, files)
 
 
 def record_files(

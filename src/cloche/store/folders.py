@@ -145,7 +145,10 @@ class FolderRecorder:
         if not listed:
             return None
         stats, digests = b"".join([row[0] for row in listed]), b"".join([row[1] for row in listed])
-        return FolderRow("/".join(names), stats, digests, bytes([row[2] for row in listed]))
+        folder = todo.folder
+        stats = folder.stats if stats == folder.stats else stats  # once in memory, not twice
+        text = folder.names if len(names) == len(leaves) else "/".join(names)
+        return FolderRow(text, stats, digests, bytes([row[2] for row in listed]))
 
     def _read_small(self, path: str, record: bytes, began_ns: int, meter: Meter) -> Row | None:
         """The row of a small file that goes into the store; None where it takes more care."""

@@ -12,6 +12,7 @@ from cloche.store.pack_writer import PackWriter, Sealed
 
 _BATCH = 1 << 20
 _AHEAD = 8
+_MOST = 2_000  # frames in a batch: small ones take more for their objects than for their bytes
 
 
 class Frame(NamedTuple):
@@ -41,7 +42,7 @@ class FrameQueue:
         """Add one frame. Raises OSError."""
         self._batch.append(frame)
         self._size += len(frame.data)
-        if self._size >= _BATCH:
+        if self._size >= _BATCH or len(self._batch) >= _MOST:
             self._send()
             while len(self._waiting) > _AHEAD or (self._waiting and self._waiting[0][1].done()):
                 self._write(*self._waiting.popleft())

@@ -18,6 +18,7 @@ from blake3 import blake3
 from cloche.errors import ClocheError, Damaged, NotFound, StoreError
 from cloche.model.digest import Digest
 from cloche.model.tree import Tree, decode_tree
+from cloche.store.digest_table import DigestTable
 from cloche.store.filesystem import FileSystem, disk_error
 from cloche.store.frame_queue import Frame, FrameQueue
 from cloche.store.frames import CONTENT, Place
@@ -238,7 +239,7 @@ class Writer:
     def __init__(self, packs: Packs, out: PackWriter) -> None:
         self._packs = packs
         self._out = FrameQueue(out)
-        self._added: set[bytes] = set()
+        self._added = DigestTable()
         self._failed = False
 
     def __enter__(self) -> Writer:

@@ -9,7 +9,6 @@ import contextlib
 import os
 import struct
 import sys
-from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
@@ -18,6 +17,7 @@ from blake3 import blake3
 from cloche.errors import ClocheError, Damaged
 from cloche.store import index
 from cloche.store.codec import Decompressor
+from cloche.store.digest_table import DigestTable
 from cloche.store.filesystem import FileSystem, disk_error
 from cloche.store.frames import HEADER, MAGIC, Place, check_magic, open_frame, read_header
 from cloche.store.quarantine import Quarantine
@@ -47,7 +47,8 @@ class Packs:
         self._aside: dict[str, bytes] | None = None
         self._names: list[str] = []
         self._indexes: list[bytes] = []
-        self._rows: list[list[bytes] | None] = [None] * 256
+        self._table = DigestTable(_ROW.size)
+        self._tabled = [False] * 256
 
     def close(self) -> None:
         """Close the files that are open; they open again when needed."""
@@ -92,22 +93,13 @@ class Packs:
         number = _NUMBER.pack(len(self._names))
         self._names.append(name)
         self._indexes.append(data)
-        for first, rows in enumerate(self._rows):
-            if rows is not None:
-                rows.extend(row + number for row in index.bucket(data, first))
-                rows.sort()
+        for first in range(256):
+            if self._tabled[first]:
+                self._table.update(row + number for row in index.bucket(data, first))
 
     def places(self, digest: bytes) -> list[Place]:
         """Where a digest lies; more than one place if two writers stored it at once."""
-        if not self._listed:
-            self.refresh()
-        rows = self._bucket(digest[0])
-        at = bisect_left(rows, digest)
-        found: list[Place] = []
-        while at < len(rows) and rows[at].startswith(digest):
-            found.append(Place(*_ROW.unpack(rows[at])))
-            at += 1
-        return found
+        return [Place(*_ROW.unpack(row)) for row in self._tables(digest).rows(digest)]
 
     def holds(self, digest: bytes) -> bool:
         """Whether some pack that was listed holds the digest. One that is in quarantine comes back into use by this."""
@@ -115,11 +107,7 @@ class Packs:
 
     def in_use(self, digest: bytes) -> bool:
         """Whether some pack that was listed and is not in quarantine holds the digest."""
-        if not self._listed:
-            self.refresh()
-        rows = self._bucket(digest[0])
-        at = bisect_left(rows, digest)
-        return at < len(rows) and rows[at].startswith(digest)
+        return digest in self._tables(digest)
 
     # Quarantine
 
@@ -156,13 +144,17 @@ class Packs:
                     self._aside[name] = index.check_index(_read_file(f"{path}.index"), bytes.fromhex(name))
         return self._aside
 
-    def _bucket(self, first: int) -> list[bytes]:
-        rows = self._rows[first]
-        if rows is None:
-            numbered = ((_NUMBER.pack(number), data) for number, data in enumerate(self._indexes))
-            rows = sorted(row + number for number, data in numbered for row in index.bucket(data, first))
-            self._rows[first] = rows
-        return rows
+    def _tables(self, digest: bytes) -> DigestTable:
+        """The table, with everything in it that begins as this digest does."""
+        if not self._listed:
+            self.refresh()
+        first = digest[0]
+        if not self._tabled[first]:
+            self._tabled[first] = True
+            for number, data in enumerate(self._indexes):
+                mark = _NUMBER.pack(number)
+                self._table.update(row + mark for row in index.bucket(data, first))
+        return self._table
 
     def read(self, place: Place) -> bytes:
         """The payload of a frame, proven. Raises Damaged, or FileNotFoundError where the pack is gone."""
