@@ -25,6 +25,9 @@ def cli_text() -> str:
             command = cli.get_command(click.Context(cli), name)
             assert command is not None
             parts.append(f"\n## cloche {name}\n\n```text\n{help_of(command, f'cloche {name}')}```\n")
+            for inner, below in command.commands.items() if isinstance(command, click.Group) else ():
+                text = help_of(below, f"cloche {name} {inner}")
+                parts.append(f"\n### cloche {name} {inner}\n\n```text\n{text}```\n")
     return "".join(parts)
 
 
@@ -37,7 +40,7 @@ def help_of(command: click.Command, name: str) -> str:
 def python_text() -> str:
     """The Python API: what `cloche` exports, and every method of an open project."""
     parts = [f"# Python API\n\n{WRITTEN}\n{inspect.getdoc(api)}\n\n## Functions\n"]
-    functions = [("cloche.open", api.open), ("cloche.init", api.init)]
+    functions = [("cloche.open", api.open), ("cloche.init", api.init), ("cloche.clone", api.clone)]
     functions += [(f"cloche.{name}", getattr(client, name)) for name in ("log", "params", "run_id")]
     parts += [entry(name, function) for name, function in functions]
     parts.append(f"\n## OpenProject\n\n{inspect.getdoc(api.OpenProject)}\n")

@@ -22,14 +22,15 @@ from cloche.version import __version__
 TYPE_CHECKING = False  # typing's own would cost 9 ms, most of this import
 
 if TYPE_CHECKING:
-    from cloche.api import OpenProject, init, open  # noqa: A004
+    from cloche.api import OpenProject, clone, init, open  # noqa: A004
     from cloche.client import log, params, run_id
     from cloche.errors import ClocheError
 
-__all__ = ["ClocheError", "OpenProject", "__version__", "init", "log", "open", "params", "run_id"]
+__all__ = ["ClocheError", "OpenProject", "__version__", "clone", "init", "log", "open", "params", "run_id"]
 
 _HOMES = {
     "OpenProject": "cloche.api",
+    "clone": "cloche.api",
     "init": "cloche.api",
     "open": "cloche.api",
     "ClocheError": "cloche.errors",

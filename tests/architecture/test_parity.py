@@ -22,6 +22,7 @@ OPS = sorted(module.name for module in pkgutil.iter_modules(cloche.ops.__path__)
 NO_OP = {"completion": "prints a script for the shell; there is nothing to do in a project"}
 NO_METHOD = {
     "completion": "belongs to the shell",
+    "clone": "is cloche.clone(url), since there is no project to open yet",
     "init": "is cloche.init(path), since there is no project to open yet",
 }
 NO_JSON = {"completion": "prints a script", "cat": "prints the bytes of a file"}
@@ -61,7 +62,7 @@ def test_every_command_that_prints_facts_prints_them_as_json(verb: str) -> None:
     assert ("--json" in names) != (verb in NO_JSON)
 
 
-@pytest.mark.parametrize("verb", ["add", "untrack", "revert", "checkout", "undo", "remove"])
+@pytest.mark.parametrize("verb", ["add", "untrack", "revert", "checkout", "undo", "remove", "push", "fetch", "pull"])
 def test_every_destructive_command_can_be_previewed(verb: str) -> None:
     command = cli.get_command(click.Context(cli), verb)
     assert command is not None

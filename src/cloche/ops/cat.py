@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 from cloche.errors import InputError, NotFound
 from cloche.ops.ls import ls
+from cloche.project.exchange import at_hand
 from cloche.project.project import Project
+from cloche.project.reach import Root
+from cloche.project.revisions import find_run
 
 # Where a file is an input and was written too, the run's own version is the one it left.
 _ORDER = ("outputs", "code", "config", "data", "read")
@@ -21,6 +24,7 @@ def cat(project: Project, revision: str, path: str) -> Iterator[bytes]:
     if not found:
         raise InputError(f"{path} is a folder", hint=f"type `cloche ls {revision} {path}` to see its files")
     one = min(found, key=lambda held: _ORDER.index(held.part))
+    at_hand(project, find_run(project, revision), only=[Root(path, one.kind, one.digest, optional=True)])
     if not project.store.has(one.digest):
         raise NotFound(
             f"the store here does not hold {path} as that run read it",

@@ -25,7 +25,7 @@ from cloche.version import __version__
 
 State = Literal["ok", "warning", "error"]
 LOW_ON_SPACE = 1 << 30
-NO_STORE = "copy .cloche/ from where the data was added: Git carries what is needed to find it, not the data"
+NO_STORE = "`cloche pull` fetches it from a remote; else copy .cloche/ from where the data was added"
 CATALOG = "restore .cloche/catalog.db from a copy"
 COPY = (
     "restore .cloche/store from a copy; without one, move the damaged pack away: what still lies in the work tree is"
@@ -100,9 +100,12 @@ def _store(project: Project) -> Iterator[Check]:
 
 def _content(project: Project, lost: Collection[Digest]) -> Iterator[Check]:
     whole = dict.fromkeys(lost, False)
-    bad = {run.short: gone for run in _all_runs(project) if (gone := _gone(project, run, whole))}
+    away = project.catalog.elsewhere()
+    bad = {run.short: gone for run in _all_runs(project) if run.id not in away and (gone := _gone(project, run, whole))}
     for short, gone in bad.items():
         yield Check("content", "error", f"run {short}: the store does not hold {some(gone)}", COPY)
+    if away:
+        yield Check("content", "ok", f"{len(away)} runs have content on a remote only", "`cloche fetch` brings it here")
     if not bad:
         yield Check("content", "ok", "everything that the runs are made of is in the store")
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from cloche.analysis.environments import diff_environments
 from cloche.environments import create_environment
-from cloche.errors import ClocheError, Conflict, InputError, NotFound, UsageError
+from cloche.errors import ClocheError, Conflict, InputError, UsageError
 from cloche.model.changes import PARTS, Part, PathChange, checked_parts
 from cloche.model.lock import render_lock
 from cloche.model.operation import Effect, PackagesEffect
@@ -17,10 +17,12 @@ from cloche.model.plan import Belongs, Plan, PlannedFile
 from cloche.model.run import Run
 from cloche.model.tree import Entry, entry_of
 from cloche.model.wording import some
+from cloche.project.exchange import at_hand
 from cloche.project.going import refuse_while_going
-from cloche.project.journal import files_of, in_the_way, perform, planned, present, text_change
+from cloche.project.journal import in_the_way, perform, planned, text_change
+from cloche.project.locked import to_lock, towards
 from cloche.project.packages import Packages, plan_environment
-from cloche.project.project import FOLDER, LOCK_FILE, Project
+from cloche.project.project import LOCK_FILE, Project
 from cloche.project.recovery import recover
 from cloche.project.revisions import find_run
 from cloche.project.sides import Side, data_files, observed_changes, run_side, work_side
@@ -40,8 +42,10 @@ def revert(
     checked_parts(only)
     if lock == bool(revision) or (lock and only):
         raise UsageError("name a run, or --lock without anything else", hint="type `cloche revert @~1`")
+    if not lock:
+        at_hand(project, find_run(project, revision))
     if lock:
-        return _to_lock(project, dry_run)
+        return to_lock(project, "revert", dry_run=dry_run)
     with project.writing():
         run = find_run(project, revision)
         parts = tuple(only) or PARTS
@@ -58,27 +62,6 @@ def revert(
             return plan
         _refuse_problems(plan, revision)
         _apply(project, run, plan, then)
-    return plan
-
-
-def _to_lock(project: Project, dry_run: bool) -> Plan:
-    """Bring tracked data to what `cloche.lock` names."""
-    with project.writing():
-        changes: list[PathChange] = []
-        gone = [item.path for item in project.tracked if not project.store.has(item.digest)]
-        if gone:
-            raise NotFound(
-                f"the store here does not hold {some(gone)} as {LOCK_FILE} names it",
-                hint=f"copy {FOLDER}/ from where it was added: Git carries what is needed to find it, not the data",
-            )
-        for item in project.tracked:
-            changes += _towards(project, present(project, [item.path]), files_of(project, item))
-        changed = sorted((one for one in changes if one.before != one.after), key=lambda one: one.path)
-        files = tuple(planned(project, one, "data") for one in changed)
-        plan = Plan("revert", LOCK_FILE, files)
-        if not dry_run and files:
-            refuse_while_going(project, "the files that revert would change")
-            perform(project, "revert", f"went back to the data of {LOCK_FILE}", changed)
     return plan
 
 
@@ -125,11 +108,11 @@ def _files(
         put(_data(project, now, then), "data")
         written = {one.path for one in then.run.outputs} if with_outputs and then.run is not None else set[str]()
         held = {path: one for path, one in _held(project, then).items() if written.isdisjoint((path, *above(path)))}
-        put(_towards(project, {}, held), "data")
+        put(towards(project, {}, held), "data")
     if "code" in parts:
-        put(_towards(project, now.code, then.code), "code")
+        put(towards(project, now.code, then.code), "code")
     if "config" in parts:
-        put(_towards(project, _config(now), _config(then)), "config")
+        put(towards(project, _config(now), _config(then)), "config")
     return tuple(
         planned(project, change, part)
         for path, (change, part) in sorted(chosen.items())
@@ -173,12 +156,6 @@ def _belonging(then: Side) -> Callable[[str], Belongs | Literal[""]]:
     return part_of
 
 
-def _towards(project: Project, now: Mapping[str, Entry], wanted: Mapping[str, Entry]) -> list[PathChange]:
-    """Changes from what is there to what is wanted. A file in the way counts, whatever it belongs to."""
-    here = {**in_the_way(project, [path for path in wanted if path not in now]), **now}
-    return [PathChange(path, here.get(path), wanted.get(path)) for path in here.keys() | wanted.keys()]
-
-
 def _config(side: Side) -> dict[str, Entry]:
     return {one.path: entry_of(one) for one in side.snapshot.config.files}
 
@@ -189,7 +166,7 @@ def _data(project: Project, now: Side, then: Side) -> list[PathChange]:
         if now.data.get(path) != then.data.get(path):
             # What became data later, or is data no more, lies there all the same.
             here = data_files(project, now, path) if path in now.data else in_the_way(project, [path])
-            changes += _towards(project, here, data_files(project, then, path))
+            changes += towards(project, here, data_files(project, then, path))
     locked = project.tracked
     if locked != then.snapshot.data.paths:
         changes.append(text_change(project, LOCK_FILE, render_lock(then.snapshot.data.paths)))

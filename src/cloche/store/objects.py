@@ -57,8 +57,8 @@ class Store:
 
     def __init__(self, folder: Path, fs: FileSystem | None = None) -> None:
         self.folder = os.path.abspath(folder)
-        self._fs = fs or FileSystem()
-        self._packs = Packs(os.path.join(self.folder, "packs"), self._fs)
+        self.fs = self._fs = fs or FileSystem()
+        self.packs = self._packs = Packs(os.path.join(self.folder, "packs"), self._fs)
 
     def has(self, digest: Digest) -> bool:
         """Whether the store holds this content. It is not read: `verify` does that."""
@@ -118,6 +118,11 @@ class Store:
         """The digests of the packs that are on the disk now, found without opening any."""
         with _reading():
             return self._packs.names()
+
+    def see(self) -> None:
+        """Look for packs that were added since, by other processes or as they are (see `transfer`)."""
+        with _reading():
+            self._packs.refresh()
 
     def size(self) -> tuple[int, int]:
         """How many packs there are, and the bytes that they and their indexes take."""
