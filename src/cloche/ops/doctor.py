@@ -19,6 +19,7 @@ from cloche.project.interpreters import see
 from cloche.project.project import FORMAT, Project
 from cloche.project.reach import run_roots
 from cloche.project.recovery import cut_off, recover
+from cloche.project.remotes import all_remotes
 from cloche.project.sides import command_of
 from cloche.store.walk import stat_of
 from cloche.version import __version__
@@ -116,7 +117,7 @@ def _tracked(project: Project) -> Iterator[Check]:
         there = stat_of(project.root, path) is not None
         yield Check(
             "data",
-            "error",
+            "error" if there or not all_remotes(project) else "warning",
             f"cloche.lock names a content of {path} that the store here does not hold",
             f"type `cloche add {path}` if what lies there now is right" if there else NO_STORE,
         )

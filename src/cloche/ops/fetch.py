@@ -21,7 +21,8 @@ def fetch(
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> Fetched:
-    """Take the records of all runs that are new, and the content of those named (none: of all). The work tree stays.
+    """Take the records of all runs that are new, and the content of those named (none: of all, and what `cloche.lock`
+    names). The work tree stays as it is.
 
     data: False takes records only; content then comes when a verb needs it. Raises RemoteError.
     """
@@ -29,6 +30,7 @@ def fetch(
         raise UsageError("--no-data takes the records of all runs", hint="leave the names or --no-data out")
     place = open_remote(project, remote)
     try:
-        return exchange(project, place, revisions, data=data, dry_run=dry_run, progress=progress)
+        lock = data and not revisions
+        return exchange(project, place, revisions, data=data, lock=lock, dry_run=dry_run, progress=progress)
     finally:
         place.backend.close()

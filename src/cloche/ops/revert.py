@@ -17,7 +17,7 @@ from cloche.model.plan import Belongs, Plan, PlannedFile
 from cloche.model.run import Run
 from cloche.model.tree import Entry, entry_of
 from cloche.model.wording import some
-from cloche.project.exchange import at_hand
+from cloche.project.exchange import at_hand, lock_at_hand
 from cloche.project.going import refuse_while_going
 from cloche.project.journal import in_the_way, perform, planned, text_change
 from cloche.project.locked import to_lock, towards
@@ -42,10 +42,10 @@ def revert(
     checked_parts(only)
     if lock == bool(revision) or (lock and only):
         raise UsageError("name a run, or --lock without anything else", hint="type `cloche revert @~1`")
-    if not lock:
-        at_hand(project, find_run(project, revision))
     if lock:
+        lock_at_hand(project)
         return to_lock(project, "revert", dry_run=dry_run)
+    at_hand(project, find_run(project, revision))
     with project.writing():
         run = find_run(project, revision)
         parts = tuple(only) or PARTS

@@ -109,6 +109,14 @@ def _lost(project: Project, runs: Iterable[Run], brought: Brought, place: Place)
     return (f"{place.name} does not hold all of {some(names)}",) if names else ()
 
 
+def lock_at_hand(project: Project) -> None:
+    """Make sure that what `cloche.lock` names is here, as far as the default remote has it."""
+    missing = project.store.missing(item.digest for item in project.tracked)
+    if missing and default_name(all_remotes(project)):
+        place = open_remote(project)
+        bring(project, place, lock_roots(item for item in project.tracked if item.digest in missing))
+
+
 def at_hand(project: Project, run: Run, *, trees_only: bool = False, only: Iterable[Root] | None = None) -> None:
     """Make sure that what a run needs is here: where its content is elsewhere, it is fetched from the default remote.
 

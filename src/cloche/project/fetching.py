@@ -20,7 +20,8 @@ from cloche.project.project import Project
 from cloche.project.reach import Root
 from cloche.project.remotes import Place
 from cloche.remotes.backend import pack_name
-from cloche.store.frames import HEADER
+from cloche.store.codec import Decompressor
+from cloche.store.frames import HEADER, open_frame
 from cloche.store.frames import Place as Lies
 from cloche.store.proofs import Cut, Proofs
 from cloche.store.recipes import RECIPE, decode_recipe
@@ -74,10 +75,10 @@ def bring(
     problems: list[str] = []
     stacked = shelf(place, found.packs, problems)
     with Receiver(project.store) as receiver:
-        fetcher = _Fetcher(project, place, stacked, found.packs, receiver, progress)
+        fetcher = _Fetcher(project, place, stacked, found.packs, None if dry_run else receiver, progress)
         fetcher.walk(wanted)
         if not trees_only:
-            fetcher.files(dry_run=dry_run)
+            fetcher.files()
     lost = frozenset(raw.hex() for raw in fetcher.lost)
     return Brought(fetcher.objects, fetcher.size, lost, (*problems, *dict.fromkeys(fetcher.problems)))
 
@@ -103,7 +104,7 @@ class _Fetcher:
         place: Place,
         stacked: Shelf,
         sizes: dict[Digest, int],
-        receiver: Receiver,
+        receiver: Receiver | None,
         progress: Progress | None,
     ) -> None:
         self.lost: set[bytes] = set()
@@ -114,7 +115,8 @@ class _Fetcher:
         self._place = place
         self._shelf = stacked
         self._sizes = sizes
-        self._receiver = receiver
+        self._receiver = receiver  # None: only look
+        self._decompressor = Decompressor()
         self._progress = progress
         self._files: set[bytes] = set()
         self._taken: set[bytes] = set()
@@ -183,7 +185,7 @@ class _Fetcher:
             return None
         return data
 
-    def files(self, *, dry_run: bool = False) -> None:
+    def files(self) -> None:
         """Bring the files that were collected."""
         missing = {bytes.fromhex(one) for one in self._store.missing(raw.hex() for raw in self._files)}
         whole = {raw for raw in missing if not any(lies.kind == RECIPE for lies in self._shelf.places(raw))}
@@ -193,7 +195,7 @@ class _Fetcher:
         ]
         chunks = set[bytes]().union(*(one.chunks for _, _, one in cut)) - self._taken
         wanted = whole | {bytes.fromhex(one) for one in self._store.missing(raw.hex() for raw in chunks)}
-        if dry_run:
+        if self._receiver is None:
             lies_at = [places[0] for raw in wanted if (places := self._shelf.places(raw))]
             self.objects += len(lies_at)
             self.size += sum(one.stored for one in lies_at)
@@ -219,8 +221,9 @@ class _Fetcher:
     def _take(self, lies: Lies, frame: bytes, *, promise: bool) -> None:
         if lies.digest not in self._taken:
             self._taken.add(lies.digest)
-            self._receiver.take(lies, frame, promise=promise)
             self.objects += 1
+            if self._receiver is not None:
+                self._receiver.take(lies, frame, promise=promise)
 
     def _frames(
         self, wanted: Iterable[bytes], optional: set[bytes], progress: Progress | None = None
@@ -250,7 +253,7 @@ class _Fetcher:
 
     def _proven(self, lies: Lies, frame: bytes) -> bytes | None:
         try:
-            return self._receiver.prove(lies, frame)
+            return open_frame(frame, lies, self._decompressor)
         except Damaged as error:
             self.problems.append(f"pack {self._shelf.names[lies.pack][:12]} of the remote is damaged: {error.message}")
             return None

@@ -86,7 +86,10 @@ def refuse_unsafe(project: Project, place: Place) -> None:
         return
     probed = probe(project, place)
     if not probed.writable:
-        raise RemoteError(f"cannot write to {place.address.url}" + (f": {probed.why}" if probed.why else ""))
+        raise RemoteError(
+            f"{place.address.url} cannot be written to" + (f": {probed.why}" if probed.why else ""),
+            hint="push to another remote, or to the place that this one serves",
+        )
     refuse_overwriting(place, probed)
     os.makedirs(place.cache, exist_ok=True)
     place.fs.replace_file(mark, b"", durable=False)

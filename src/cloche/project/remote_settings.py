@@ -35,7 +35,7 @@ def _edited(text: str, name: str, remote: Remote | None) -> str:
         del document["remotes"][name]
         if not document["remotes"]:
             del document["remotes"]
-        return tomlkit.dumps(document)
+        return tomlkit.dumps(document).rstrip("\n") + "\n"
     if "remotes" not in document:
         document["remotes"] = tomlkit.table(is_super_table=True)
     table = document["remotes"].get(name)

@@ -108,15 +108,16 @@ class FsspecBackend:
 def _opened(address: Address) -> tuple[Any, str]:
     import fsspec
 
-    known = [*fsspec.available_protocols(), *_OURS]
-    if address.scheme not in known:
-        near = closest(address.scheme, known)
-        hint = f"did you mean {near}://?" if near else "such as s3://bucket/folder, sftp://host/folder or a folder"
-        raise UsageError(f"no remote is reached by {address.scheme}://", hint=hint)
     try:
+        fsspec.get_filesystem_class(address.scheme)
         files, root = fsspec.core.url_to_fs(address.url)
     except ImportError as error:
         raise RemoteError(f"{address.scheme}:// needs a package that is not installed: {error}") from error
     except Exception as error:  # every file system has errors of its own
+        known = [*fsspec.available_protocols(), *_OURS]
+        if isinstance(error, ValueError) and address.scheme not in known:
+            near = closest(address.scheme, known)
+            hint = f"did you mean {near}://?" if near else "such as s3://bucket/folder, sftp://host/folder or a folder"
+            raise UsageError(f"no remote is reached by {address.scheme}://", hint=hint) from None
         raise RemoteError(f"cannot use {address.url}: {error}", hint="check the URL") from error
     return files, str(root)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from paramiko import SFTPClient, SSHClient
 
 _TIMEOUT = 20.0
+_SILENCE = 60.0
 _BLOCK = 1 << 20
 
 
@@ -40,7 +41,7 @@ class SftpBackend:
         self._root = path.removeprefix("/~/") if path.startswith("/~/") else path or "/"
         self._guard = threading.Lock()
         self._client: SSHClient | None = None
-        self._sftp: SFTPClient | None = None
+        self._idle: list[SFTPClient] = []  # a channel serves one thread at a time
 
     def list(self, prefix: str) -> Iterator[Listed]:
         """See `Backend`."""
@@ -111,7 +112,9 @@ class SftpBackend:
 
     def close(self) -> None:
         """See `Backend`."""
-        client, self._client, self._sftp = self._client, None, None
+        with self._guard:
+            client, self._client = self._client, None
+            self._idle.clear()
         if client is not None:
             client.close()
 
@@ -147,25 +150,35 @@ class SftpBackend:
         from paramiko import SSHException
 
         try:
-            yield self._connected()
-        except (OSError, SSHException, EOFError, ConnectionError, TimeoutError) as error:
-            if isinstance(error, (EOFError, SSHException, ConnectionError, TimeoutError)):
-                self.close()
-                what = f"cannot {doing} {self.address.url}: the connection broke"
-                raise Passing(f"{what} ({error})" if str(error) else what, hint="check the network") from error
+            channel = self._taken()
+            try:
+                yield channel
+            except (ConnectionError, TimeoutError):
+                raise
+            except OSError:  # an answer of the server: the channel itself is fine
+                self._idle.append(channel)
+                raise
+            self._idle.append(channel)
+        except (EOFError, SSHException, ConnectionError, TimeoutError) as error:
+            self.close()
+            what = f"cannot {doing} {self.address.url}: the connection broke"
+            raise Passing(f"{what} ({error})" if str(error) else what, hint="check the network") from error
+        except OSError as error:
             why = (error.strerror or str(error)).lower()
             hint = "is the folder there, and yours to write?"
             raise RemoteError(f"cannot {doing} {self.address.url}: {why}", hint=hint) from error
 
-    def _connected(self) -> SFTPClient:
+    def _taken(self) -> SFTPClient:
         with self._guard:
-            if self._sftp is None:
+            if self._idle:
+                return self._idle.pop()
+            if self._client is None:
                 self._client = _connect(self.address)
-                self._sftp = self._client.open_sftp()
-                channel = self._sftp.get_channel()
-                if channel is not None:
-                    channel.settimeout(60.0)
-            return self._sftp
+            opened = self._client.open_sftp()
+        channel = opened.get_channel()
+        if channel is not None:
+            channel.settimeout(_SILENCE)
+        return opened
 
 
 def _connect(address: Address) -> SSHClient:

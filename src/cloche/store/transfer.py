@@ -180,7 +180,6 @@ class Receiver:
         self._folder = store.folder
         self._fs = store.fs
         self._store = store
-        self._decompressor = Decompressor()
         self._now: PackWriter | None = None
         self._promises: PackWriter | None = None
         self._size = 0
@@ -210,10 +209,6 @@ class Receiver:
         if done is not None:
             self._publish(done)
         self._store.see()
-
-    def prove(self, place: Place, frame: bytes) -> bytes:
-        """The payload of a frame. Raises Damaged where it is not what it should be."""
-        return open_frame(frame, place, self._decompressor)
 
     def take(self, place: Place, frame: bytes, *, promise: bool) -> None:
         """Add a frame that was proven. promise: it is a tree or a recipe."""
