@@ -338,7 +338,7 @@ def test_from_a_web_server_that_can_only_be_read(ada: Person, tmp_path: Path, re
         def log_message(self, *_: object) -> None:
             pass
 
-        def list_directory(self, path: object) -> None:  # type: ignore[override]
+        def list_directory(self, path: object) -> None:
             self.send_error(403)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(remote)))

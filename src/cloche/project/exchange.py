@@ -58,10 +58,8 @@ def exchange(
     conflicts = tuple(
         f"run {run[:8]} of {place.name} is not the run of that id here; it was left out" for run in merged.conflicts
     )
-    if locked and brought.lost:
-        missing = _missing(project, locked)
-        if missing:
-            refuse_lost(brought, "cloche.lock", place)
+    if _missing(project, locked, brought):
+        refuse_lost(brought, "cloche.lock", place)
     away = len(project.catalog.elsewhere())
     return Fetched(
         place.name,
@@ -91,21 +89,23 @@ def _runs(project: Project, revisions: Sequence[str], found: Remotely, *, dry_ru
 def _settle(project: Project, runs: Iterable[Run], brought: Brought) -> None:
     """Note which runs are wholly here now."""
     away = project.catalog.elsewhere()
-    whole = [run.id for run in runs if run.id in away and not (brought.lost and _missing(project, run_roots(run)))]
+    whole = [run.id for run in runs if run.id in away and not _missing(project, run_roots(run), brought)]
     if whole:
         project.catalog.mark_elsewhere(whole, is_here=True)
 
 
-def _missing(project: Project, roots: Iterable[Root]) -> bool:
+def _missing(project: Project, roots: Iterable[Root], brought: Brought) -> bool:
+    if not brought.lost:
+        return False
     reached = Reached(project.store)
     reached.add(roots)
-    return bool(reached.missing)
+    return bool(reached.missing) or not brought.lost.isdisjoint(raw.hex() for raw in reached.named)
 
 
 def _lost(project: Project, runs: Iterable[Run], brought: Brought, place: Place) -> tuple[str, ...]:
     if not brought.lost:
         return ()
-    names = [f"run {run.short}" for run in runs if _missing(project, run_roots(run))]
+    names = [f"run {run.short}" for run in runs if _missing(project, run_roots(run), brought)]
     return (f"{place.name} does not hold all of {some(names)}",) if names else ()
 
 

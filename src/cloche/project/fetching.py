@@ -271,7 +271,8 @@ class _Fetcher:
         for pack, listed in sorted(by_pack.items()):
             size = self._sizes[self._shelf.names[pack]]
             listed.sort(key=lambda lies: lies.offset)
-            if 2 * sum(HEADER.size + lies.stored for lies in listed) >= size and size <= 2 * _MOST:
+            most = 2 * sum(HEADER.size + lies.stored for lies in listed) >= size
+            if (most and size <= 2 * _MOST) or size <= _GAP:
                 found.append(_Range(pack, 0, size, listed))
                 continue
             start, end, near = listed[0].offset, listed[0].end, [listed[0]]
