@@ -32,6 +32,7 @@ Progress = Callable[[int, int], None]
 _GAP = 256 << 10
 _MOST = 32 << 20
 _AT_ONCE = 3
+_MOST_SMALL = 256
 _LARGEST_TREE = 1 << 30
 _MOST_FILES = 1 << 30
 _EMPTY = bytes.fromhex(EMPTY_DIGEST)
@@ -120,6 +121,7 @@ class _Fetcher:
         self._progress = progress
         self._files: set[bytes] = set()
         self._taken: set[bytes] = set()
+        self._small: dict[int, bytes] = {}
 
     def walk(self, roots: Iterable[Root]) -> None:
         """Read the trees, level by level; collect the files that they and the roots name."""
@@ -287,12 +289,16 @@ class _Fetcher:
 
     def _read(self, one: _Range) -> bytes:
         name = self._shelf.names[one.pack]
+        if one.pack in self._small:
+            return self._small[one.pack]
         if one.start or one.length != self._sizes[name]:
             data = self._place.backend.get_range(pack_name(name), one.start, one.length)
         else:
             data = self._place.backend.get(pack_name(name), one.length) or b""
             if blake3(data).hexdigest() != name:
                 self.problems.append(f"pack {name[:12]} of the remote is damaged: its bytes do not match its name")
+            if len(data) <= _GAP and len(self._small) < _MOST_SMALL:  # its trees are read first, its files later
+                self._small[one.pack] = data
         self.size += len(data)
         return data
 

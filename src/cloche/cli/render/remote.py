@@ -49,6 +49,11 @@ def print_tested(out: Console, tested: Tested) -> None:
         out.print(Text(f"damaged: {problem}", style="red"))
 
 
+def _listed(parts: list[str]) -> str:
+    """Parts of a sentence with commas, and an `and` before the last."""
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+
+
 def pushed_lines(pushed: Pushed) -> Iterator[str]:
     """What was sent, in words."""
     what = [plural(len(pushed.runs), "run")] if pushed.runs else []
@@ -60,7 +65,7 @@ def pushed_lines(pushed: Pushed) -> Iterator[str]:
         verb = "would push" if pushed.dry_run else "pushed"
         content = f"{plural(pushed.objects, 'object')}, {size(pushed.size)}" if pushed.objects else "no new content"
         packs = f" in {plural(pushed.packs, 'pack')}" if pushed.packs else ""
-        yield f"{verb} {' and '.join(what)} to {pushed.remote}: {content}{packs}"
+        yield f"{verb} {_listed(what)} to {pushed.remote}: {content}{packs}"
     yield from (f"warning: {problem}" for problem in pushed.problems)
 
 
@@ -72,7 +77,7 @@ def fetched_lines(fetched: Fetched) -> Iterator[str]:
     what += [f"{plural(fetched.objects, 'object')}, {size(fetched.size)}"] if fetched.objects else []
     verb = "would fetch" if fetched.dry_run else "fetched"
     if what:
-        yield f"{verb} {', '.join(what)} from {fetched.remote}"
+        yield f"{verb} {_listed(what)} from {fetched.remote}"
     elif not merged.tags and not merged.removed:
         yield f"nothing new at {fetched.remote}"
     for tag in merged.tags:
