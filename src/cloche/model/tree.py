@@ -101,17 +101,23 @@ def decode_tree(data: bytes) -> Tree:
 
 
 def children(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Kind and raw digest of each entry of a tree's canonical bytes. Raises Damaged as `decode_tree` does."""
+    """Kind and raw digest of each entry of a tree's canonical bytes. Raises Damaged as `entry_rows` does."""
+    return ((kind, digest) for kind, digest, _, _ in entry_rows(data))
+
+
+def entry_rows(data: bytes) -> Iterator[tuple[bytes, bytes, int, int]]:
+    """Kind, raw digest, size and count of each entry of a tree's canonical bytes, names unread: a tenth of the work of
+    `decode_tree`. Raises Damaged as that does, but for names."""
     at = len(MAGIC)
     if not data.startswith(MAGIC):
         raise Damaged("a directory listing in the store does not start as one")
     try:
         while at < len(data):
-            kind, digest, _, _, length = _FIXED.unpack_from(data, at)
+            kind, digest, size, count, length = _FIXED.unpack_from(data, at)
             at += _FIXED.size + length
             if kind not in _KINDS or at > len(data):
                 raise Damaged("a directory listing in the store has an impossible entry")
-            yield kind, digest
+            yield kind, digest, size, count
     except struct.error as error:
         raise Damaged("a directory listing in the store is cut short") from error
 

@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from cloche.errors import Damaged, RemoteError
 from cloche.model.digest import Digest
-from cloche.model.tree import EMPTY_DIGEST, Tree, decode_tree
+from cloche.model.tree import EMPTY_DIGEST, entry_rows
 from cloche.project.listing import Remotely, each, look, shelf
 from cloche.project.project import Project
 from cloche.project.reach import Root
@@ -72,6 +72,7 @@ def bring(
     wanted = [root for root in roots if root.digest != EMPTY_DIGEST]
     if not wanted:
         return Brought()
+    project.store.see()
     found = known or look(place)
     problems: list[str] = []
     stacked = shelf(place, found.packs, problems)
@@ -138,10 +139,10 @@ class _Fetcher:
             seen |= level
             below: set[bytes] = set()
             for raw, data in self._trees(level, optional):
-                tree = decode_tree(data)
-                sums.add(raw, tree)
-                for entry in tree:
-                    (below if entry.kind == "d" else self._files).add(bytes.fromhex(entry.digest))
+                rows = list(entry_rows(data))
+                sums.add(raw, rows)
+                self._files.update(digest for kind, digest, _, _ in rows if kind != b"d")
+                below.update(digest for kind, digest, _, _ in rows if kind == b"d")
             level = below - seen - {_EMPTY}
         for raw in sums.wrong():
             self._damaged(raw, "is a folder of another size than it claims")
@@ -149,7 +150,7 @@ class _Fetcher:
 
     def _trees(self, wanted: set[bytes], optional: set[bytes]) -> Iterator[tuple[bytes, bytes]]:
         """Raw digests and bytes of trees, those that are missing here from the remote."""
-        missing = {bytes.fromhex(one) for one in self._store.missing(raw.hex() for raw in wanted)}
+        missing = self._lacking(wanted)
         for raw in wanted - missing:
             yield raw, self._store.read(raw.hex())
         recipes: list[tuple[Lies, bytes, bytes]] = []
@@ -173,7 +174,7 @@ class _Fetcher:
             self._damaged(raw, "is larger than any folder")
             return None
         held = {digest for digest, _ in chunks}
-        missing = {bytes.fromhex(one) for one in self._store.missing(digest.hex() for digest in held)}
+        missing = self._lacking(held)
         pieces = {digest: self._store.read(digest.hex()) for digest in held - missing}
         for lies, frame, piece in self._frames(missing - self._taken, set()):
             self._take(lies, frame, promise=False)
@@ -189,14 +190,14 @@ class _Fetcher:
 
     def files(self) -> None:
         """Bring the files that were collected."""
-        missing = {bytes.fromhex(one) for one in self._store.missing(raw.hex() for raw in self._files)}
-        whole = {raw for raw in missing if not any(lies.kind == RECIPE for lies in self._shelf.places(raw))}
+        missing = {raw: self._shelf.places(raw) for raw in self._lacking(self._files)}
+        whole = {raw for raw, places in missing.items() if all(lies.kind != RECIPE for lies in places)}
         cut = [
             (lies, frame, Cut(lies.digest, payload))
-            for lies, frame, payload in self._frames(missing - whole, self._optional)
+            for lies, frame, payload in self._frames(missing.keys() - whole, self._optional)
         ]
         chunks = set[bytes]().union(*(one.chunks for _, _, one in cut)) - self._taken
-        wanted = whole | {bytes.fromhex(one) for one in self._store.missing(raw.hex() for raw in chunks)}
+        wanted = whole | self._lacking(chunks)
         if self._receiver is None:
             lies_at = [places[0] for raw in wanted if (places := self._shelf.places(raw))]
             self.objects += len(lies_at)
@@ -220,6 +221,10 @@ class _Fetcher:
         for lies, frame, _ in self._frames(wanted, set(), self._progress):
             self._take(lies, frame, promise=lies.kind == RECIPE)
 
+    def _lacking(self, wanted: set[bytes]) -> set[bytes]:
+        holds = self._store.packs.holds
+        return {raw for raw in wanted if not holds(raw)}
+
     def _take(self, lies: Lies, frame: bytes, *, promise: bool) -> None:
         if lies.digest not in self._taken:
             self._taken.add(lies.digest)
@@ -232,7 +237,7 @@ class _Fetcher:
     ) -> Iterator[tuple[Lies, bytes, bytes]]:
         """Frames of the remote, proven, with their payloads. One that is damaged in one pack is looked for in others;
         what cannot be had is added to `lost`, unless it is optional."""
-        places = {raw: self._shelf.places(raw) for raw in wanted}
+        places = {raw: self._shelf.places(raw) for raw in sorted(wanted)}
         self.lost |= {raw for raw, found in places.items() if not found and raw not in optional}
         while True:
             now = [found.pop(0) for found in places.values() if found]
@@ -310,9 +315,9 @@ class _Sums:
         self._real: dict[bytes, tuple[int, int]] = {_EMPTY: (0, 0)}
         self._claimed: set[tuple[bytes, tuple[int, int]]] = set()
 
-    def add(self, raw: bytes, tree: Tree) -> None:
-        self._real[raw] = (sum(one.size for one in tree), sum(one.count for one in tree))
-        self._claimed |= {(bytes.fromhex(one.digest), (one.size, one.count)) for one in tree if one.kind == "d"}
+    def add(self, raw: bytes, rows: list[tuple[bytes, bytes, int, int]]) -> None:
+        self._real[raw] = (sum(size for _, _, size, _ in rows), sum(count for _, _, _, count in rows))
+        self._claimed |= {(digest, (size, count)) for kind, digest, size, count in rows if kind == b"d"}
 
     def wrong(self) -> set[bytes]:
         """The folders that are not, and those that hold more than any can."""

@@ -11,6 +11,7 @@ from cloche.model.run import Run
 from cloche.model.snapshot import Tracked
 from cloche.model.tree import EMPTY_DIGEST, Kind, Located, children
 from cloche.store.objects import Store
+from cloche.store.recipes import RECIPE
 
 
 class Root(NamedTuple):
@@ -51,8 +52,8 @@ def operation_roots(operation: Operation) -> Iterator[Root]:
 class Reached:
     """What roots need, collected; `raw in reached` asks for a raw digest.
 
-    named: raw digests of trees and files. chunks: those that the large ones were cut into. missing: those that the store
-    does not hold and should.
+    named: raw digests of trees and files. chunks: those that the large ones were cut into. missing: those that the
+    store does not hold and should.
     """
 
     def __init__(self, store: Store) -> None:
@@ -70,21 +71,37 @@ class Reached:
 
         Raises Damaged where a tree or a list of chunks cannot be read: what it names cannot be known.
         """
-        pending = [(root.kind == "d", bytes.fromhex(root.digest), root.optional) for root in roots]
-        while pending:
-            is_tree, raw, optional = pending.pop()
-            if raw == _EMPTY or raw in (self._trees if is_tree else self.named):
+        self._store.see()
+        trees: list[tuple[bytes, bool]] = []
+        for root in roots:
+            raw = bytes.fromhex(root.digest)
+            if root.kind == "d":
+                trees.append((raw, root.optional))
+            else:
+                self._take(raw, root.optional)
+        while trees:
+            raw, optional = trees.pop()
+            # Seen apart: a file may have the bytes of a tree, and needs nothing of what that names.
+            if raw == _EMPTY or raw in self._trees or not self._take(raw, optional):
                 continue
-            if self._store.missing((raw.hex(),)):
-                if not optional:
-                    self.missing.add(raw)
-                continue
-            self.named.add(raw)
+            self._trees.add(raw)
+            for kind, digest in children(self._store.read(raw.hex())):
+                if kind == b"d":
+                    trees.append((digest, optional))
+                elif digest not in self.named:
+                    self._take(digest, optional)
+
+    def _take(self, raw: bytes, optional: bool) -> bool:
+        """Collect one digest and its chunks; False where the store does not hold it."""
+        places = self._store.packs.places(raw)
+        if not places:
+            if not optional:
+                self.missing.add(raw)
+            return False
+        self.named.add(raw)
+        if any(place.kind == RECIPE for place in places):
             self.chunks.update(self._store.chunks(raw))
-            if is_tree:  # seen apart: a file may have the bytes of a tree, and needs nothing of what that names
-                self._trees.add(raw)
-                below = children(self._store.read(raw.hex()))
-                pending += ((kind == b"d", digest, optional) for kind, digest in below)
+        return True
 
 
 _EMPTY = bytes.fromhex(EMPTY_DIGEST)
