@@ -112,7 +112,7 @@ def _opened(address: Address) -> tuple[Any, str]:
         fsspec.get_filesystem_class(address.scheme)
         files, root = fsspec.core.url_to_fs(address.url)
     except ImportError as error:
-        raise RemoteError(f"{address.scheme}:// needs a package that is not installed: {error}") from error
+        raise RemoteError(f"{address.scheme}:// needs another package", hint=f"{error}: pip install it") from error
     except Exception as error:  # every file system has errors of its own
         known = [*fsspec.available_protocols(), *_OURS]
         if isinstance(error, ValueError) and address.scheme not in known:
