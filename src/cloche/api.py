@@ -26,6 +26,7 @@ from cloche.ops import (
     doctor,
     fetch,
     history,
+    install,
     log,
     ls,
     note,
@@ -278,6 +279,12 @@ class OpenProject:
     def pull(self, *, remote: str = "", data: bool = True, force: bool = False, dry_run: bool = False) -> pull.Pulled:
         """Fetch, and bring the tracked data to what `cloche.lock` names. See `cloche pull`."""
         return pull.pull(self._project, remote=remote, data=data, force=force, dry_run=dry_run)
+
+    def install(
+        self, *hooks: str, remove: bool = False, strict: bool = False, dry_run: bool = False
+    ) -> install.Installation:
+        """Set Git's hooks and the merge driver, or take them out. See `cloche install`."""
+        return install.install(self._project, hooks, remove=remove, strict=strict, dry_run=dry_run)
 
     def doctor(self, *, quick: bool = False) -> list[doctor.Check]:
         """Is everything in order? See `cloche doctor`."""

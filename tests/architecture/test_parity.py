@@ -24,12 +24,15 @@ NO_METHOD = {
     "completion": "belongs to the shell",
     "clone": "is cloche.clone(url), since there is no project to open yet",
     "init": "is cloche.init(path), since there is no project to open yet",
+    "hook": "Git calls it",
+    "merge-lock": "Git calls it",
 }
 NO_JSON = {"completion": "prints a script", "cat": "prints the bytes of a file"}
+NO_JSON |= {"hook": "speaks to whoever typed the Git command", "merge-lock": "speaks to whoever merges"}
 
 
 def test_every_command_has_an_operation_and_the_other_way_round() -> None:
-    assert set(OPS) == set(VERBS) - set(NO_OP)
+    assert set(OPS) == {verb.replace("-", "_") for verb in set(VERBS) - set(NO_OP)}
 
 
 @pytest.mark.parametrize("verb", OPS)
@@ -62,7 +65,9 @@ def test_every_command_that_prints_facts_prints_them_as_json(verb: str) -> None:
     assert ("--json" in names) != (verb in NO_JSON)
 
 
-@pytest.mark.parametrize("verb", ["add", "untrack", "revert", "checkout", "undo", "remove", "push", "fetch", "pull"])
+@pytest.mark.parametrize(
+    "verb", ["add", "untrack", "revert", "checkout", "undo", "remove", "install", "push", "fetch", "pull"]
+)
 def test_every_destructive_command_can_be_previewed(verb: str) -> None:
     command = cli.get_command(click.Context(cli), verb)
     assert command is not None

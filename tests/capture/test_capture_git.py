@@ -106,13 +106,13 @@ def test_two_processes_are_enough(repository: Path, monkeypatch: pytest.MonkeyPa
     put(repository / "a.py", "1")
     commit(repository)
     calls: list[tuple[str, ...]] = []
-    real = git_module._git
+    real = git_module.ask_git
 
     def counted(folder: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes] | None:
         calls.append(arguments)
         return real(folder, *arguments, stdin=stdin)
 
-    monkeypatch.setattr(git_module, "_git", counted)
+    monkeypatch.setattr(git_module, "ask_git", counted)
     found = discovered(repository)
     assert (found.head()[1], found.candidates(), found.tracked(), found.dirty()) == ("main", ["a.py"], {"a.py"}, False)
     assert len(calls) == 2

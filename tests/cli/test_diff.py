@@ -270,7 +270,7 @@ def test_of_many_tables_some_are_compared_and_the_others_named(model: Shell) -> 
         model.write(f"data/{number:02}.csv", "id,x\n1,2\n")
     [data] = model.facts("diff")["data"]
     assert (len(data["tables"]), data["uncompared"]) == (30, ["data/30.csv", "data/31.csv", "data/32.csv"])
-    assert "3 more tables whose rows were not compared; name a path" in model.cloche("diff").out
+    assert "3 more files that were not looked into; name a path" in model.cloche("diff").out
     [table] = model.facts("diff", "@", ".", "data/32.csv")["data"][0]["tables"]
     assert table["rows_changed"] == 1
 
@@ -290,3 +290,55 @@ def test_exit_code_minds_only_what_was_asked_for(model: Shell) -> None:
     assert model.facts("diff", "@", ".", "--only", "data,config")["same"] == ["data", "config"]
     model.cloche("diff", "--only", "data", "--exit-code")
     model.cloche("diff", "--only", "code", "--exit-code", status=1)
+
+
+def test_json_lines_arrays_and_images(project: Shell) -> None:
+    import numpy as np
+
+    def put(number: int, width: int) -> None:
+        (project.folder / "data").mkdir(exist_ok=True)
+        project.write("data/t.jsonl", f'{{"id": 1, "x": {number}}}\n{{"id": {number}, "x": "y"}}\n')
+        np.save(project.folder / "data/a.npy", np.arange(6).reshape(2, 3) * number)
+        np.savez(project.folder / "data/b.npz", same=np.ones(2), x=np.full(4, number))
+        project.write(
+            "data/i.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + width.to_bytes(4, "big") + b"\0\0\0\x09\x08\x02" + bytes(9)
+        )
+
+    put(2, 640)
+    project.cloche("add", "data")
+    project.run(command=["true"])
+    put(3, 800)
+    [data] = project.facts("diff")["data"]
+    assert [(one["rows_added"], one["rows_removed"], one["rows_changed"]) for one in data["tables"]] == [(1, 1, 1)]
+    assert [(one["arrays"][0]["name"], one["arrays"][0]["differing"]) for one in data["arrays"]] == [("", 5), ("x", 4)]
+    assert (data["images"][0]["before"]["width"], data["images"][0]["after"]["width"]) == (640, 800)
+    digests = [data["images"][0][side]["digest"] for side in ("before", "after")]
+    assert digests == [
+        one[side]["digest"] for one in data["files"] if one["path"] == "data/i.png" for side in ("before", "after")
+    ]
+    shown = project.cloche("diff").out
+    for line in (
+        "      ~ id=1: x 2 → 3\n",
+        "    data/a.npy: 2×3 <i8, 5 of 6 elements differ\n",
+        "    data/b.npz[x]: 4 <i8, 4 of 4 elements differ\n",
+        "    data/i.png: PNG 640×9 RGB 8 bit → PNG 800×9 RGB 8 bit\n",
+    ):
+        assert line in shown
+    none = project.facts("diff", "--no-rows")["data"][0]
+    assert (none["tables"], none["arrays"], none["images"]) == ([], [], [])
+
+
+def test_keys_that_the_settings_name(model: Shell) -> None:
+    model.write("data/points.csv", "a,b,x\n1,1,5\n1,2,6\n")
+    model.write("data/other.csv", "k,x\n1,5\n2,6\n")
+    model.run()
+    model.write("data/points.csv", "a,b,x\n1,2,7\n1,1,5\n2,1,8\n")
+    model.write("data/other.csv", "k,x\n1,5\n2,7\n")
+    model.write("cloche.toml", '[data.keys]\n"data/p*.csv" = ["a", "b"]\n"./data/*.csv" = ["k"]\n')
+    keys = {one["path"]: one["key"] for one in model.facts("diff", "@", ".", "data")["data"][0]["tables"]}
+    assert keys == {"data/points.csv": ["a", "b"], "data/other.csv": ["k"]}
+    [table] = model.facts("diff", "@", ".", "data/points.csv", "--key", "x")["data"][0]["tables"]
+    assert table["key"] == ["x"]
+    for wrong in ('"../x.csv" = ["a"]', '"x.csv" = "a"', '"x.csv" = [1]', '"x.csv" = [""]'):
+        model.write("cloche.toml", f"[data.keys]\n{wrong}\n")
+        assert "cloche.toml, line 2" in model.cloche("diff", status=4).err

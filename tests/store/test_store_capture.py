@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -16,7 +17,6 @@ from cloche.model.tree import EMPTY_DIGEST, Entry, build_tree
 from cloche.store import reading
 from cloche.store.capture import record_files
 from cloche.store.checkout import expand
-from cloche.store.filesystem import FileSystem
 from cloche.store.objects import Store
 from cloche.store.reading import Taken, Takers, hash_file, take
 from cloche.store.stat_cache import StatCache
@@ -145,19 +145,22 @@ def test_a_file_that_keeps_changing_is_refused_and_the_store_stays_as_it_was(
 ) -> None:
     monkeypatch.setattr(reading, "_PAUSES", (0.0, 0.001, 0.001))
     path = sample / "log.bin"
-    path.write_bytes(os.urandom(3_000_000))
+    path.write_bytes(os.urandom(24_000_000))
+    done = threading.Event()
 
-    class Growing(FileSystem):
-        """The file grows whenever a buffer of its content goes to the store."""
-
-        def write(self, fd: int, data: bytes | memoryview) -> None:
-            super().write(fd, data)
+    def grow() -> None:
+        while not done.wait(0.001):
             with open(path, "ab") as file:
-                file.write(os.urandom(1_000_000))
+                file.write(b"more")
 
-    with pytest.raises(ChangedWhileReading, match=r"log\.bin"):
-        record(sample, Store(Path(store.folder), Growing()))
-    assert path.stat().st_size >= 6_000_000
+    writer = threading.Thread(target=grow)
+    writer.start()
+    try:
+        with pytest.raises(ChangedWhileReading, match=r"log\.bin"):
+            record(sample, store)
+    finally:
+        done.set()
+        writer.join()
     assert store.size() == (0, 0)
 
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,8 +18,8 @@ from store_faults import Faults
 from cloche.errors import Busy, Conflict, Damaged, DiskFull, InputError, NotFound
 from cloche.model.changes import PathChange
 from cloche.model.digest import digest_bytes
-from cloche.model.tree import EMPTY_DIGEST, Entry
-from cloche.store.capture import record_files
+from cloche.model.tree import EMPTY_DIGEST, Entry, RawEntry, encode_entries
+from cloche.store.capture import record_files, record_path
 from cloche.store.checkout import apply_files, expand, recover
 from cloche.store.filesystem import FileSystem
 from cloche.store.locks import try_lock
@@ -261,7 +262,7 @@ def test_nothing_is_written_through_a_linked_folder(root: Path, store: Store, ta
     assert_refused(root, store, [PathChange("link/evil", None, new)], Conflict, "is a link")
     assert_refused(root, store, [PathChange("link/deep/er/evil", None, new)], Conflict, "is a link")
     both = [PathChange("out", None, entry(store, b"..", "l")), PathChange("out/evil", None, new)]
-    assert_refused(root, store, both, InputError, "cannot be a file")
+    assert_refused(root, store, both, InputError, "also be the folder")
     assert not (root.parent / "evil").exists()
     assert os.listdir(root.parent / "elsewhere") == []
 
@@ -281,8 +282,46 @@ def test_unsafe_paths_are_refused(root: Path, store: Store, path: str) -> None:
     assert_refused(root, store, [PathChange(path, entry(store, b"evil"), None)], InputError)
 
 
-def test_a_whole_folder_must_be_expanded_first(root: Path, store: Store) -> None:
-    assert_refused(root, store, [PathChange("a", None, Entry("a", "d", "11" * 32, 1))], InputError, "folder")
+def whole(root: Path, store: Store, spec: Spec) -> Entry:
+    """The entry of a folder that holds `spec`, stored."""
+    build(root.parent / "elsewhere", spec)
+    files = walk(root.parent, "elsewhere").files
+    recorded = record_path(root.parent, "elsewhere", files, store, StatCache(root.parent / "other"))
+    assert recorded.entry is not None
+    return recorded.entry
+
+
+def test_a_whole_folder_comes_as_one_and_is_known_at_once(root: Path, store: Store) -> None:
+    spec: Spec = {"a": b"1", "run": (b"2",), "deep/er/b": os.urandom(70_000), "deep/l": "er/b", "empty": None}
+    folder = whole(root, store, spec)
+    cache = cache_of(root)
+    apply_files(root, store, [PathChange("new/place", None, folder)], cache)
+    assert record(root, store) == expand(store, folder, "new/place")
+    assert own_files(root) == []
+    time.sleep(0.06)
+    listed = walk(root, "new").files
+    known = [path for path, stat in listed.items() if cache_of(root).get(path, stat)]
+    assert known == [f"new/place/{path}" for path in ("a", "run", "deep/er/b")]
+
+
+@pytest.mark.parametrize("there", [{"a": b"1"}, {"a/b": b"1"}, {"a": None}, {"a": "elsewhere"}])
+def test_a_whole_folder_comes_only_where_nothing_is(root: Path, store: Store, there: Spec) -> None:
+    folder = whole(root, store, {"b": b"2"})
+    build(root, there)
+    assert_refused(root, store, [PathChange("a", None, folder)], Conflict, "a ")
+    one = entry(store, b"1")
+    assert_refused(root, store, [PathChange("a", one, folder)], InputError, "whole")
+    assert_refused(root, store, [PathChange("x", None, folder), PathChange("x/y", None, one)], InputError, "whole")
+
+
+def test_a_whole_folder_with_an_unsafe_name_or_lost_content_changes_nothing(root: Path, store: Store) -> None:
+    one = entry(store, b"1")
+    with store.writer() as writer:
+        unsafe = writer.add_tree(encode_entries([RawEntry(b"x\x00y", b"f", bytes.fromhex(one.digest), 1, 1)]))
+        lost = writer.add_tree(encode_entries([RawEntry(b"a", b"f", b"\1" * 32, 1, 1)]))
+    assert_refused(root, store, [PathChange("a", None, Entry("a", "d", unsafe, 1))], Damaged)
+    assert_refused(root, store, [PathChange("a", None, Entry("a", "d", lost, 1))], NotFound)
+    assert own_files(root) == []
 
 
 def test_content_that_is_missing_or_damaged_changes_nothing(root: Path, store: Store) -> None:

@@ -12,10 +12,10 @@ from store_faults import Faults, Killed
 
 from cloche.errors import DiskFull, StoreError
 from cloche.model.changes import PathChange
-from cloche.model.tree import Entry
+from cloche.model.tree import EMPTY_DIGEST, Entry
 from cloche.store import pack_writer
-from cloche.store.capture import record_files
-from cloche.store.checkout import apply_files, recover
+from cloche.store.capture import record_files, record_path
+from cloche.store.checkout import apply_files, expand, recover
 from cloche.store.objects import Store
 from cloche.store.stat_cache import StatCache
 from cloche.store.walk import walk
@@ -126,6 +126,7 @@ def test_a_writer_that_failed_cannot_commit(tmp_path: Path) -> None:
 # Checkout
 
 State = dict[str, bytes | str | None]
+EMPTY = Entry("", "d", EMPTY_DIGEST, 0, 0)
 
 
 def build(root: Path, state: State) -> None:
@@ -171,6 +172,10 @@ AFTER: State = {
     "new_empty": None,
     "same": b"same",
     "mode": b"mode",
+    "whole/a": b"a",
+    "whole/deep/b": os.urandom(70_000),
+    "whole/deep/link": "../a",
+    "whole/empty": None,
 }
 
 
@@ -186,13 +191,19 @@ def project(root: Path, store: Store) -> tuple[Path, list[PathChange]]:
         entries.append(record_files(folder, walk(folder).files, store, StatCache(root.parent / f"{name}.cache")))
     after, before = entries
     build(root, BEFORE)
-    paths = sorted(before.keys() | after.keys())
-    return root, [PathChange(p, before.get(p), after.get(p)) for p in paths if before.get(p) != after.get(p)]
+    paths = sorted(path for path in before.keys() | after.keys() if not path.startswith("whole/"))
+    plan = [PathChange(p, before.get(p), after.get(p)) for p in paths if before.get(p) != after.get(p)]
+    folder = root.parent / "after"
+    files = walk(folder, "whole").files
+    recorded = record_path(folder, "whole", files, store, StatCache(root.parent / "whole.cache"))
+    return root, [*plan, PathChange("whole", None, recorded.entry)]
 
 
 def back(root: Path, plan: list[PathChange], store: Store) -> None:
     """From AFTER to BEFORE again."""
-    apply_files(root, store, [PathChange(c.path, c.after, c.before) for c in plan], StatCache(root / "../cache"))
+    flat = [PathChange(c.path, c.after, c.before) for c in plan if c.path != "whole"]
+    flat += [PathChange(path, one, None) for path, one in expand(store, plan[-1].after or EMPTY, "whole").items()]
+    apply_files(root, store, flat, StatCache(root / "../cache"))
     assert state_of(root) == BEFORE
 
 
@@ -284,9 +295,11 @@ def test_what_the_user_did_after_a_kill_is_kept(project: tuple[Path, list[PathCh
     (root / "changed").write_bytes(b"mine")
     (root / "added/new").write_bytes(b"mine")
     (root / "removed").write_bytes(b"mine")
+    (root / "whole/deep/b").write_bytes(b"mine")
     assert recover(root)
     mine: State = {"changed": b"mine", "added/new": b"mine", "removed": b"mine"}
-    assert state_of(root) == {**BEFORE, **mine}
+    stays: State = {path: what for path, what in AFTER.items() if path.startswith("whole/")}
+    assert state_of(root) == {**BEFORE, **mine, **stays, "whole/deep/b": b"mine"}
 
 
 def test_the_next_checkout_recovers_by_itself(project: tuple[Path, list[PathChange]], store: Store) -> None:
@@ -296,6 +309,6 @@ def test_the_next_checkout_recovers_by_itself(project: tuple[Path, list[PathChan
     back(root, plan, store)
     last = max(at for at, name in enumerate(dry.steps, 1) if name == "rename")
     with pytest.raises(Killed):
-        apply_files(root, store, plan, StatCache(root / "../cache"), fs=Faults(last - 4, kill=True))
+        apply_files(root, store, plan, StatCache(root / "../cache"), fs=Faults(last - 8, kill=True))
     apply_files(root, store, plan, StatCache(root / "../cache"))
     assert state_of(root) == AFTER

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloche.model.paths import encode_path
-from cloche.store.walk import FileStat, os_path, stat_of, walk
+from cloche.store.listing import FileStat
+from cloche.store.walk import os_path, stat_of, walk
 
 NAMES = st.binary(min_size=1, max_size=30).filter(lambda name: not {0, 47} & {*name} and name not in (b".", b".."))
 
 
-def kinds(found: dict[str, FileStat]) -> dict[str, str]:
+def kinds(found: Mapping[str, FileStat]) -> dict[str, str]:
     return {path: stat.kind for path, stat in found.items()}
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloche.model.changes import TableChange
+from cloche.model.content import TableChange
 from cloche.tables import compare, dialect, lines
 from cloche.tables.compare import compare_tables, is_table
 from cloche.tables.engine import Engine, EngineError

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from cloche.analysis.lines import LineMatcher
-from cloche.model.changes import Act, Hunks
+from cloche.model.changes import Hunks
+from cloche.model.content import Act
 
 CONTEXT = 3
 MAX_BYTES = 2_000_000  # of either side, to be shown line by line

@@ -87,11 +87,11 @@ class GitRepository:
         """The repository that holds `root`; None outside one, in a bare repository, and where
         the repository ignores `root` as a whole. Raises InputError where there is no git binary, and where
         Git refuses to read it, with Git's advice."""
-        top = _top(root)
+        top = top_of(root)
         if top is None:
             return None
         arguments = ("--porcelain=v2", "--branch", "-z", "--untracked-files=all", "--no-renames", "--no-ahead-behind")
-        done = _git(root, "status", *arguments, "--ignore-submodules=dirty", "--", ".")
+        done = ask_git(root, "status", *arguments, "--ignore-submodules=dirty", "--", ".")
         if done is None:
             raise InputError(
                 f"{top} is a Git repository, and there is no `git` to read it: what it ignores would seem to be code",
@@ -109,9 +109,9 @@ class GitRepository:
     @staticmethod
     def files_below(folder: Path) -> list[str] | None:
         """The files below a folder that Git tracks or would track, as path texts; None where there is no Git."""
-        if _top(folder) is None:
+        if top_of(folder) is None:
             return None
-        done = _git(folder, "ls-files", "-z", "-c", "-o", "--exclude-standard")
+        done = ask_git(folder, "ls-files", "-z", "-c", "-o", "--exclude-standard")
         if done is None or done.returncode or (not done.stdout and _ignored_whole(folder)):
             return None
         return sorted({encode_path(os.fsdecode(name)) for name in done.stdout.split(b"\0") if name})
@@ -170,7 +170,7 @@ class GitRepository:
         if not paths:
             return set()
         names = b"".join(os.fsencode(decode_path(path)) + b"\0" for path in paths)
-        done = _git(self._root, "check-ignore", "-z", "--stdin", stdin=names)
+        done = ask_git(self._root, "check-ignore", "-z", "--stdin", stdin=names)
         if done is None or done.returncode > 1:
             return set()
         return {encode_path(os.fsdecode(name)) for name in done.stdout.split(b"\0") if name}
@@ -181,7 +181,7 @@ class GitRepository:
         if not paths:
             return {}
         names = b"".join(os.fsencode(decode_path(path)) + b"\0" for path in paths)
-        done = _git(self._root, "check-ignore", "-z", "-v", "--stdin", stdin=names)
+        done = ask_git(self._root, "check-ignore", "-z", "-v", "--stdin", stdin=names)
         fields = [os.fsdecode(field) for field in done.stdout.split(b"\0")[:-1]] if done is not None else []
         rules = zip(fields[0::4], fields[2::4], fields[3::4], strict=False)
         return {encode_path(path): (self._within(source), pattern) for source, pattern, path in rules}
@@ -194,12 +194,12 @@ class GitRepository:
         """The full hash of the commit that a revision names; None where there is no such commit."""
         if not revision or revision.startswith("-") or "\0" in revision:
             return None
-        done = _git(self._root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+        done = ask_git(self._root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
         return done.stdout.decode("ascii", "replace").strip() or None if done and not done.returncode else None
 
     def _listed(self) -> _Listed:
         if self._listing is None:
-            done = _git(self._root, "ls-files", "-z", "-v", "-s", "--", ".")
+            done = ask_git(self._root, "ls-files", "-z", "-v", "-s", "--", ".")
             if done is None or done.returncode:
                 raise _refusal(done.stderr if done else b"", self._root)
             self._listing = _parse_listing(done.stdout, self._state)
@@ -210,11 +210,20 @@ class GitRepository:
             self._nested = {}
             for path in sorted(self._listed().nested):
                 folder = self._root / decode_path(path)
-                # A submodule that is not checked out has nothing to record.
-                found = GitRepository.discover(folder) if (folder / ".git").exists() else None
+                # A submodule that is not checked out has nothing to record, and a linked worktree is another version.
+                found = GitRepository.discover(folder) if _is_part(folder) else None
                 if found is not None:
                     self._nested[path] = found
         return self._nested
+
+
+def _is_part(folder: Path) -> bool:
+    """Whether a repository within another one is there and its own, and not a linked worktree (`git worktree add`)."""
+    git = folder / ".git"
+    if not git.is_file():
+        return git.exists()
+    place = git.read_bytes()[:16_384].partition(b"gitdir: ")[2].strip()
+    return not place or not os.path.exists(os.path.join(folder, os.fsdecode(place), "commondir"))
 
 
 def _below(name: bytes, prefix: bytes) -> str:
@@ -238,8 +247,8 @@ def _parse_listing(raw: bytes, state: _State) -> _Listed:
     return listed
 
 
-def _top(root: Path) -> str | None:
-    """The nearest folder, here or above, with a `.git`. Asking git costs a process; most folders need none."""
+def top_of(root: Path) -> str | None:
+    """The nearest folder, here or above, with a `.git`; None where there is none. No process is started."""
     here = os.path.realpath(root)
     while not os.path.lexists(os.path.join(here, ".git")):
         above = os.path.dirname(here)
@@ -249,8 +258,8 @@ def _top(root: Path) -> str | None:
     return here
 
 
-def _git(folder: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes] | None:
-    """Run git in a folder; None where there is no git binary."""
+def ask_git(folder: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes] | None:
+    """Run git in a folder, without hooks and with what it says in English; None where there is no git binary."""
     variables = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
     variables |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
     command = ["git", *_SAFELY, *arguments]
@@ -265,7 +274,7 @@ def _git(folder: Path, *arguments: str, stdin: bytes = b"") -> subprocess.Comple
 
 
 def _ignored_whole(folder: Path) -> bool:
-    done = _git(folder, "check-ignore", "--quiet", ".")
+    done = ask_git(folder, "check-ignore", "--quiet", ".")
     return done is not None and done.returncode == 0
 
 
@@ -281,7 +290,7 @@ def _ends_quietly(done: subprocess.CompletedProcess[bytes], root: Path) -> bool:
 
 def _is_broken(root: Path) -> bool:
     """Whether the `.git` here or above was meant to be one: what it ignores would seem to be code without it."""
-    git = os.path.join(_top(root) or root, ".git")
+    git = os.path.join(top_of(root) or root, ".git")
     return os.path.isfile(git) or os.path.isdir(os.path.join(git, "objects"))
 
 

@@ -11,7 +11,7 @@ from cloche.catalog.documents import decode, encode
 from cloche.errors import NotFound
 from cloche.model.operation import Effect, Operation
 
-_COLUMNS = "number, created, verb, summary, state, undoes, undone, effects"
+_COLUMNS = "number, created, verb, summary, state, undoes, undone, effects, worktree"
 
 
 class Operations(Part):
@@ -19,15 +19,15 @@ class Operations(Part):
     asks: the next one is taken within the transaction that uses it."""
 
     def start_operation(
-        self, verb: str, summary: str, effects: Sequence[Effect], created: float, undoes: int = 0
+        self, verb: str, summary: str, effects: Sequence[Effect], created: float, undoes: int = 0, worktree: str = ""
     ) -> Operation:
         """Write an operation to the log as `started`, before its effects are applied."""
         with self.database.transaction():
             [(number,)] = self.database.rows("SELECT coalesce(max(number), 0) + 1 FROM operation")
-            operation = Operation(number, created, verb, summary, "started", tuple(effects), undoes)
+            operation = Operation(number, created, verb, summary, "started", tuple(effects), undoes, worktree=worktree)
             self.database.change(
                 f"INSERT INTO operation ({_COLUMNS}) "
-                "VALUES (:number, :created, :verb, :summary, 'started', :undoes, 0, :effects)",
+                "VALUES (:number, :created, :verb, :summary, 'started', :undoes, 0, :effects, :worktree)",
                 {
                     "number": number,
                     "created": created,
@@ -35,6 +35,7 @@ class Operations(Part):
                     "summary": summary,
                     "undoes": undoes,
                     "effects": encode(operation.effects),
+                    "worktree": worktree,
                 },
             )
         return operation
@@ -63,12 +64,13 @@ class Operations(Part):
             if not self.database.change(f"UPDATE operation SET {empty} {where}", {**at, "effects": encode(())}):
                 raise NotFound(f"no operation {number} is under way", hint="type `cloche history` to see them")
 
-    def operations(self, limit: int | None = None) -> list[Operation]:
-        """The log, newest first."""
-        sql = f"SELECT {_COLUMNS} FROM operation ORDER BY number DESC"
-        if limit is None:
-            return [_operation(row) for row in self.database.rows(sql)]
-        return [_operation(row) for row in self.database.rows(f"{sql} LIMIT :limit", {"limit": max(0, limit)})]
+    def operations(self, limit: int | None = None, *, worktree: str | None = None) -> list[Operation]:
+        """The log, newest first. worktree: only what was done there."""
+        where = "" if worktree is None else "WHERE worktree = :worktree"
+        most = "" if limit is None else "LIMIT :limit"
+        sql = f"SELECT {_COLUMNS} FROM operation {where} ORDER BY number DESC {most}"
+        given = {"worktree": worktree, "limit": max(0, limit or 0)}
+        return [_operation(row) for row in self.database.rows(sql, given)]
 
     def operation(self, number: int) -> Operation:
         """One entry of the log. Raises NotFound."""
@@ -90,6 +92,6 @@ def _unknown(number: int) -> NotFound:
 
 
 def _operation(row: Row) -> Operation:
-    number, created, verb, summary, state, undoes, undone, effects = row
+    number, created, verb, summary, state, undoes, undone, effects, worktree = row
     listed = decode(effects, tuple[Effect, ...], f"operation {number}")
-    return Operation(number, created, verb, summary, state, listed, undoes, undone)
+    return Operation(number, created, verb, summary, state, listed, undoes, undone, worktree)

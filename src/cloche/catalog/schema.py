@@ -108,6 +108,9 @@ _FIRST: Migration = (
     )""",
 )
 
+# Which linked worktree an operation was done in.
+_WORKTREES: Migration = ("ALTER TABLE operation ADD COLUMN worktree TEXT NOT NULL DEFAULT ''",)
+
 _SHARING: Migration = (
     """CREATE TABLE fact_change (
         fact TEXT NOT NULL,
@@ -120,4 +123,4 @@ _SHARING: Migration = (
     "CREATE TABLE elsewhere (run INTEGER NOT NULL PRIMARY KEY REFERENCES run (seq))",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SHARING)
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _WORKTREES, _SHARING)

@@ -31,7 +31,8 @@ class Verbs(click.Group):
         """The verb called `cmd_name`."""
         if cmd_name not in VERBS:
             return None
-        command: click.Command = importlib.import_module(f"cloche.cli.commands.{cmd_name}").command
+        module = importlib.import_module(f"cloche.cli.commands.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
         return command
 
     def resolve_command(

@@ -34,8 +34,13 @@ SECTIONS: dict[str, dict[str, str]] = {
         "tag": "Name a run.",
         "note": "Attach a text to a run.",
         "remove": "Take runs out of the log.",
+        "install": "Have Git take data along.",
         "doctor": "Is everything in order?",
         "completion": "Set up completion for your shell.",
+    },
+    "Called by Git": {
+        "hook": "What Git's hooks call.",
+        "merge-lock": "Merge two versions of cloche.lock.",
     },
 }
 

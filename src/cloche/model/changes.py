@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from cloche.errors import UsageError
+from cloche.model.content import Act, ArrayChange, ImageChange, TableChange
 from cloche.model.environment import Distribution
 from cloche.model.run import Resources
 from cloche.model.suggestions import closest
@@ -16,7 +17,6 @@ from cloche.model.values import Value
 
 Part = Literal["code", "data", "config", "environment"]
 PARTS: tuple[Part, ...] = ("code", "data", "config", "environment")
-Act = Literal["added", "removed", "changed"]
 KINDS = {"f": "file", "x": "executable", "l": "link", "d": "folder"}
 
 
@@ -63,27 +63,9 @@ class Hunks(msgspec.Struct, frozen=True):
     kinds: tuple[str, str] | None = None
 
 
-class TableChange(msgspec.Struct, frozen=True):
-    """How a table (CSV, TSV, Parquet) changed. rows: counts; changed rows are known only where a key is.
-    columns: names; retyped: name to (type before, type after)."""
-
-    path: str
-    rows_before: int
-    rows_after: int
-    rows_added: int
-    rows_removed: int
-    rows_changed: int | None = None
-    key: tuple[str, ...] = ()
-    columns_added: tuple[str, ...] = ()
-    columns_removed: tuple[str, ...] = ()
-    columns_retyped: dict[str, tuple[str, str]] = {}
-    columns_changed: tuple[str, ...] = ()
-    note: str = ""
-
-
 class DataChange(msgspec.Struct, frozen=True):
-    """How one tracked data path changed. uncompared: tables that differ and whose rows were not compared, since there
-    were too many."""
+    """How one tracked data path changed. tables, arrays, images: what changed inside of such files. uncompared: those
+    that differ and were not looked into, since there were too many."""
 
     path: str
     act: Act
@@ -92,6 +74,8 @@ class DataChange(msgspec.Struct, frozen=True):
     size_before: int = 0
     size_after: int = 0
     uncompared: tuple[str, ...] = ()
+    arrays: tuple[ArrayChange, ...] = ()
+    images: tuple[ImageChange, ...] = ()
 
 
 class ValueChange(msgspec.Struct, frozen=True):

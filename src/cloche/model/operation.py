@@ -48,7 +48,8 @@ class Operation(msgspec.Struct, frozen=True):
 
     number: 1, 2, 3, … in order. created: seconds since 1970. state: `started` while its effects are being applied
     (one that stays so was cut off half-way; `undo` puts it right), then `done`. undoes: number of the operation that
-    this one reversed, 0 for none. undone: number of the operation that reversed this one, 0 for none.
+    this one reversed, 0 for none. undone: number of the operation that reversed this one, 0 for none. worktree: the
+    linked worktree in whose files it was done, empty for the main work tree.
     """
 
     number: int
@@ -59,3 +60,4 @@ class Operation(msgspec.Struct, frozen=True):
     effects: tuple[Effect, ...] = ()
     undoes: int = 0
     undone: int = 0
+    worktree: str = ""

@@ -12,12 +12,20 @@ Belongs = Literal["code", "data", "config", "outputs", "settings"]
 
 
 class PlannedFile(msgspec.Struct, frozen=True):
-    """A file that would be written (change.after) or deleted (change.after is None). recorded: whether what is there
-    now was already recorded by a run or by Git; if not it is stored first, so that `undo` can return it."""
+    """A file, or a folder with all in it, that would be written (change.after) or deleted (change.after is None).
+
+    recorded: whether what is there now was already recorded by a run or by Git; if not it is stored first, so that
+    `undo` can return it.
+    """
 
     change: PathChange
     part: Belongs
     recorded: bool = True
+
+    @property
+    def count(self) -> int:
+        """How many files that are."""
+        return max(1, self.change.after.count) if self.change.after is not None else 1
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -36,6 +44,11 @@ class Plan(msgspec.Struct, frozen=True):
     creates: str = ""
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many files would be written or deleted, those of whole folders one by one."""
+        return sum(one.count for one in self.files)
 
     @property
     def empty(self) -> bool:

@@ -31,6 +31,12 @@ class CodeSection(Section, frozen=True):
     ignore: tuple[str, ...] = ()
 
 
+class DataSection(Section, frozen=True):
+    """`[data]`. keys: by a path or pattern of tables, the columns that identify a row of them."""
+
+    keys: dict[str, tuple[str, ...]] = {}
+
+
 class OutputsSection(Section, frozen=True):
     """`[outputs]`. ignore: patterns of files that a run may write without their becoming its outputs."""
 
@@ -78,6 +84,7 @@ class Settings(Section, frozen=True):
     config: ConfigSection = ConfigSection()
     metrics: MetricsSection = MetricsSection()
     code: CodeSection = CodeSection()
+    data: DataSection = DataSection()
     outputs: OutputsSection = OutputsSection()
     environment: EnvironmentSection = EnvironmentSection()
     stages: dict[str, Stage] = {}

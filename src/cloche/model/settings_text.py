@@ -11,7 +11,7 @@ import msgspec
 
 from cloche.errors import SettingsError
 from cloche.model.settings import FILE_NAME, Remote, Section, Settings, Stage
-from cloche.model.settings_rules import Unfit, tidy_of
+from cloche.model.settings_rules import Unfit, tidy_of, tidy_path_pattern
 from cloche.model.suggestions import closest
 from cloche.model.toml_lines import Path, key_lines
 
@@ -91,6 +91,8 @@ class _Reader:
             return self.section(value, kind, at)
         if at in _NAMED:
             return {name: self.named(one, at, name) for name, one in self.table(value, at).items()}
+        if at == ("data", "keys"):
+            return dict(self.columns(name, columns) for name, columns in self.table(value, at).items())
         if kind is str:
             return self.string(value, at)
         if kind in _LISTS:
@@ -114,6 +116,16 @@ class _Reader:
             hint = "use letters, digits, `-` and `_`, without spaces"
             self.fail(at, f"{name!r} cannot be the name of a {noun}", hint)
         return self.section(table, kind, at)
+
+    def columns(self, name: str, columns: object) -> tuple[str, tuple[str, ...]]:
+        """One line of `[data.keys]`: the tables, and the columns that identify a row of them."""
+        at = ("data", "keys", name)
+        try:
+            pattern = tidy_path_pattern(name)
+        except Unfit as problem:
+            self.fail(at, f"{_key(at)}: {problem}", problem.hint)
+        listed = self.items(columns, at)
+        return pattern, tuple(dict.fromkeys(self.item(one, (*at, index)) for index, one in enumerate(listed)))
 
     def table(self, value: object, at: Path) -> dict[str, Any]:
         if not isinstance(value, dict):
@@ -226,6 +238,10 @@ _TEMPLATE = """\
 # Files that are no part of the code, beside those that .gitignore names.
 #[code]
 #ignore = ["notebooks/scratch/**"]
+
+# Columns that identify a row of a table, for `cloche diff`. Left out: a column that is named like an id and is one.
+#[data]
+#keys = { "data/flights.csv" = ["flight_id"], "data/daily/*.csv" = ["station", "day"] }
 
 # Files that a run may write without their becoming its outputs.
 #[outputs]

@@ -12,7 +12,7 @@ import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -78,48 +78,62 @@ def encode_tree(tree: Iterable[Entry]) -> bytes:
     return b"".join(parts)
 
 
-def decode_tree(data: bytes) -> Tree:
-    """The tree with these canonical bytes. Raises Damaged where they are not those of a tree."""
+class RawEntry(NamedTuple):
+    """One name in a tree, as its bytes hold it. name: of the file system. digest: raw. files: how many."""
+
+    name: bytes
+    kind: bytes
+    digest: bytes
+    size: int
+    files: int
+
+
+def file_name(name: str) -> bytes:
+    """The bytes of the file system that a name as path text stands for."""
+    return os.fsencode(decode_path(name))
+
+
+def encode_entries(entries: Iterable[RawEntry]) -> bytes:
+    """The canonical bytes of a tree. Each name must be one that a directory can hold, and come once."""
+    pack = _FIXED.pack
+    rows = sorted(entries)
+    return MAGIC + b"".join(
+        [pack(kind, digest, size, files, len(name)) + name for name, kind, digest, size, files in rows]
+    )
+
+
+def raw_entries(data: bytes) -> list[RawEntry]:
+    """The entries of a tree's canonical bytes. Raises Damaged where they are not those of a tree."""
     if not data.startswith(MAGIC):
         raise Damaged("a directory listing in the store does not start as one")
-    entries: list[Entry] = []
-    at = len(MAGIC)
+    entries: list[RawEntry] = []
+    at, end, fixed = len(MAGIC), len(data), _FIXED.size
     before = b""
     try:
-        while at < len(data):
+        while at < end:
             kind, digest, size, count, length = _FIXED.unpack_from(data, at)
-            at += _FIXED.size
-            name = data[at : at + length]
-            if len(name) != length or not _is_name(name) or name <= before or kind not in _KINDS:
+            at += fixed + length
+            name = data[at - length : at]
+            if at > end or not _is_name(name) or name <= before or kind not in _KINDS:
                 raise Damaged("a directory listing in the store has an impossible entry")
             before = name
-            entries.append(Entry(encode_path(os.fsdecode(name)), kind.decode(), digest.hex(), size, count))
-            at += length
+            entries.append(RawEntry(name, kind, digest, size, count))
     except struct.error as error:
         raise Damaged("a directory listing in the store is cut short") from error
-    return tuple(entries)
+    return entries
+
+
+def decode_tree(data: bytes) -> Tree:
+    """The tree with these canonical bytes. Raises Damaged where they are not those of a tree."""
+    return tuple(
+        Entry(encode_path(os.fsdecode(name)), kind.decode(), digest.hex(), size, files)  # type: ignore[arg-type]
+        for name, kind, digest, size, files in raw_entries(data)
+    )
 
 
 def children(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Kind and raw digest of each entry of a tree's canonical bytes. Raises Damaged as `entry_rows` does."""
-    return ((kind, digest) for kind, digest, _, _ in entry_rows(data))
-
-
-def entry_rows(data: bytes) -> Iterator[tuple[bytes, bytes, int, int]]:
-    """Kind, raw digest, size and count of each entry of a tree's canonical bytes, names unread: a tenth of the work of
-    `decode_tree`. Raises Damaged as that does, but for names."""
-    at = len(MAGIC)
-    if not data.startswith(MAGIC):
-        raise Damaged("a directory listing in the store does not start as one")
-    try:
-        while at < len(data):
-            kind, digest, size, count, length = _FIXED.unpack_from(data, at)
-            at += _FIXED.size + length
-            if kind not in _KINDS or at > len(data):
-                raise Damaged("a directory listing in the store has an impossible entry")
-            yield kind, digest, size, count
-    except struct.error as error:
-        raise Damaged("a directory listing in the store is cut short") from error
+    """Kind and raw digest of each entry of a tree's canonical bytes. Raises Damaged as `raw_entries` does."""
+    return ((entry.kind, entry.digest) for entry in raw_entries(data))
 
 
 def _is_name(name: bytes) -> bool:
@@ -136,8 +150,9 @@ class Built(msgspec.Struct, frozen=True):
 def build_tree(files: Mapping[str, Entry], name: str = "") -> Built:
     """Build nested trees from entries keyed by their path text below one directory.
 
-    An entry of kind `d` stands for an empty directory (its digest is ignored). Directories that hold something need
-    no entry of their own. Raises InputError where one path is both a file and the directory of another.
+    An entry of kind `d` stands for an empty directory where it has no digest or that of the empty tree, and else for
+    a whole tree that is built already. Directories that hold something need no entry of their own. Raises InputError
+    where one path is both a file and the directory of another.
 
     >>> one = Entry("", "f", "00" * 32, 3)
     >>> build_tree({"a/b.txt": one}).entry.count
@@ -146,9 +161,10 @@ def build_tree(files: Mapping[str, Entry], name: str = "") -> Built:
     folders: dict[str, dict[str, Entry]] = {"": {}}
     for path, entry in files.items():
         folder, _, leaf = path.rpartition("/")
-        _open(folders, path if entry.kind == "d" else folder)
-        if entry.kind != "d":
-            folders[folder][leaf] = Entry(leaf, entry.kind, entry.digest, entry.size, 1)
+        empty = entry.kind == "d" and entry.digest in ("", EMPTY_DIGEST)
+        _open(folders, path if empty else folder)
+        if not empty:
+            folders[folder][leaf] = Entry(leaf, entry.kind, entry.digest, entry.size, entry.count)
     trees: dict[Digest, bytes] = {}
     for path in sorted(folders.keys() - {""}, key=_depth, reverse=True):
         folder, _, leaf = path.rpartition("/")

@@ -20,9 +20,9 @@ from cloche.project.ignore import with_ignored
 from cloche.project.journal import perform, present, read_bytes, text_change
 from cloche.project.links import links_outside
 from cloche.project.project import FOLDER, LOCK_FILE, Project
-from cloche.project.trees import entry_at
-from cloche.store.capture import record_files
-from cloche.store.walk import FileStat, stat_of, walk
+from cloche.store.capture import record_path
+from cloche.store.listing import Files
+from cloche.store.walk import stat_of, walk
 
 Progress = Callable[[int, int], None]
 
@@ -81,14 +81,16 @@ def add(
 
 def _record(project: Project, path: str, before: Tracked | None, keep: bool, progress: Progress | None) -> AddedPath:
     files = data_files(project, path)
-    entries = record_files(project.root, files, project.store, project.cache, keep=keep, progress=progress)
-    entry = entry_at(project, path, entries, keep=keep)
+    recorded = record_path(project.root, path, files, project.store, project.cache, keep=keep, progress=progress)
+    entry = recorded.entry
+    if entry is None:
+        raise InputError(f"{path} is gone", hint="run it again once nothing deletes files")
     now = Tracked(path, entry.kind, entry.digest, entry.size, entry.count)
     state = "new" if before is None else "unchanged" if before == now else "changed"
-    return AddedPath(now, state, links_outside(project, entries))
+    return AddedPath(now, state, links_outside(project, files.links()))
 
 
-def data_files(project: Project, path: str) -> dict[str, FileStat]:
+def data_files(project: Project, path: str) -> Files:
     """Every file, link and empty folder of a data path. Raises InputError where one is missing or unreadable."""
     stores: list[str] = []
 

@@ -103,7 +103,7 @@ def _pulled(root: Path, *, data: bool, progress: Progress | None) -> Cloned:
         raise
     finally:
         project.close()
-    return Cloned(str(root), git=True, fetched=fetched, files=len(plan.files))
+    return Cloned(str(root), git=True, fetched=fetched, files=plan.count)
 
 
 def _alone(source: Address, root: Path, *, data: bool, progress: Progress | None) -> Cloned:
@@ -125,7 +125,7 @@ def _alone(source: Address, root: Path, *, data: bool, progress: Progress | None
         with project.writing():
             perform(project, "clone", f"took {LOCK_NAME} of run {newest[:8]}", [text_change(project, LOCK_NAME, lock)])
         exchange(project, place, data=False, lock=True, progress=progress)
-        files = len(to_lock(project, "pull").files)
+        files = to_lock(project, "pull").count
     project.close()
     return Cloned(str(root), git=False, fetched=fetched, files=files)
 

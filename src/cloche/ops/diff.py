@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import msgspec
 
@@ -15,19 +13,17 @@ from cloche.analysis.metrics import diff_metrics
 from cloche.analysis.text import diff_text
 from cloche.analysis.values import diff_values
 from cloche.errors import NotFound
-from cloche.model.changes import PARTS, Act, DataChange, Difference, Hunks, Part, PathChange, TableChange, checked_parts
+from cloche.model.changes import PARTS, DataChange, Difference, Hunks, Part, checked_parts
+from cloche.model.content import Act
 from cloche.model.paths import decode_path, inside
 from cloche.model.run import Run
 from cloche.model.suggestions import closest
 from cloche.model.tree import Entry
+from cloche.project.comparing import Inside, Say, keys_of, look_inside
 from cloche.project.project import Project
 from cloche.project.recovery import recover
 from cloche.project.revisions import WORK_TREE
-from cloche.project.sides import Side, code_changes, data_files, observed_changes, side
-from cloche.tables.compare import compare_tables, is_table
-
-Say = Callable[[str], None]
-TABLES_SHOWN = 30
+from cloche.project.sides import Side, code_changes, data_changes, data_files, observed_changes, side
 
 
 def diff(
@@ -43,8 +39,9 @@ def diff(
 ) -> Difference:
     """Compare two versions; `.` is the work tree. Stores nothing.
 
-    only: these of the four inputs. paths: only code and data at or below these. rows: compare tables row by row.
-    key: columns that identify a row. Raises NotFound for a run or path that is not there, and Ambiguous.
+    only: these of the four inputs. paths: only code and data at or below these. rows: look inside of tables, arrays and
+    images. key: columns that identify a row, in place of those in `[data] keys`. Raises NotFound for a run or path that
+    is not there, and Ambiguous.
     """
     recover(project)
     first = side(project, a)
@@ -55,7 +52,8 @@ def diff(
     _refuse_unknown(project, first, second, paths)
     wanted = _wanted(paths)
     environment = diff_environments(first.environment, second.environment)
-    data = _data(project, first, second, wanted, rows, key, say) if "data" in parts else ()
+    keys = keys_of(project.settings.data.keys, key)
+    data = _data(project, first, second, wanted, rows, keys, say) if "data" in parts else ()
     before, after = first.snapshot, second.snapshot
     found = Difference(
         a=first.name,
@@ -151,7 +149,7 @@ def _data(
     second: Side,
     wanted: Callable[[str], bool],
     rows: bool,
-    key: Sequence[str],
+    keys: Callable[[str], Sequence[str]],
     say: Say | None,
 ) -> tuple[DataChange, ...]:
     changes = []
@@ -159,47 +157,14 @@ def _data(
         before, after = first.data.get(path), second.data.get(path)
         if before == after:
             continue
-        files = diff_entries(data_files(project, first, path), data_files(project, second, path))
+        files = data_changes(project, first, second, path)
         files = tuple(change for change in files if wanted(change.path))
         if not files:
             continue
-        differ = [one for one in files if is_table(one.path) and _rows_may_differ(one)] if rows else []
-        tables = _tables(project, first, second, differ[:TABLES_SHOWN], key, say)
-        uncompared = tuple(one.path for one in differ[TABLES_SHOWN:])
+        within = look_inside(project, (first, second), files, keys, say) if rows else Inside()
         act: Act = "added" if before is None else "removed" if after is None else "changed"
         sizes = (before.size if before else 0, after.size if after else 0)
-        changes.append(DataChange(path, act, files, tables, *sizes, uncompared))
+        changes.append(
+            DataChange(path, act, files, within.tables, *sizes, within.uncompared, within.arrays, within.images)
+        )
     return tuple(changes)
-
-
-def _rows_may_differ(change: PathChange) -> bool:
-    """Not where a link is, or only the permission to execute changed."""
-    sides = [one for one in (change.before, change.after) if one is not None]
-    return all(one.kind in ("f", "x") for one in sides) and len({one.digest for one in sides}) == len(sides)
-
-
-def _tables(
-    project: Project, first: Side, second: Side, tables: Sequence[PathChange], key: Sequence[str], say: Say | None
-) -> tuple[TableChange, ...]:
-    found = []
-    with tempfile.TemporaryDirectory(dir=project.folder / "tmp") as folder:
-        for number, change in enumerate(tables):
-            if say is not None:
-                say(f"comparing rows of {change.path}")
-            before = _materialise(project, first, change.path, change.before, Path(folder) / f"a{number}")
-            after = _materialise(project, second, change.path, change.after, Path(folder) / f"b{number}")
-            found.append(compare_tables(before, after, change.path, key))
-    return tuple(found)
-
-
-def _materialise(project: Project, of: Side, path: str, entry: Entry | None, place: Path) -> Path | None:
-    """A file with this content: the one of the work tree, or a copy out of the store."""
-    if entry is None or entry.kind in ("d", "l"):
-        return None
-    if of.taken is not None:
-        return project.root / decode_path(path)
-    target = place.with_name(place.name + "".join(Path(path).suffixes[-2:]))
-    with open(target, "wb") as file:
-        for piece in project.store.stream(entry.digest):
-            file.write(piece)
-    return target

@@ -9,12 +9,14 @@ from typing import Literal
 
 import msgspec
 
+from cloche.capture.worktrees import linked_worktree
 from cloche.environments.installer import find_uv
 from cloche.errors import ClocheError
 from cloche.model.digest import Digest
 from cloche.model.run import Run
 from cloche.model.tree import EMPTY_DIGEST
 from cloche.model.wording import some
+from cloche.ops.install import installed
 from cloche.project.interpreters import see
 from cloche.project.project import FORMAT, Project
 from cloche.project.reach import run_roots
@@ -76,6 +78,33 @@ def _git(project: Project) -> Iterator[Check]:
         return
     commit, branch = project.git.head()
     yield Check("git", "ok", f"on {branch or 'no branch'} at {commit[:12] or 'no commit yet'}")
+    yield from _worktree(project)
+
+
+def _worktree(project: Project) -> Iterator[Check]:
+    if project.shared.folder != project.folder:
+        yield Check("worktree", "ok", f"linked; it shares the store in {project.shared.folder}")
+    elif linked_worktree(project.root) is not None:
+        yield Check(
+            "worktree",
+            "warning",
+            "linked, and with a store of its own, made before worktrees shared one",
+            "push its runs to a remote, or move .cloche/ away, to share that of the main work tree",
+        )
+
+
+def _hooks(project: Project) -> Iterator[Check]:
+    """Does data follow Git, and is `cloche.lock` merged by its lines?"""
+    found = installed(project)
+    if not found:
+        return
+    missing = [name for name, is_set in found.items() if not is_set]
+    if len(missing) == len(found):
+        yield Check("hooks", "ok", "none is set: data does not follow `git checkout`", "type `cloche install`")
+    elif missing:
+        yield Check("hooks", "ok", f"not set: {', '.join(missing)}", f"type `cloche install {' '.join(missing)}`")
+    else:
+        yield Check("hooks", "ok", "data follows Git, and cloche.lock has its merge driver")
 
 
 def _catalog(project: Project) -> Iterator[Check]:
@@ -192,6 +221,6 @@ def _space(project: Project) -> Iterator[Check]:
 
 
 CHECKS = (
-    *(_cloche, _settings, _git, _catalog, _store, _tracked),
+    *(_cloche, _settings, _git, _hooks, _catalog, _store, _tracked),
     *(_runs, _operations, _interpreter, _installer, _space),
 )

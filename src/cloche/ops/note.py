@@ -22,7 +22,7 @@ def note(project: Project, text: str, revision: str = "@") -> Note:
     """Attach a note. Raises UsageError for an empty text."""
     if not text.strip():
         raise UsageError("the note is empty", hint='type `cloche note "what you saw"`')
-    with project.writing():
+    with project.naming():
         run = find_id(project, revision)
         taken = [int(key) for key in project.catalog.facts("note")]
         new = Note(max(taken, default=0) + 1, run, project.clock(), legible(text.strip()))
@@ -33,7 +33,7 @@ def note(project: Project, text: str, revision: str = "@") -> Note:
 
 def unnote(project: Project, number: int) -> Note:
     """Delete a note by its number. Raises NotFound."""
-    with project.writing():
+    with project.naming():
         before = project.catalog.fact("note", str(number))
         if before is None:
             raise NotFound(f"there is no note {number}", hint="type `cloche note` to see the notes")

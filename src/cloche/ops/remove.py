@@ -30,7 +30,7 @@ def remove(project: Project, revisions: Sequence[str], *, with_tags: bool = Fals
     """
     if not revisions:
         raise UsageError("no run given", hint="name one: `cloche remove @`")
-    with project.writing():
+    with project.naming():
         runs = tuple(dict.fromkeys(find_id(project, revision) for revision in revisions))
         tagged = {tag: run for tag, run in project.catalog.facts("tag").items() if run in runs}
         for run in runs:

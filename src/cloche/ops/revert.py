@@ -19,13 +19,13 @@ from cloche.model.tree import Entry, entry_of
 from cloche.model.wording import some
 from cloche.project.exchange import at_hand, lock_at_hand
 from cloche.project.going import refuse_while_going
-from cloche.project.journal import in_the_way, perform, planned, text_change
-from cloche.project.locked import to_lock, towards
+from cloche.project.journal import perform, planned, text_change, towards
+from cloche.project.locked import to_lock
 from cloche.project.packages import Packages, plan_environment
 from cloche.project.project import LOCK_FILE, Project
 from cloche.project.recovery import recover
 from cloche.project.revisions import find_run
-from cloche.project.sides import Side, data_files, observed_changes, run_side, work_side
+from cloche.project.sides import Side, data_files, data_towards, observed_changes, run_side, work_side
 from cloche.project.stages import output_changes
 
 
@@ -163,10 +163,13 @@ def _config(side: Side) -> dict[str, Entry]:
 def _data(project: Project, now: Side, then: Side) -> list[PathChange]:
     changes: list[PathChange] = []
     for path in now.data.keys() | then.data.keys():
-        if now.data.get(path) != then.data.get(path):
-            # What became data later, or is data no more, lies there all the same.
-            here = data_files(project, now, path) if path in now.data else in_the_way(project, [path])
-            changes += towards(project, here, data_files(project, then, path))
+        wanted = then.data.get(path)
+        if now.data.get(path) == wanted:
+            continue
+        if wanted is not None:
+            changes += data_towards(project, wanted, now.taken.data.get(path) if now.taken is not None else None)
+        else:  # what became data later goes
+            changes += [PathChange(one, entry, None) for one, entry in data_files(project, now, path).items()]
     locked = project.tracked
     if locked != then.snapshot.data.paths:
         changes.append(text_change(project, LOCK_FILE, render_lock(then.snapshot.data.paths)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from cloche.analysis.entries import diff_entries
 from cloche.analysis.environments import diff_environments
 from cloche.analysis.values import diff_values
 from cloche.model.changes import EnvironmentChange, PathChange, ValueChange
@@ -14,7 +13,7 @@ from cloche.project.going import is_alive
 from cloche.project.project import Project
 from cloche.project.recovery import cut_off
 from cloche.project.revisions import find_run
-from cloche.project.sides import Side, code_changes, data_files, observed_changes, run_side, work_side
+from cloche.project.sides import Side, code_changes, data_changes, observed_changes, run_side, work_side
 from cloche.project.snapshots import Progress
 from cloche.project.view import View, look
 
@@ -112,7 +111,7 @@ def _data(project: Project, view: View, now: Side, then: Side | None) -> tuple[D
         lock = "missing" if here is None else "same" if here == locked else "changed"
         since: tuple[PathChange, ...] = ()
         if then is not None and then.data.get(locked.path) != here:
-            since = diff_entries(data_files(project, then, locked.path), data_files(project, now, locked.path))
+            since = data_changes(project, then, now, locked.path)
         held = lock == "same" or project.store.has(locked.digest)
         states.append(DataState(locked.path, lock, here.count if here else 0, here.size if here else 0, since, held))
     return tuple(states)

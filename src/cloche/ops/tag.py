@@ -30,7 +30,7 @@ def tags(project: Project) -> list[Tag]:
 def tag(project: Project, name: str, revision: str = "@", *, move: bool = False) -> Tag:
     """Name a run. Raises UsageError for a bad name, and Conflict for a taken one unless `move`."""
     check_tag(name)
-    with project.writing():
+    with project.naming():
         run = find_id(project, revision)
         before = project.catalog.fact("tag", name)
         if before == run:
@@ -47,7 +47,7 @@ def tag(project: Project, name: str, revision: str = "@", *, move: bool = False)
 
 def untag(project: Project, name: str) -> Tag:
     """Delete a tag. The run stays. Raises NotFound."""
-    with project.writing():
+    with project.naming():
         before = project.catalog.fact("tag", name)
         if before is None:
             near = closest(name, project.catalog.facts("tag"))

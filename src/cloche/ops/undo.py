@@ -33,7 +33,7 @@ def undo(project: Project, number: int | None = None, *, force: bool = False, dr
     Raises NotFound when there is none, and Conflict where something was changed since, unless `force` (what is there
     now is stored first, so that this can be undone as well).
     """
-    with project.writing():
+    with project.naming():
         operation = _pick(project, number)
         changes = _files(project, operation, force)
         effects = [_reversed(effect) for effect in operation.effects if not isinstance(effect, FilesEffect)]
@@ -52,6 +52,7 @@ def _pick(project: Project, number: int | None) -> Operation:
     listed = {operation.number: operation for operation in project.catalog.operations()}
     if number is not None:
         operation = project.catalog.operation(number)
+        _refuse_elsewhere(project, operation)
         if operation.verb == "init" and has_runs:
             raise Conflict(
                 f"operation {number} made this folder a project, and the project has runs",
@@ -64,9 +65,21 @@ def _pick(project: Project, number: int | None) -> Operation:
             )
         return operation
     for operation in listed.values():
+        if operation.worktree != project.shared.worktree:
+            continue
         if not (operation.verb == "init" and has_runs) and not operation.undoes and not _is_undone(operation, listed):
             return operation
     raise NotFound("there is nothing to undo", hint="type `cloche history` to see the operations")
+
+
+def _refuse_elsewhere(project: Project, operation: Operation) -> None:
+    """Files and packages were changed in one worktree, and are brought back there; tags and notes belong to all."""
+    here = operation.worktree == project.shared.worktree
+    if not here and not all(isinstance(effect, FactEffect) for effect in operation.effects):
+        raise Conflict(
+            f"operation {operation.number} ({operation.verb}) was done in another worktree of this repository",
+            hint="undo it there: `git worktree list` shows them",
+        )
 
 
 def _is_undone(operation: Operation, listed: Mapping[int, Operation]) -> bool:

@@ -12,7 +12,7 @@ from cloche.capture.bootstrap import bootstrap_variables
 from cloche.capture.spool import Spool, Spooled
 from cloche.errors import Damaged, NotFound
 from cloche.execution import Execution, execute
-from cloche.model.paths import decode_path, inside
+from cloche.model.paths import decode_path
 from cloche.model.run import ID_SHOWN, Output, Place, Resources, StageRun, Status
 from cloche.model.settings import Stage
 from cloche.model.values import Value
@@ -114,7 +114,7 @@ def _execute(
             hint="let the command wait for it",
         )
     told = Spool(spool).read()
-    if any(stat.kind == "l" for stat in run.files.values()):
+    if run.files.links():
         told = msgspec.structs.replace(told, reads=through_links(run.project, told.reads))
     return execution, told
 
@@ -179,7 +179,7 @@ def _stage_record(run: Going, name: str, stage: Stage, key: Key, execution: Exec
 
 
 def _left_over(run: Going, missing: Sequence[str]) -> str:
-    there = [path for path in missing if any(inside(file, path) for file in run.files)]
+    there = [path for path in missing if run.files.below(path)]
     return f" (what lies at {', '.join(there)} is from before)" if there else ""
 
 

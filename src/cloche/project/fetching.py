@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from cloche.errors import Damaged, RemoteError
 from cloche.model.digest import Digest
-from cloche.model.tree import EMPTY_DIGEST, entry_rows
+from cloche.model.tree import EMPTY_DIGEST, RawEntry, raw_entries
 from cloche.project.listing import Remotely, each, look, shelf
 from cloche.project.project import Project
 from cloche.project.reach import Root
@@ -139,10 +139,10 @@ class _Fetcher:
             seen |= level
             below: set[bytes] = set()
             for raw, data in self._trees(level, optional):
-                rows = list(entry_rows(data))
-                sums.add(raw, rows)
-                self._files.update(digest for kind, digest, _, _ in rows if kind != b"d")
-                below.update(digest for kind, digest, _, _ in rows if kind == b"d")
+                entries = raw_entries(data)
+                sums.add(raw, entries)
+                self._files.update(one.digest for one in entries if one.kind != b"d")
+                below.update(one.digest for one in entries if one.kind == b"d")
             level = below - seen - {_EMPTY}
         for raw in sums.wrong():
             self._damaged(raw, "is a folder of another size than it claims")
@@ -315,9 +315,9 @@ class _Sums:
         self._real: dict[bytes, tuple[int, int]] = {_EMPTY: (0, 0)}
         self._claimed: set[tuple[bytes, tuple[int, int]]] = set()
 
-    def add(self, raw: bytes, rows: list[tuple[bytes, bytes, int, int]]) -> None:
-        self._real[raw] = (sum(size for _, _, size, _ in rows), sum(count for _, _, _, count in rows))
-        self._claimed |= {(digest, (size, count)) for kind, digest, size, count in rows if kind == b"d"}
+    def add(self, raw: bytes, entries: list[RawEntry]) -> None:
+        self._real[raw] = (sum(one.size for one in entries), sum(one.files for one in entries))
+        self._claimed |= {(one.digest, (one.size, one.files)) for one in entries if one.kind == b"d"}
 
     def wrong(self) -> set[bytes]:
         """The folders that are not, and those that hold more than any can."""

@@ -116,7 +116,9 @@ def close(project: Project, record: Run, environment: Environment | None, series
         project.catalog.put_stages(record.id, record.stages)
         project.catalog.put_series(record.id, series)
         effect = FactEffect("removed", record.id, before="undone", after=None)
-        operation = project.catalog.start_operation("run", f"recorded run {record.short}", (effect,), project.clock())
+        operation = project.catalog.start_operation(
+            "run", f"recorded run {record.short}", (effect,), project.clock(), worktree=project.shared.worktree
+        )
         project.catalog.finish_operation(operation.number)
 
 

@@ -24,9 +24,10 @@ from cloche.project.snapshots import Taken
 from cloche.project.trees import entry_at
 from cloche.project.view import walk_project
 from cloche.store.capture import record_files
-from cloche.store.walk import FileStat
+from cloche.store.listing import Files, FileStat
 
 RUN_LOCK = "lock"
+WORKTREE = "worktree"
 
 
 @dataclass
@@ -40,7 +41,7 @@ class Going:
     taken: Taken
     run: Run
     folder: Path
-    files: dict[str, FileStat]
+    files: Files
     outputs: dict[str, Output] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     closed: bool = False
@@ -69,7 +70,9 @@ def going(project: Project, taken: Taken, run: Run) -> Iterator[Going]:
     """
     folder = project.runs_folder / run.id
     folder.mkdir(parents=True)
-    now = Going(project, taken, run, folder, dict(taken.view.files))
+    if project.shared.worktree:
+        (folder / WORKTREE).write_text(project.shared.worktree, "ascii")
+    now = Going(project, taken, run, folder, taken.view.files)
     try:
         with held(folder / RUN_LOCK, "this run"):
             project.catalog.add_run(run, taken.environment)
@@ -97,13 +100,21 @@ def is_alive(project: Project, run: str) -> bool:
 
 
 def refuse_while_going(project: Project, what: str) -> None:
-    """Raise Busy while a run is going in this folder, which may yet read `what`."""
-    alive = [run.short for run in project.catalog.running() if is_alive(project, run.id)]
+    """Raise Busy while a run is going in this work tree, which may yet read `what`."""
+    alive = [run.short for run in project.catalog.running() if _is_here(project, run.id) and is_alive(project, run.id)]
     if alive:
         raise Busy(
             f"run {alive[0]} is still going and may yet read {what}",
-            hint="wait for it, or work in a second clone (`git clone`)",
+            hint="wait for it, or work in a second work tree (`git worktree add`)",
         )
+
+
+def _is_here(project: Project, run: str) -> bool:
+    """Whether a run that is going was started in this work tree, and not in another worktree of the repository."""
+    try:
+        return (project.runs_folder / run / WORKTREE).read_text("ascii") == project.shared.worktree
+    except (OSError, ValueError):
+        return not project.shared.worktree
 
 
 def settle(
@@ -117,17 +128,18 @@ def settle(
     project, before = run.project, run.files
     walked = walk_project(project, run.taken.view.tracked)
     after = walked.files
-    changed = {path: stat for path, stat in after.items() if before.get(path) != stat and stat.kind != "d"}
+    fresh, lost_sight = after.changed(before), before.gone(after)
+    changed = {path: stat for path, stat in fresh.items() if stat.kind != "d"}
     expected = _expected(project, writes)
     inputs = {path: stat for path, stat in changed.items() if not expected(path) and _is_input(run, path, reads)}
-    gone = [path for path in before if path not in after and path in run.taken.entries and not expected(path)]
+    gone = [path for path in lost_sight if run.taken.holds(path) and not expected(path)]
     _report_inputs(run, inputs, gone)
     ignored = matcher(project.settings.outputs.ignore)
     written = {path: stat for path, stat in changed.items() if path not in inputs and not ignored(path)}
     written = {path: stat for path, stat in written.items() if not _is_ours(path)}
-    touched = [path for path in before.keys() | after.keys() if before.get(path) != after.get(path)]
+    touched = [*fresh, *lost_sight]
     roots = [root for root in writes if put or any(inside(path, root) for path in touched)]
-    whole = {path: stat for path, stat in after.items() if any(inside(path, root) for root in roots)}
+    whole = {path: stat for root in roots for path, stat in after.below(root).rows()}
     found = _without_secrets(run, written | whole)
     if not put:
         _report_left_over(run, found)
@@ -213,15 +225,15 @@ def _is_input(run: Going, path: str, reads: Collection[str]) -> bool:
     if path in run.files and any(inside(path, read) for read in reads):
         return True
     if path not in view.code:
-        return path in run.taken.entries
+        return run.taken.holds(path)
     tracked = view.git_tracked is not None and path in view.git_tracked
     return tracked or is_source(path)
 
 
 def _report_inputs(run: Going, inputs: Mapping[str, FileStat], gone: list[str]) -> None:
     now = _record(run, inputs, [])
-    known = run.taken.entries
-    different = [path for path, entry in now.items() if path not in known or known[path].digest != entry.digest]
+    before = {path: run.taken.entry(path) for path in now}
+    different = [path for path, one in before.items() if one is None or one.digest != now[path].digest]
     # An input that was written with the same content may have had another one when it was read.
     run.unsettled = run.unsettled or bool(inputs or gone)
     for paths, did in ((sorted(different), "changed"), (sorted(gone), "disappeared")):

@@ -8,7 +8,7 @@ the operation becomes `done`. Killed before (3): nothing happened. Killed after 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from cloche.analysis.environments import diff_distributions
 from cloche.environments import apply_packages
@@ -19,11 +19,13 @@ from cloche.model.paths import above, decode_path
 from cloche.model.plan import Belongs, PlannedFile
 from cloche.model.tree import EMPTY_DIGEST, Entry, Kind, Located, entry_of
 from cloche.project.interpreters import see_python
+from cloche.project.placed import note_changed
 from cloche.project.project import Project
 from cloche.project.trees import tree_of
 from cloche.store.capture import record_files
 from cloche.store.checkout import apply_files, expand
-from cloche.store.walk import FileStat, os_path, stat_of, walk
+from cloche.store.listing import FileStat
+from cloche.store.walk import os_path, stat_of, walk
 
 
 def perform(
@@ -44,7 +46,9 @@ def perform(
     if files:
         _keep(project, [change.path for change in files])
         effects = (*effects, files_effect(project, files))
-    operation = project.catalog.start_operation(verb, summary, tuple(effects), project.clock(), undoes)
+    operation = project.catalog.start_operation(
+        verb, summary, tuple(effects), project.clock(), undoes, project.shared.worktree
+    )
     try:
         _bring(project, files, effects)
     except BaseException as error:
@@ -53,6 +57,8 @@ def perform(
             project.catalog.drop_operation(operation.number)
         raise
     conclude(project, operation)
+    if files:
+        note_changed(project, [change.path for change in files])
     return operation
 
 
@@ -101,7 +107,7 @@ def present(project: Project, paths: Iterable[str], *, keep: bool = False) -> di
         stat = stat_of(project.root, path)
         if stat is None:
             continue
-        stats |= walk(project.root, path).files if stat.kind == "d" else {path: stat}
+        stats |= dict(walk(project.root, path).files.rows()) if stat.kind == "d" else {path: stat}
     return record_files(project.root, stats, project.store, project.cache, keep=keep)
 
 
@@ -191,6 +197,12 @@ def listing(project: Project, tree: str) -> dict[str, Entry]:
 def files_of(project: Project, item: Located) -> dict[str, Entry]:
     """Every file, link and empty folder of what is on record at a path, by path. Contents are not read."""
     return expand(project.store, entry_of(item), item.path)
+
+
+def towards(project: Project, now: Mapping[str, Entry], wanted: Mapping[str, Entry]) -> list[PathChange]:
+    """Changes from what is there to what is wanted. A file in the way counts, whatever it belongs to."""
+    here = {**in_the_way(project, [path for path in wanted if path not in now]), **now}
+    return [PathChange(path, here.get(path), wanted.get(path)) for path in here.keys() | wanted.keys()]
 
 
 def planned(project: Project, change: PathChange, part: Belongs) -> PlannedFile:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cloche.model.digest import Digest, digest_parts
 from cloche.model.paths import encode_path
-from cloche.model.tree import Entry
 from cloche.project.project import Project
 from cloche.project.trees import entry_at
 from cloche.store.capture import record_files
@@ -33,16 +32,15 @@ def behind_links(project: Project, links: Iterable[str]) -> Digest:
             continue
         root = Path(target).anchor
         start = encode_path(os.path.relpath(target, root).replace(os.sep, "/"))
-        entries = record_files(Path(root), walk(Path(root), start).files, project.store, cache, keep=False)
+        entries = record_files(Path(root), dict(walk(Path(root), start).files.rows()), project.store, cache, keep=False)
         known[target] = entry_at(project, start, entries, keep=False).digest
         pending += [os_path(Path(root), path) for path, entry in entries.items() if entry.kind == "l"]
     # By content, not by place: the same data elsewhere is the same.
     return digest_parts(sorted(known.values())) if known else ""
 
 
-def links_outside(project: Project, entries: Mapping[str, Entry]) -> tuple[str, ...]:
-    """The path texts of the links among `entries` that lead to something outside of the project."""
-    links = [path for path, entry in entries.items() if entry.kind == "l"]
+def links_outside(project: Project, links: Sequence[str]) -> tuple[str, ...]:
+    """The path texts of those links that lead to something outside of the project."""
     root = os.path.realpath(project.root) if links else ""
     return tuple(path for path in links if _leads_out(os.path.realpath(os_path(project.root, path)), root))
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from cloche.errors import Conflict, NotFound
 from cloche.model.changes import PathChange
 from cloche.model.plan import Plan
-from cloche.model.tree import Entry
 from cloche.model.wording import some
 from cloche.project.going import refuse_while_going
-from cloche.project.journal import files_of, in_the_way, perform, planned, present
+from cloche.project.journal import perform, planned
 from cloche.project.project import FOLDER, LOCK_FILE, Project
+from cloche.project.sides import data_towards
 
 
 def to_lock(project: Project, verb: str, *, dry_run: bool = False, careful: bool = False) -> Plan:
@@ -29,7 +27,7 @@ def to_lock(project: Project, verb: str, *, dry_run: bool = False, careful: bool
                 hint=f"`cloche pull` fetches it from a remote; else copy {FOLDER}/ from where it was added",
             )
         for item in project.tracked:
-            changes += towards(project, present(project, [item.path]), files_of(project, item))
+            changes += data_towards(project, item)
         changed = sorted((one for one in changes if one.before != one.after), key=lambda one: one.path)
         files = tuple(planned(project, one, "data") for one in changed)
         plan = Plan(verb, LOCK_FILE, files)
@@ -43,9 +41,3 @@ def to_lock(project: Project, verb: str, *, dry_run: bool = False, careful: bool
             refuse_while_going(project, f"the files that {verb} would change")
             perform(project, verb, f"went back to the data of {LOCK_FILE}", changed)
     return plan
-
-
-def towards(project: Project, now: Mapping[str, Entry], wanted: Mapping[str, Entry]) -> list[PathChange]:
-    """Changes from what is there to what is wanted. A file in the way counts, whatever it belongs to."""
-    here = {**in_the_way(project, [path for path in wanted if path not in now]), **now}
-    return [PathChange(path, here.get(path), wanted.get(path)) for path in here.keys() | wanted.keys()]

@@ -40,7 +40,7 @@ def _name_company(run: Going, others: Sequence[str]) -> None:
 def notice_unrecorded(run: Going, command: Sequence[str] | str, folder: str) -> None:
     """The command names a program text that is no part of the snapshot: most often .gitignore hides it."""
     for path in named_paths(run.project, command, folder):
-        if path in run.taken.view.files and path not in run.taken.entries and is_source(path):
+        if path in run.taken.view.files and not run.taken.holds(path) and is_source(path):
             reasons = {one.path: one.reason for one in run.taken.view.left_out}
             run.notice(
                 "not-recorded",
@@ -52,7 +52,7 @@ def notice_unrecorded(run: Going, command: Sequence[str] | str, folder: str) -> 
 
 def notice_links_outside(run: Going) -> None:
     """Links among the inputs that lead out of the project: what they lead to is not recorded."""
-    links = links_outside(run.project, run.taken.entries)
+    links = links_outside(run.project, run.taken.links)
     if links:
         run.notice(
             "link-outside",

@@ -24,7 +24,7 @@ from cloche.project.project import Project
 from cloche.project.snapshots import Taken
 from cloche.project.trees import entry_at
 from cloche.store.capture import record_files
-from cloche.store.walk import FileStat
+from cloche.store.listing import FileStat
 
 _MAYBE = re.compile(r"\|\||&&|\bif\b|\bcase\b")  # a part of the command may not have been run
 _BLIND = re.compile(r"PYTHONPATH=|\s-[A-Za-z]*[EIS]")
@@ -40,7 +40,7 @@ def earlier_outputs(project: Project, taken: Taken) -> dict[str, Entry]:
     written = taken.view.outputs
     small: dict[str, FileStat] = {}
     large: dict[str, FileStat] = {}
-    for path, stat in taken.view.files.items():
+    for path, stat in taken.view.loose.rows():
         if path in taken.entries or stat.kind == "d" or written.isdisjoint((path, *above(path))):
             continue
         (small if stat.size <= SMALL else large)[path] = stat
@@ -82,8 +82,8 @@ def observe(
 def _observe_changed(run: Going, who: str, spooled: Spooled, stage: Stage | None, made: Collection[str]) -> bool:
     """What was read and then changed, by the command itself (a checkpoint that it goes on from) or by somebody else."""
     view = run.taken.view
-    read = spooled.read_first.keys() & view.files.keys() - run.taken.entries.keys()
-    touched = [path for path in sorted(read) if run.files.get(path) != view.files[path] and _counts(run, path, made)]
+    read = [path for path in sorted(spooled.read_first) if path in view.files and not run.taken.holds(path)]
+    touched = [path for path in read if run.files.get(path) != view.files[path] and _counts(run, path, made)]
     free = None if stage is None else stage.writes
     after = [path for path in touched if not _written_first(run, spooled, path, free)]
     now = present(run.project, [path for path in after if path in run.earlier])
@@ -127,13 +127,14 @@ def _written_first(run: Going, spooled: Spooled, path: str, writes: Sequence[str
 
 def _read(run: Going, reads: frozenset[str], declared: Sequence[str]) -> list[str]:
     view = run.taken.view
-    found = reads & view.files.keys()
+    found = {path for path in reads if path in view.files}
     if declared:
-        found |= {path for path in view.files if any(inside(path, one) for one in declared)}
+        found |= {path for path in view.loose if any(inside(path, one) for one in declared)}
     return [
         path
-        for path in sorted(found - run.taken.entries.keys())
-        if view.files[path].kind != "d"
+        for path in sorted(found)
+        if not run.taken.holds(path)
+        and view.files[path].kind != "d"
         and run.files.get(path) == view.files[path]
         and _counts(run, path, run.outputs.keys())
     ]
@@ -148,7 +149,7 @@ def _counts(run: Going, path: str, made: Collection[str]) -> bool:
 
 def only_read(run: Going, spooled: Spooled) -> frozenset[str]:
     """Inputs that were opened for reading and never for writing: where one of them changed, somebody else did it."""
-    return frozenset(spooled.reads & run.taken.entries.keys() - spooled.writes)
+    return frozenset(path for path in spooled.reads - spooled.writes if run.taken.holds(path))
 
 
 def observed_outputs(run: Going) -> tuple[Output, ...]:

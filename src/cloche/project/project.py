@@ -11,22 +11,25 @@ from pathlib import Path
 
 from cloche.capture.git import GitRepository
 from cloche.catalog.catalog import Catalog
-from cloche.errors import Busy, Conflict, InputError, NewerVersion, NotAProject, SettingsError, StoreError
+from cloche.errors import Busy, InputError, NotAProject, SettingsError, StoreError
 from cloche.model.lock import parse_lock
 from cloche.model.paths import encode_path, is_reserved
 from cloche.model.settings import FILE_NAME, Settings
 from cloche.model.settings_text import parse_settings
 from cloche.model.snapshot import Tracked
+from cloche.project import sharing
 from cloche.project.holding import held
+from cloche.project.sharing import FOLDER, FORMAT, Shared
 from cloche.store.checkout import recover
 from cloche.store.objects import Store
 from cloche.store.stat_cache import StatCache
 
-FOLDER = ".cloche"
+__all__ = ["CATALOG", "FOLDER", "FORMAT", "LOCK", "LOCK_FILE", "NAMES", "Project", "real", "root_of"]
+
 CATALOG = "catalog.db"
 LOCK = "lock"
+NAMES = "names.lock"
 LOCK_FILE = "cloche.lock"
-FORMAT = 1
 
 
 class Project:
@@ -82,8 +85,13 @@ class Project:
 
     @cached_property
     def folder(self) -> Path:
-        """`.cloche/`: store, catalog, caches. Ignored by Git."""
+        """`.cloche/` of this work tree: caches, lock, the journal of a checkout. Ignored by Git."""
         return self.root / FOLDER
+
+    @cached_property
+    def shared(self) -> Shared:
+        """What all worktrees of the repository share: where store, catalog and runs lie. Raises StoreError."""
+        return sharing.shared(self.root)
 
     @cached_property
     def settings(self) -> Settings:
@@ -93,7 +101,7 @@ class Project:
     @cached_property
     def store(self) -> Store:
         """The store of the project."""
-        return Store(self.folder / "store")
+        return Store(self.shared.folder / "store")
 
     @cached_property
     def cache(self) -> StatCache:
@@ -103,12 +111,12 @@ class Project:
     @cached_property
     def catalog(self) -> Catalog:
         """The catalog of the project."""
-        return Catalog(self.folder / CATALOG)
+        return Catalog(self.shared.folder / CATALOG)
 
     def has_lost_catalog(self) -> bool:
         """Whether there is no catalog although there once was one: a store with content cannot be without."""
         try:
-            empty = os.stat(self.folder / CATALOG).st_size == 0
+            empty = os.stat(self.shared.folder / CATALOG).st_size == 0
         except OSError:
             empty = True
         return empty and bool(self.store.pack_names())
@@ -126,14 +134,20 @@ class Project:
     @property
     def runs_folder(self) -> Path:
         """Where runs that are going keep their spool and their lock."""
-        return self.folder / "runs"
+        return self.shared.folder / "runs"
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the project's lock: one verb at a time changes the work tree, `cloche.lock` or tags. Others wait."""
+        """Hold the work tree's lock: one verb at a time changes its files or `cloche.lock`. Others wait."""
         if self.stuck is not None:
             raise self.stuck
         with held(self.folder / LOCK, "another cloche command in this project", wait=60):
+            yield
+
+    @contextlib.contextmanager
+    def naming(self) -> Iterator[None]:
+        """As `writing`, for what changes tags, notes and removals too, which all worktrees share."""
+        with self.writing(), held(self.shared.folder / NAMES, "another cloche command in this repository", wait=60):
             yield
 
     def path_text(self, argument: str, base: Path | None = None) -> str:
@@ -154,21 +168,7 @@ class Project:
 
     def prepare(self) -> None:
         """Create `.cloche/` where it is missing (a fresh clone), and check that this Cloche understands it."""
-        marker = self.folder / "format"
-        try:
-            found = marker.read_text("ascii").strip()
-        except FileNotFoundError:
-            self._create(marker)
-            return
-        except (OSError, ValueError) as error:
-            raise StoreError(f"cannot read {marker}: {error}", hint="type `cloche doctor`") from error
-        if not found.isdigit():
-            raise StoreError(f"{marker} says {found[:20]!r} where a number belongs", hint=f"write {FORMAT} into it")
-        if int(found) > FORMAT:
-            raise NewerVersion(
-                f"{self.folder} has format {found}; this Cloche understands up to {FORMAT}",
-                hint="upgrade cloche, then try again",
-            )
+        sharing.prepare(self.root, self.random(4))
 
     def settle(self) -> None:
         """Take back what a checkout that was killed half-way did to the work tree, and drop its operation."""
@@ -180,22 +180,10 @@ class Project:
                 self.stuck = error
                 return
             if taken_back:
-                for operation in self.catalog.operations(1):
+                for operation in self.catalog.operations(1, worktree=self.shared.worktree):
                     if operation.state == "started":
                         self.catalog.drop_operation(operation.number)
                         self.taken_back = operation.summary
-
-    def _create(self, marker: Path) -> None:
-        try:
-            self.folder.mkdir(exist_ok=True)
-            (self.folder / ".gitignore").write_text("*\n", "ascii")
-            for name in ("store", "cache", "runs", "tmp"):
-                (self.folder / name).mkdir(exist_ok=True)
-            marker.write_text(f"{FORMAT}\n", "ascii")
-        except FileExistsError as error:
-            raise Conflict(f"{self.folder} is a file", hint="move it away: Cloche keeps its store there") from error
-        except OSError as error:
-            raise StoreError(f"cannot create {self.folder}: {error}", hint="make the folder writable") from error
 
     def _text(self, name: str) -> str:
         try:

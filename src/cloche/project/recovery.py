@@ -64,10 +64,12 @@ def _folders(place: Path) -> list[Path]:
 
 
 def cut_off(project: Project) -> list[Operation]:
-    """Operations that began and were never finished, because Cloche was killed; newest first. One that is still going
-    is none of them. One whose files are all as it wanted them is finished here, and one that changed none is dropped.
+    """Operations that began in this work tree and were never finished, because Cloche was killed; newest first. One
+    that is still going is none of them. One whose files are all as it wanted them is finished here, and one that
+    changed none is dropped.
     """
-    found = [one for one in project.catalog.operations(50) if one.state == "started" and not one.undone]
+    newest = project.catalog.operations(50, worktree=project.shared.worktree)
+    found = [one for one in newest if one.state == "started" and not one.undone]
     if found:
         try:
             with held(project.folder / LOCK, "another cloche command"):

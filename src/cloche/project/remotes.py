@@ -133,8 +133,7 @@ def new_format(project: Project) -> bytes:
 
 
 def _refuse_inside(project: Project, address: Address) -> None:
-    inside = os.path.join(os.path.realpath(project.root), FOLDER)
-    if os.path.realpath(address.path).startswith(inside):
+    if os.path.realpath(address.path + os.sep).startswith(os.path.realpath(project.folder)):
         raise UsageError(f"{address.path} is the store of this project itself", hint="name another folder")
     if os.path.exists(address.path) and not os.path.isdir(address.path):
         raise Conflict(f"{address.path} is a file", hint="name a folder, which is made where there is none")

@@ -11,12 +11,16 @@ from cloche.model.environment import Environment
 from cloche.model.paths import inside
 from cloche.model.run import Run
 from cloche.model.snapshot import Snapshot, Tracked
-from cloche.model.tree import Entry
-from cloche.project.journal import files_of, listing, present
+from cloche.model.tree import Entry, Located, entry_of
+from cloche.project.journal import files_of, in_the_way, listing, present
 from cloche.project.project import Project
 from cloche.project.revisions import WORK_TREE, find_run
 from cloche.project.snapshots import Progress, Taken, take
 from cloche.project.view import View, look
+from cloche.store.capture import record_path
+from cloche.store.recorded import Recorded
+from cloche.store.tree_diff import Opener, diff_trees
+from cloche.store.walk import walk
 
 
 @dataclass(frozen=True)
@@ -131,11 +135,38 @@ def command_of(project: Project, run: Run | None) -> tuple[str, ...] | str:
     return "\n".join(stage.run for stage in project.settings.stages.values())
 
 
+def data_changes(project: Project, first: Side, second: Side, path: str) -> tuple[PathChange, ...]:
+    """The files of a tracked data path that differ between two sides."""
+    (before, opens), (after, opens_other) = (_data_root(project, one, path) for one in (first, second))
+    return tuple(diff_trees(path, before, after, (opens, opens_other)))
+
+
+def data_towards(project: Project, item: Located, now: Recorded | None = None) -> list[PathChange]:
+    """Changes from what lies at a data path to what is on record for it. A whole folder that is not there comes as
+    one change. A file that stands where a folder above has to be counts, too. now: what lies there, if that is known.
+    """
+    if now is None:
+        files = walk(project.root, item.path).files
+        now = record_path(project.root, item.path, files, project.store, project.cache, keep=False)
+    opener = now.tree, lambda _, folder: project.store.read_tree(folder.digest)
+    changes = list(diff_trees(item.path, now.entry, entry_of(item), opener, whole=True))
+    blocking = in_the_way(project, [item.path]) if now.entry is None else {}
+    return changes + [PathChange(path, entry, None) for path, entry in blocking.items()]
+
+
+def _data_root(project: Project, of: Side, path: str) -> tuple[Entry | None, Opener]:
+    if of.taken is not None and path in of.taken.data:
+        recorded = of.taken.data[path]
+        return recorded.entry, recorded.tree
+    item = of.data.get(path)
+    return None if item is None else entry_of(item), lambda _, folder: project.store.read_tree(folder.digest)
+
+
 def data_files(project: Project, of: Side, path: str) -> dict[str, Entry]:
     """Every file of a tracked data path on one side, by path."""
     item = of.data.get(path)
     if item is None:
         return {}
     if of.taken is not None:
-        return {name: of.taken.entries[name] for name in of.taken.view.data[path]}
+        return of.taken.data[path].everything()
     return files_of(project, item)

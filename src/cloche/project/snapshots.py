@@ -15,9 +15,10 @@ from cloche.model.tree import Entry
 from cloche.model.values import Value
 from cloche.project.interpreters import see
 from cloche.project.project import FOLDER, LOCK_FILE, Project
-from cloche.project.trees import entry_at, tree_of
+from cloche.project.trees import tree_of
 from cloche.project.view import View, look
-from cloche.store.capture import record_files
+from cloche.store.capture import record_files, record_path
+from cloche.store.recorded import Recorded
 from cloche.store.walk import stat_of
 
 Progress = Callable[[int, int], None]
@@ -25,13 +26,30 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Taken:
-    """A snapshot with what it was made from. entries: digests of every input file by path."""
+    """A snapshot with what it was made from. entries: what each file of code and config is, by path; data: what lies at
+    each tracked data path."""
 
     snapshot: Snapshot
     environment: Environment
     machine: Machine
     view: View
     entries: dict[str, Entry]
+    data: dict[str, Recorded]
+
+    def entry(self, path: str) -> Entry | None:
+        """What an input is: a file of code, data or config."""
+        found = self.entries.get(path)
+        return found or next((one[path] for one in self.data.values() if path in one), None)
+
+    def holds(self, path: str) -> bool:
+        """Whether a path is one of the inputs."""
+        return self.entry(path) is not None
+
+    @property
+    def links(self) -> list[str]:
+        """The inputs that are symbolic links."""
+        loose = [path for path, entry in self.entries.items() if entry.kind == "l"]
+        return loose + [path for one in self.data.values() for path in one.files.links()]
 
     @property
     def python(self) -> str:
@@ -60,12 +78,24 @@ def take(
     view = view or look(project)
     if strict:
         refuse_missing(project, view)
-    entries = record_files(project.root, view.inputs, project.store, project.cache, keep=keep, progress=progress)
-    view = view.without(view.inputs.keys() - entries.keys())
+    loose = view.code | view.config
+    entries = record_files(project.root, loose, project.store, project.cache, keep=keep, progress=progress)
+    recorded = {
+        path: record_path(project.root, path, files, project.store, project.cache, keep=keep, progress=progress)
+        for path, files in sorted(view.data.items())
+    }
+    lost = [path for path, one in recorded.items() if one.entry is None]
+    view = view.without({*(loose.keys() - entries.keys()), *lost})
     if strict:
         refuse_missing(project, view)
     code = _code(project, view, entries, keep)
-    data = Data(tuple(_tracked(project, path, files, entries, keep) for path, files in sorted(view.data.items())))
+    data = Data(
+        tuple(
+            Tracked(path, one.entry.kind, one.entry.digest, one.entry.size, one.entry.count)
+            for path, one in recorded.items()
+            if one.entry is not None
+        )
+    )
     config = _config(view, entries)
     if values:
         said = read_config(project.root, project.settings, overrides).values
@@ -73,7 +103,7 @@ def take(
     environment, machine = see(project, command, folder)
     project.cache.save()
     snapshot = Snapshot(code, data, config, environment.digest)
-    return Taken(snapshot, environment, machine, view, entries)
+    return Taken(snapshot, environment, machine, view, entries, recorded)
 
 
 def refuse_missing(project: Project, view: View) -> None:
@@ -115,13 +145,6 @@ def _is_dirty(project: Project, view: View) -> bool:
     inputs = view.code.keys() | view.config.keys() | {LOCK_FILE}
     changed = project.git.changed() if project.git is not None else ()
     return any(path in inputs or stat_of(project.root, path) is None for path in changed)
-
-
-def _tracked(
-    project: Project, path: str, files: Mapping[str, object], entries: Mapping[str, Entry], keep: bool
-) -> Tracked:
-    entry = entry_at(project, path, {name: entries[name] for name in files}, keep=keep)
-    return Tracked(path, entry.kind, entry.digest, entry.size, entry.count)
 
 
 def _config(view: View, entries: Mapping[str, Entry]) -> Config:

@@ -173,7 +173,7 @@ def observed_reads(
         code = key.whole_code and path in view.code
         config = path in view.config and (bool(stage.params) or not _is_narrow(stage))
         if not (covered or code or config):
-            entry = run.taken.entries.get(path) or present(run.project, [path]).get(path)
+            entry = run.taken.entry(path) or present(run.project, [path]).get(path)
             if entry is not None:
                 seen[path] = entry.digest
     return seen

@@ -11,7 +11,8 @@ from cloche.capture.config import config_files
 from cloche.model.paths import decode_path, inside, is_reserved
 from cloche.model.snapshot import LeftOut, Tracked
 from cloche.project.project import FOLDER, Project
-from cloche.store.walk import FileStat, Walked, stat_of, walk
+from cloche.store.listing import Files, FileStat
+from cloche.store.walk import Walked, stat_of, walk
 
 # Folders that tools make and that no one calls part of the project. Tracked data inside them is seen all the same.
 SKIPPED = frozenset(
@@ -27,14 +28,15 @@ ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
 class View:
     """The work tree at one moment.
 
-    files: every file, link and empty folder that was looked at. code, data, config: those that belong to an input;
-    data by tracked path. missing: tracked data paths that are not there. git_tracked: what Git tracks, None without
-    Git.
+    files: every file, link and empty folder that was looked at; loose: those that are no tracked data. code, data,
+    config: those that belong to an input; data by tracked path. missing: tracked data paths that are not there.
+    git_tracked: what Git tracks, None without Git.
     """
 
-    files: dict[str, FileStat]
+    files: Files
+    loose: Files
     code: dict[str, FileStat]
-    data: dict[str, dict[str, FileStat]]
+    data: dict[str, Files]
     config: dict[str, FileStat]
     tracked: tuple[Tracked, ...]
     missing: tuple[str, ...] = ()
@@ -46,25 +48,16 @@ class View:
     branch: str = ""
     outputs: frozenset[str] = field(default=frozenset())
 
-    @property
-    def inputs(self) -> dict[str, FileStat]:
-        """Code, data and config together."""
-        merged = dict(self.code)
-        for files in self.data.values():
-            merged |= files
-        return merged | self.config
-
     def without(self, gone: Collection[str]) -> View:
-        """The same moment, but for files that were gone when they were to be read."""
+        """The same moment, but for code, config and whole data paths that were gone when they were to be read."""
         if not gone:
             return self
-        data = {path: _less(files, gone) for path, files in self.data.items()}
         return replace(
             self,
             code=_less(self.code, gone),
             config=_less(self.config, gone),
-            data={path: files for path, files in data.items() if files},
-            missing=(*self.missing, *(path for path, files in data.items() if not files)),
+            data={path: files for path, files in self.data.items() if path not in gone},
+            missing=(*self.missing, *(path for path in self.data if path in gone)),
         )
 
 
@@ -72,14 +65,15 @@ def look(project: Project) -> View:
     """Look at the whole work tree."""
     tracked = project.tracked
     walked = walk_project(project, tracked)
-    data = {item.path: _below(walked.files, project, item.path) for item in tracked}
+    data = {item.path: walked.files.below(item.path) for item in tracked}
+    loose = walked.files.outside(data)
     config = {path: walked.files.get(path) for path in config_files(project.root, project.settings)}
     found_config = {path: stat for path, stat in config.items() if stat is not None}
     git_tracked = frozenset(project.git.tracked()) if project.git is not None else None
     written = frozenset(project.catalog.output_paths()) - (git_tracked or frozenset())
     sorted_out = classify(
         project.root,
-        _candidates(project, walked.files, git_tracked),
+        _candidates(project, walked.files, loose, git_tracked),
         project.settings,
         data=[item.path for item in tracked],
         config=list(found_config),
@@ -89,6 +83,7 @@ def look(project: Project) -> View:
     commit, branch = project.git.head() if project.git is not None else ("", "")
     return View(
         files=walked.files,
+        loose=loose,
         code={path: stat for path in sorted_out.code if (stat := _stat(project, walked.files, path)) is not None},
         data={path: files for path, files in data.items() if files},
         config=found_config,
@@ -108,10 +103,10 @@ def _less(files: Mapping[str, FileStat], gone: Collection[str]) -> dict[str, Fil
     return {path: stat for path, stat in files.items() if path not in gone}
 
 
-def _candidates(project: Project, files: Mapping[str, FileStat], git_tracked: Collection[str] | None) -> list[str]:
+def _candidates(project: Project, files: Files, loose: Files, git_tracked: Collection[str] | None) -> list[str]:
     """Files that may be code: what Git would track, or without Git everything that was walked."""
     if project.git is None:
-        return plain_candidates(path for path, stat in files.items() if stat.kind != "d")
+        return plain_candidates(path for path, stat in loose.rows() if stat.kind != "d")
     known = git_tracked or ()
     # A tracked file in a folder that was not walked (a committed node_modules) counts; an untracked one does not.
     found = [path for path in project.git.candidates() if path in files or path in known]
@@ -140,10 +135,3 @@ def walk_project(project: Project, tracked: tuple[Tracked, ...]) -> Walked:
 def _is_foreign(folder: str) -> bool:
     """Whether a folder is a virtual environment or a project of its own."""
     return any(os.path.exists(os.path.join(folder, mark)) for mark in (*ENVIRONMENT_MARKS, FOLDER))
-
-
-def _below(files: Mapping[str, FileStat], project: Project, path: str) -> dict[str, FileStat]:
-    if path in files:
-        return {path: files[path]}
-    prefix = path + "/"
-    return {name: stat for name, stat in files.items() if name.startswith(prefix)}

@@ -24,6 +24,7 @@ from cloche.store.moves import Moves, Staged, order
 from cloche.store.objects import Store
 from cloche.store.stat_cache import StatCache
 from cloche.store.survey import Survey, survey, with_execute
+from cloche.store.tree_staging import Written, write_tree
 from cloche.store.walk import os_path
 
 Progress = Callable[[int, int], None]
@@ -44,8 +45,9 @@ def apply_files(
     """Bring each path from `change.before` to `change.after`. Paths that are there already are left alone.
 
     Files are replaced whole, keep their permission bits but for the execute bit, and stay readable under their name all
-    the time. Folders that become empty go, unless a change asks for them. progress: told the bytes written so far and
-    those to write in all.
+    the time. Folders that become empty go, unless a change asks for them. A whole folder (a change whose `after` is a
+    tree that holds something) comes only where nothing is, and by one renaming. progress: told the bytes written so far
+    and those to write in all.
 
     Raises Conflict (a path is not as `before` says, or something unrecorded or a link is in the way), DiskFull, Damaged
     and NotFound (content is not in the store), InputError (unsafe path), Busy (another checkout is going), StoreError.
@@ -54,9 +56,11 @@ def apply_files(
     disk = fs or FileSystem()
     with _exclusive(root, disk), _translated("put files back"):
         Journal(root, disk).settle()
-        _apply(root, survey(root, changes, cache), store, disk, progress)
+        known = _Known(root, cache)
+        _apply(root, survey(root, changes, cache), store, disk, progress, known)
     for change in changes:
         cache.forget(change.path)
+    known.remember()
     cache.save()
 
 
@@ -106,7 +110,33 @@ def expand(store: Store, entry: Entry, path: str) -> dict[str, Entry]:
     return found
 
 
-def _apply(root: Path, todo: Survey, store: Store, fs: FileSystem, progress: Progress | None) -> None:
+class _Known:
+    """What the stat cache may know of new content once it is in its place: nobody could touch it before."""
+
+    def __init__(self, root: Path, cache: StatCache) -> None:
+        self._root = root
+        self._cache = cache
+        self._folders: list[tuple[str, list[Written]]] = []
+
+    def start(self) -> None:
+        """Begin again: what was staged so far is not used."""
+        self._folders.clear()
+
+    def folder(self, path: str) -> list[Written]:
+        """Where to note the folders that are written for a whole new folder at a path text."""
+        written: list[Written] = []
+        self._folders.append((path, written))
+        return written
+
+    def remember(self) -> None:
+        """Tell the cache."""
+        for path, folders in self._folders:
+            for one in folders:
+                if one.row.marks:
+                    self._cache.put_folder(f"{path}/{one.at}" if one.at else path, one.row)
+
+
+def _apply(root: Path, todo: Survey, store: Store, fs: FileSystem, progress: Progress | None, known: _Known) -> None:
     journal = Journal(root, fs)
     for beside in (False, True):
         moves = order(root, todo, beside=beside)
@@ -115,7 +145,8 @@ def _apply(root: Path, todo: Survey, store: Store, fs: FileSystem, progress: Pro
         _check_room(moves, fs)
         try:
             journal.begin(moves.steps)
-            _stage(moves, store, fs, progress)
+            known.start()
+            _stage(moves, store, fs, progress, known)
             journal.carry_out(moves.steps)
         except BaseException as error:
             finished = _take_back(journal) == "done"
@@ -154,12 +185,17 @@ def _check_room(moves: Moves, fs: FileSystem) -> None:
             )
 
 
-def _stage(moves: Moves, store: Store, fs: FileSystem, progress: Progress | None) -> None:
+def _stage(moves: Moves, store: Store, fs: FileSystem, progress: Progress | None, known: _Known) -> None:
     total = sum(staged.entry.size for staged in moves.staged)
-    each = len(moves.staged) <= MANY
+    each = sum(staged.entry.count for staged in moves.staged) <= MANY
     done = 0
     for staged in moves.staged:
-        for size in _write(staged, store, fs, durable=each):
+        if staged.entry.kind == "d":
+            folder = known.folder(staged.target)
+            pieces = write_tree(store, staged.entry, staged.path, fs, folder, durable=each)
+        else:
+            pieces = _write(staged, store, fs, durable=each)
+        for size in pieces:
             done += size
             if progress is not None:
                 progress(min(done, total), total)

@@ -116,12 +116,13 @@ class FileSystem:
             self.mkdir(path)
         self.sync_folder(above)
 
-    def write_file(self, path: str, data: bytes, *, durable: bool = True) -> None:
+    def write_file(self, path: str, data: bytes | tuple[bytes, ...], *, durable: bool = True) -> None:
         """Create a file that must not exist yet, whole. On failure it is taken away again."""
         fd = self.create(path)
         try:
             try:
-                self.write(fd, data)
+                for part in data if isinstance(data, tuple) else (data,):
+                    self.write(fd, part)
                 if durable:
                     self.sync(fd)
             finally:
@@ -130,7 +131,7 @@ class FileSystem:
             self.discard(path)
             raise
 
-    def replace_file(self, path: str, data: bytes, *, durable: bool = True) -> None:
+    def replace_file(self, path: str, data: bytes | tuple[bytes, ...], *, durable: bool = True) -> None:
         """Put a whole file in place of what is there, or leave that untouched."""
         beside = f"{path}.{token()}.tmp"
         self.write_file(beside, data, durable=durable)

@@ -70,13 +70,15 @@ def open_frame(data: bytes, place: Place, decompressor: codec.Decompressor) -> b
 
     Raises Damaged where any byte of the frame is not as it was written.
     """
-    if len(data) != HEADER.size + place.stored or read_header(data, place.offset) != place._replace(pack=0):
-        raise Damaged(f"the frame of {place.digest.hex()[:12]} is not where the index says")
-    content = decompressor.decompress(data[HEADER.size :], place.codec, place.raw)
-    if place.kind == RECIPE:
-        check_recipe(content, place.digest)
-    elif blake3(content).digest() != place.digest:
-        raise Damaged(f"the stored bytes of {place.digest.hex()[:12]} do not match their digest")
+    digest, _, stored, raw, kind, how, _ = place
+    expected = HEADER.pack(kind, how, digest, stored, raw)
+    if len(data) != HEADER.size + stored or not data.startswith(expected):
+        raise Damaged(f"the frame of {digest.hex()[:12]} is not where the index says")
+    content = decompressor.decompress(data[HEADER.size :], how, raw)
+    if kind == RECIPE:
+        check_recipe(content, digest)
+    elif blake3(content).digest() != digest:
+        raise Damaged(f"the stored bytes of {digest.hex()[:12]} do not match their digest")
     return content
 
 

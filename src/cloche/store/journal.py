@@ -5,13 +5,13 @@
 | file | what |
 |---|---|
 | `journal` | the list of steps. Written first: while only it is there, no file of the user has been touched |
-| `moving` | inode, size and time of every staged file. Written when all new content is complete on the disk |
+| `moving` | inode, size and time of every staged file; the size of a whole folder is the time of writing this |
 | `done` | empty. Written after the last step: what is left to do is to clean up |
 | `0`, `1` ... | staged content; `0.old`, `1.old` ... what was at the path before |
 
-`Journal.settle` reads them after a failure or in a later process: it takes all steps back, or after `done` cleans up.
-A file that somebody changed since is never touched. Staged files lie beside their target, under hidden names, where
-that is on another disk.
+`moving` is written when all new content is complete on the disk. `Journal.settle` reads them after a failure or in a
+later process: it takes all steps back, or after `done` cleans up. A file that somebody changed since is never touched.
+Staged files lie beside their target, under hidden names, where that is on another disk.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import contextlib
 import errno
 import os
 import stat as modes
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -92,7 +93,7 @@ class Journal:
                 self._drop(step.staged, step.kept)
         left = os.listdir(self.folder)
         for name in sorted(left, key=lambda name: name == "done"):  # `done` goes last: it says not to take back
-            self._fs.unlink(self._named(name))
+            self._discard(self._named(name))
         return "done" if done else "nothing" if steps is None else "taken back"
 
     def _path(self, text: str) -> str:
@@ -120,7 +121,18 @@ class Journal:
         """Remove what lies beside its target; the rest goes with the folder."""
         for path in paths:
             if path and not path.startswith(FOLDER) and os.path.lexists(self._path(path)):
-                self._fs.unlink(self._path(path))
+                self._discard(self._path(path))
+
+    def _discard(self, path: str) -> None:
+        """Remove a file or link, or a whole folder that was staged."""
+        if os.path.islink(path) or not os.path.isdir(path):
+            self._fs.unlink(path)
+            return
+        for folder, folders, files in os.walk(path, topdown=False):
+            links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+            for name in (*files, *links):
+                self._fs.unlink(os.path.join(folder, name))
+            self._fs.rmdir(folder)
 
     # One step
 
@@ -157,7 +169,7 @@ class Journal:
         path = os_path(self._root, step.path)
         if step.act == "place":
             if not os.path.lexists(self._path(step.staged)) and _is_at(path, placed):
-                self._fs.unlink(path)
+                self._fs.rename(path, self._path(step.staged))  # a whole folder is taken apart where nobody sees it
         elif step.act in ("swap", "remove"):
             kept = self._path(step.kept)
             if os.path.lexists(kept) and (not os.path.lexists(path) or _is_at(path, placed)):
@@ -184,11 +196,27 @@ class Journal:
 
 
 def _identity(path: str) -> Identity:
+    """Of a file: inode, size, time. Of a whole folder: inode, the time now, time of its own listing."""
     found = os.lstat(path)
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    size = time.time_ns() if modes.S_ISDIR(found.st_mode) else found.st_size
+    return found.st_ino, size, found.st_mtime_ns
 
 
 def _is_at(path: str, placed: Identity | None) -> bool:
+    """Whether what was placed at a path is there, and nobody touched it since."""
+    if placed is None:
+        return False
     with contextlib.suppress(OSError):
-        return placed is not None and _identity(path) == placed
+        found = _identity(path)
+        if os.path.isdir(path) and not os.path.islink(path):
+            return (found[0], found[2]) == (placed[0], placed[2]) and _newest_below(path) <= placed[1]
+        return found == placed
     return False
+
+
+def _newest_below(folder: str) -> int:
+    """The newest change time of anything below a folder."""
+    newest = 0
+    for at, folders, files in os.walk(folder):
+        newest = max([newest, *(os.lstat(os.path.join(at, name)).st_ctime_ns for name in (*folders, *files))])
+    return newest

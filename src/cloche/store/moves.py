@@ -20,14 +20,18 @@ from cloche.store.walk import os_path
 
 
 class Staged(NamedTuple):
-    """Content to be complete on the disk before anything moves. path: OS path of the staged file. mode: permission bits
-    of the file that it replaces; None where there is none. disk: number of the disk it is on. folder: OS path there."""
+    """Content to be complete on the disk before anything moves.
+
+    path: OS path of the staged file or whole folder. mode: permission bits of the file that it replaces; None where
+    there is none. disk: number of the disk it is on. folder: OS path there. target: path text of where it goes.
+    """
 
     path: str
     entry: Entry
     mode: int | None
     disk: int
     folder: str
+    target: str = ""
 
 
 class Moves(NamedTuple):
@@ -146,7 +150,7 @@ class _Staging:
 
     def placing(self, placed: Placed) -> Step:
         name, disk, folder = self._name(placed.path)
-        self.staged.append(Staged(os_path(self._root, name), placed.entry, placed.old_mode, disk, folder))
+        self.staged.append(Staged(os_path(self._root, name), placed.entry, placed.old_mode, disk, folder, placed.path))
         if placed.taken:
             return Step("swap", placed.path, staged=name, kept=f"{name}.old")
         return Step("place", placed.path, staged=name)

@@ -18,9 +18,10 @@ from blake3 import blake3
 from cloche.errors import ClocheError, Damaged, NotFound, StoreError
 from cloche.model.digest import Digest
 from cloche.model.tree import Tree, decode_tree
-from cloche.store.codec import Compressor
 from cloche.store.filesystem import FileSystem, disk_error
+from cloche.store.frame_queue import Frame, FrameQueue
 from cloche.store.frames import CONTENT, Place
+from cloche.store.listing import FileStat
 from cloche.store.pack_writer import PackWriter
 from cloche.store.packs import Packs
 from cloche.store.reading import Taken, Takers, take
@@ -34,7 +35,6 @@ from cloche.store.recipes import (
     decode_recipe,
     encode_recipe,
 )
-from cloche.store.walk import FileStat
 
 _DOCTOR = "`cloche doctor` lists what is affected"
 
@@ -85,6 +85,14 @@ class Store:
                 yield payload
             else:
                 yield from self._assemble(digest, decode_recipe(payload))
+
+    def pieces(self, raw: bytes) -> Iterable[bytes]:
+        """Content by its raw digest, as `stream` gives it; what is small without any detour."""
+        try:
+            payload, kind = self._frame(raw)
+        except OSError as error:
+            raise disk_error(error, "read from the store") from error
+        return (payload,) if kind == CONTENT else self._assemble(raw.hex(), decode_recipe(payload))
 
     def is_sound(self, digest: Digest) -> bool:
         """Whether content can be read, every byte as it was."""
@@ -193,9 +201,8 @@ class Writer:
 
     def __init__(self, packs: Packs, out: PackWriter) -> None:
         self._packs = packs
-        self._out = out
+        self._out = FrameQueue(out)
         self._added: set[bytes] = set()
-        self._compressor: Compressor | None = None
         self._failed = False
 
     def __enter__(self) -> Writer:
@@ -209,14 +216,20 @@ class Writer:
 
     def add_bytes(self, data: bytes) -> Digest:
         """Store some bytes; their digest. Raises DiskFull, StoreError."""
+        if len(data) <= SMALL:
+            return self.add_small(data).hex()
         digest = blake3(data).digest()
         if not self._holds(digest):
-            if len(data) <= SMALL:
-                self._append(digest, data, self._fresh_compressor())
-            else:
-                average = average_for(len(data))
-                self._cut((bytes(chunk.data) for chunk in cutter(average).cut_buf(data)), average)
+            average = average_for(len(data))
+            self._cut((bytes(chunk.data) for chunk in cutter(average).cut_buf(data)), average)
         return digest.hex()
+
+    def add_small(self, data: bytes) -> bytes:
+        """Store at most 64 KiB; the raw digest. Raises DiskFull, StoreError."""
+        digest = blake3(data).digest()
+        if digest not in self._added and not self._packs.holds(digest):
+            self._put(CONTENT, digest, data, first=True)
+        return digest
 
     def add_tree(self, data: bytes) -> Digest:
         """Store the canonical bytes of a tree (`model.tree`); its digest."""
@@ -252,33 +265,28 @@ class Writer:
 
     def _cut(self, chunks: Iterable[bytes], average: int, progress: Callable[[int], None] | None = None) -> Taken:
         whole = blake3()
-        compressor = self._fresh_compressor()
         rows: list[bytes] = []
         length = 0
         for chunk in chunks:
             digest = blake3(chunk).digest()
             whole.update(chunk)
             rows.append(chunk_row(digest, len(chunk)))
-            length += len(chunk)
             if not self._holds(digest):
-                self._append(digest, chunk, compressor)
+                self._put(CONTENT, digest, chunk, first=not length)
+            length += len(chunk)
             if progress is not None:
                 progress(length)
         digest = whole.digest()
         if not self._holds(digest):
             payload = encode_recipe(digest, Recipe(average, length, b"".join(rows)))
-            self._write(RECIPE, b"r", digest, payload, len(payload))
+            self._put(RECIPE, digest, payload)
         return Taken(digest.hex(), length)
 
-    def _append(self, digest: bytes, data: bytes, compressor: Compressor) -> None:
-        how, payload = compressor.compress(data)
-        self._write(CONTENT, how, digest, payload, len(data))
-
-    def _write(self, kind: bytes, how: bytes, digest: bytes, payload: bytes, raw: int) -> None:
+    def _put(self, kind: bytes, digest: bytes, data: bytes, *, first: bool = False) -> None:
         if self._failed:
             raise StoreError("the store could not be written to", hint="run it again")
         try:
-            self._out.append(kind, how, digest, payload, raw)
+            self._out.put(Frame(kind, digest, data, first))
         except OSError as error:
             self._failed = True
             raise disk_error(error, "write to the store") from error
@@ -299,12 +307,6 @@ class Writer:
                 if place.kind == RECIPE:
                     return decode_recipe(self._packs.read(place)).average
         return None
-
-    def _fresh_compressor(self) -> Compressor:
-        if self._compressor is None:
-            self._compressor = Compressor()
-        self._compressor.start()
-        return self._compressor
 
     def _commit(self) -> None:
         try:

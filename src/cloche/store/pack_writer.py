@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from cloche.store import index
 from cloche.store.filesystem import FileSystem, token
-from cloche.store.frames import HEADER, MAGIC, PACK_LIMIT, Place, write_header
+from cloche.store.frames import HEADER, MAGIC, PACK_LIMIT, write_header
 from cloche.store.locks import Lock, try_lock
 
 _BUFFER = 1 << 20
@@ -59,13 +59,12 @@ class PackWriter:
             self._seal()
         if self._fd < 0:
             self._open()
-        place = Place(digest, self._size, len(payload), raw, kind, how)
-        self._records.append(index.encode_record(place))
-        self._put(write_header(kind, how, digest, len(payload), raw), payload)
+        stored = len(payload)
+        self._records.append(index.RECORD.pack(digest, self._size, stored, raw, kind, how))
+        self._put(length, write_header(kind, how, digest, stored, raw), payload)
 
-    def _put(self, *parts: bytes) -> None:
+    def _put(self, length: int, *parts: bytes) -> None:
         self._buffer += parts
-        length = sum(map(len, parts))
         self._size += length
         self._buffered += length
         if self._buffered >= _BUFFER:
@@ -84,7 +83,7 @@ class PackWriter:
         self._path = self._name("pack")
         self._made.append(self._path)
         self._fd = self._fs.create(self._path)
-        self._put(MAGIC)
+        self._put(len(MAGIC), MAGIC)
 
     def _begin(self) -> None:
         self._fs.make_folders(self._tmp)

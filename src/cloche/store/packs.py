@@ -24,6 +24,7 @@ _ROW = struct.Struct("<32sIIIccI")
 _NUMBER = struct.Struct("<I")
 _OPEN_FILES = 16
 _BLOCK = 1 << 20
+_HAS_PREAD = hasattr(os, "pread")
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -119,9 +120,10 @@ class Packs:
         """The payload of a frame, proven. Raises Damaged, or FileNotFoundError where the pack is gone."""
         if place.pack >= len(self._names):
             raise FileNotFoundError
-        name = self._names[place.pack]
         try:
-            fd = self._files.get(name, self.path(name))
+            fd = self._files.get(place.pack)
+            if fd is None:
+                fd = self._files.open(place.pack, self.path(self._names[place.pack]))
             data = _read_at(fd, HEADER.size + place.stored, place.offset)
         except FileNotFoundError:
             raise
@@ -131,7 +133,7 @@ class Packs:
             return open_frame(data, place, self._decompressor())
         except Damaged as error:
             raise Damaged(
-                f"{error.message} (pack {name[:12]})", hint="`cloche doctor` lists what is affected"
+                f"{error.message} (pack {self._names[place.pack][:12]})", hint="`cloche doctor` lists what is affected"
             ) from None
 
     def _decompressor(self) -> Decompressor:
@@ -176,17 +178,20 @@ class _OpenFiles:
     """The packs that were read last, open. They close with the object."""
 
     def __init__(self) -> None:
-        self._open: OrderedDict[str, int] = OrderedDict()
+        self._open: OrderedDict[int, int] = OrderedDict()
+        self._last = -1
 
-    def get(self, name: str, path: str) -> int:
-        fd = self._open.get(name)
-        if fd is None:
-            fd = os.open(path, _READ)
-            self._open[name] = fd
-            if len(self._open) > _OPEN_FILES:
-                os.close(self._open.popitem(last=False)[1])
-        else:
-            self._open.move_to_end(name)
+    def get(self, number: int) -> int | None:
+        if number != self._last and number in self._open:
+            self._open.move_to_end(number)
+            self._last = number
+        return self._open.get(number)
+
+    def open(self, number: int, path: str) -> int:
+        fd = self._open[number] = os.open(path, _READ)
+        self._last = number
+        if len(self._open) > _OPEN_FILES:
+            os.close(self._open.popitem(last=False)[1])
         return fd
 
     def close(self) -> None:
@@ -236,7 +241,7 @@ def _digest_of(fd: int) -> blake3:
 
 
 def _read_at(fd: int, length: int, offset: int) -> bytes:
-    if hasattr(os, "pread"):
+    if _HAS_PREAD:
         data = os.pread(fd, length, offset)
     else:
         os.lseek(fd, offset, os.SEEK_SET)

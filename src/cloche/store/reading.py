@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat as modes
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,7 +15,8 @@ from cloche.errors import ChangedWhileReading, ClocheError, DiskFull, InputError
 from cloche.model.digest import Digest
 from cloche.model.paths import encode_path
 from cloche.store.filesystem import disk_error
-from cloche.store.walk import FileStat, file_stat
+from cloche.store.listing import FileStat
+from cloche.store.walk import file_stat, stat_record
 
 # Seconds to wait before each attempt: long enough for a program to finish writing a small file.
 _PAUSES = (0.0, 0.005, 0.02, 0.1, 0.25)
@@ -65,6 +67,28 @@ def take(path: str, stat: FileStat, takers: Takers) -> tuple[Digest, FileStat]:
     raise ChangedWhileReading(
         f"{encode_path(path)} kept changing while it was read", hint="wait until the program that writes it is done"
     )
+
+
+def read_small(path: str, limit: int) -> tuple[bytes, bytes] | None:
+    """The bytes of a regular file of at most `limit` that stood still, and its stat record. None for anything else and
+    for whatever went wrong: `take` finds out and says what. Written for the speed of 100,000 files in a row."""
+    try:
+        fd = os.open(path, _FLAGS)
+    except OSError:
+        return None
+    try:
+        before = os.fstat(fd)
+        size = before.st_size
+        if size > limit or not modes.S_ISREG(before.st_mode):
+            return None
+        data = os.read(fd, size + 1)
+        after = os.fstat(fd)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    record = stat_record(before)
+    return (data, record) if len(data) == size and stat_record(after) == record else None
 
 
 def _take_link(path: str, takers: Takers) -> tuple[Digest, FileStat] | None:

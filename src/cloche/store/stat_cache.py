@@ -4,19 +4,23 @@ It may be deleted at any time, and a damaged or newer file counts as an empty on
 
 | bytes | what |
 |---|---|
-| 14 | `cloche-stat-1\n` |
+| 14 | `cloche-stat-2\n` |
 | 32 | BLAKE3-256 of the bytes that follow |
-| rest | MessagePack: `[packs, rows]` |
+| rest | MessagePack: `[packs, folders]` |
 
-`packs` lists the packs of the store that existed when rows were marked as stored: if one of them is gone, no mark
-counts. `rows` maps path text to `[[kind, size, mtime, ctime, inode], digest, stored]`, times in nanoseconds.
+`packs` lists the packs of the store that existed when files were marked as stored: if one of them is gone, no mark
+counts. `folders` maps the path text of a folder to `[names, stats, digests, marks, below, tree, kept]`: the names of
+its files with `/` between them, and for each of them, one after the other, a stat record (see `listing`), a digest, and
+a byte: 1 where the store holds the content, 2 where nothing is to be believed but that this was the last digest, else
+0. tree: digest, bytes and files of the folder's tree, if the digest of the entries of the folders in it is `below`;
+kept: whether the store holds that tree.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import msgspec
@@ -24,17 +28,18 @@ from blake3 import blake3
 
 from cloche.model.digest import Digest
 from cloche.store.filesystem import FileSystem
-from cloche.store.walk import FileStat
+from cloche.store.folder_rows import DOUBTED, KNOWN, STORED, FolderRow, Row, close_row, open_row
+from cloche.store.listing import FileStat, Folder, pack_stat
 
-_MAGIC = b"cloche-stat-1\n"
+_MAGIC = b"cloche-stat-2\n"
 _SUM = 32
 _SECOND = 1_000_000_000
 _RACY = _SECOND // 20
-_RACY_COARSE = 2 * _SECOND
+LONG_SETTLED = 2 * _SECOND  # what did not change for so long is not racy on any disk
 _CROWD = 20_000
 
-_Row = tuple[FileStat, Digest, bool]
-_Content = tuple[list[str], dict[str, _Row]]
+_Rows = dict[str, FolderRow]
+_Content = tuple[list[str], _Rows]
 _decoder = msgspec.msgpack.Decoder(_Content)
 
 
@@ -44,110 +49,183 @@ class StatCache:
     def __init__(self, file: Path, fs: FileSystem | None = None) -> None:
         self._file = os.fspath(file)
         self._fs = fs or FileSystem()
-        self._changed: set[str] = set()
+        self._changed: dict[str, set[str]] = {}
+        self._replaced: set[str] = set()
         self._loaded = False
         self._read_from: tuple[int, ...] = ()
-        self._rows: dict[str, _Row] = {}
+        self._rows: _Rows = {}
+        self._open: dict[str, dict[str, Row]] = {}
         self._packs: set[str] = set()
         self._room = _CROWD
 
     def get(self, path: str, stat: FileStat) -> Digest | None:
         """The digest of the file at `path` if it is still the one that was read."""
-        if not self._loaded:
-            self._load()
-        row = self._rows.get(path)
-        return row[1] if row is not None and row[0] == stat else None
+        row = self._row(path)
+        return row[1].hex() if row is not None and row[2] != DOUBTED and row[0] == pack_stat(stat) else None
 
     def previous(self, path: str) -> Digest | None:
         """The digest that the file had when it was last read, whatever it is now."""
-        if not self._loaded:
-            self._load()
-        row = self._rows.get(path)
-        return None if row is None else row[1]
+        row = self._row(path)
+        return None if row is None else row[1].hex()
 
     def is_stored(self, path: str) -> bool:
         """Whether the store held the content of `path` when it was last read. Ask `trust_marks` first."""
-        row = self._rows.get(path)
-        return row is not None and row[2]
+        row = self._row(path)
+        return row is not None and row[2] == STORED
 
     def put(self, path: str, stat: FileStat, digest: Digest, read_at_ns: int, *, stored: bool = False) -> None:
         """Remember a digest. stat: of exactly the bytes that were read. read_at_ns: when reading began, since 1970.
 
-        Nothing is remembered of a file that changed so shortly before that a later change might leave the same time
-        stamps.
+        Of a file that changed so shortly before that a later change might leave the same time stamps, only that it had
+        this digest is remembered: `get` finds nothing.
         """
-        if not self._loaded:
-            self._load()
-        if _is_racy(stat, read_at_ns):
-            self.forget(path)
-            return
-        self._rows[path] = (stat, digest, stored)
-        self._changed.add(path)
+        mark = DOUBTED if is_racy(stat, read_at_ns) else STORED if stored else KNOWN
+        self._set(path, (pack_stat(stat), bytes.fromhex(digest), mark))
 
     def forget(self, path: str) -> None:
         """Remember nothing about `path`."""
-        if not self._loaded:
-            self._load()
-        if self._rows.pop(path, None) is not None:
-            self._changed.add(path)
+        if self._row(path) is not None:
+            self._set(path, None)
 
     def trust_marks(self, packs: frozenset[str]) -> None:
         """Say which packs the store has now. If one that marks relied on is gone, all marks are taken back; those that
         count, and those to come, rely on `packs`."""
-        if not self._loaded:
-            self._load()
+        self._load()
         if not self._packs <= packs:
-            self._rows = {path: (stat, digest, False) for path, (stat, digest, _) in self._rows.items()}
-            self._changed.update(self._rows)
+            self._close()
+            self._rows = {at: row.unmarked() for at, row in self._rows.items()}
+            self._replaced.update(self._rows)
             self._packs.clear()
         self._packs.update(packs)
 
     def mark_stored(self, path: str) -> None:
         """Note that the store holds what `get` returns for `path`."""
-        stat, digest, _ = self._rows[path]
-        self._rows[path] = (stat, digest, True)
-        self._changed.add(path)
+        row = self._row(path)
+        if row is not None and row[2] == KNOWN:
+            self._set(path, (row[0], row[1], STORED))
 
     def rely_on(self, packs: frozenset[str]) -> None:
         """Say which packs new marks rely on, beside those given to `trust_marks`."""
         self._packs.update(packs)
 
-    def drop_missing(self, exists: Callable[[str], bool]) -> None:
-        """Forget paths that are no longer there, once the cache has doubled since the last time."""
-        if len(self._rows) > self._room:
-            for path in [path for path in self._rows if not exists(path)]:
-                self.forget(path)
-            self._room = max(_CROWD, 2 * len(self._rows))
+    # Whole folders at once
+
+    def folder(self, at: str, folder: Folder) -> FolderRow | None:
+        """What is known of a folder whose files are all as they were; None where one is not, or is not known."""
+        self._load()
+        self._close(at)
+        row = self._rows.get(at)
+        same = row is not None and row.names == folder.names and row.stats == folder.stats
+        return row if row is not None and same and DOUBTED not in row.marks else None
+
+    def files(self, at: str) -> dict[str, Row]:
+        """What was known of the files of a folder, by name: stat record, digest, mark."""
+        self._load()
+        row = self._rows.get(at)
+        return {**self._open[at]} if at in self._open else {} if row is None else open_row(row)
+
+    def put_folder(self, at: str, row: FolderRow) -> None:
+        """Remember all files of a folder, and no others in it."""
+        self._load()
+        self._open.pop(at, None)
+        self._changed.pop(at, None)
+        self._rows[at] = row
+        self._replaced.add(at)
+
+    # The file
+
+    def drop_missing(self, names_in: Callable[[str], Collection[str]]) -> None:
+        """Forget paths that are no longer there, once the cache has doubled since the last time.
+
+        names_in: the names that are in a folder now, as path text.
+        """
+        self._close()
+        if sum(len(row.marks) for row in self._rows.values()) <= self._room:
+            return
+        for at, row in list(self._rows.items()):
+            there = names_in(at)
+            prefix = f"{at}/" if at else ""
+            for name in row.names.split("/"):
+                if name not in there:
+                    self._set(prefix + name, None)
+        self._close()
+        self._room = max(_CROWD, 2 * sum(len(row.marks) for row in self._rows.values()))
 
     def save(self) -> None:
         """Write what changed, keeping what another process wrote meanwhile. A disk that will not take it is no error:
         the cache only saves time."""
-        if not self._changed:
+        if not self._changed and not self._replaced:
             return
         with contextlib.suppress(OSError):
+            self._close()
             if self._identity() != self._read_from:
                 self._merge()
             body = msgspec.msgpack.encode((sorted(self._packs), self._rows))
             self._fs.make_folders(os.path.dirname(os.path.abspath(self._file)))
-            self._fs.replace_file(self._file, _MAGIC + blake3(body).digest() + body, durable=False)
+            self._fs.replace_file(self._file, (_MAGIC, blake3(body).digest(), body), durable=False)
             self._read_from = self._identity()
             self._changed.clear()
+            self._replaced.clear()
+
+    def _row(self, path: str) -> Row | None:
+        if not self._loaded:
+            self._load()
+        at, _, name = path.rpartition("/")
+        files = self._open.get(at)
+        if files is None:
+            row = self._rows.get(at)
+            if row is None:
+                return None
+            files = self._open[at] = open_row(row)
+        return files.get(name)
+
+    def _set(self, path: str, row: Row | None) -> None:
+        self._load()
+        at, _, name = path.rpartition("/")
+        if at not in self._open:
+            self._open[at] = self.files(at)
+        if row is None:
+            self._open[at].pop(name, None)
+        else:
+            self._open[at][name] = row
+        self._changed.setdefault(at, set()).add(name)
+
+    def _close(self, at: str | None = None) -> None:
+        """Fold changed files into the rows of their folders; of all folders, or of one."""
+        for one in [*self._changed] if at is None else [at]:
+            files = self._open.get(one)
+            if files is not None and one in self._changed:
+                self._fold(self._rows, one, files)
+
+    @staticmethod
+    def _fold(rows: _Rows, at: str, files: dict[str, Row]) -> None:
+        if files:
+            rows[at] = close_row(files)
+        else:
+            rows.pop(at, None)
 
     def _load(self) -> None:
+        if self._loaded:
+            return
         self._loaded = True
         packs, self._rows = self._read()
         self._packs = set(packs)
-        self._room = max(_CROWD, 2 * len(self._rows))
+        self._room = max(_CROWD, 2 * sum(len(row.marks) for row in self._rows.values()))
 
     def _merge(self) -> None:
+        """Take over what another process saved, but for what was changed here."""
         packs, rows = self._read()
-        for path in self._changed:
-            row = self._rows.get(path)
-            if row is None:
-                rows.pop(path, None)
-            else:
-                rows[path] = row
+        for at in self._replaced:
+            rows[at] = self._rows[at]
+        for at, names in self._changed.items():
+            files = open_row(rows[at]) if at in rows else {}
+            mine = self._open.get(at, {})
+            for name in names:
+                files.pop(name, None)
+            files |= {name: mine[name] for name in names if name in mine}
+            self._fold(rows, at, files)
         self._rows = rows
+        self._open.clear()
         self._packs.update(packs)
 
     def _read(self) -> _Content:
@@ -175,9 +253,9 @@ class StatCache:
         return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _is_racy(stat: FileStat, read_at_ns: int) -> bool:
+def is_racy(stat: FileStat, read_at_ns: int) -> bool:
     """Whether a change right after the reading could go unseen: the file changed just before, on a disk whose time
     stamps move in steps. A change time in the future means that a clock was set back: nothing can be concluded."""
     coarse = stat.ctime_ns % _SECOND == 0 or stat.mtime_ns % _SECOND == 0
-    window = _RACY_COARSE if coarse else _RACY
+    window = LONG_SETTLED if coarse else _RACY
     return stat.ctime_ns > read_at_ns - window or abs(read_at_ns - stat.mtime_ns) < window

@@ -17,9 +17,10 @@ from cloche.model.changes import PathChange
 from cloche.model.paths import above, checked, decode_path, is_reserved
 from cloche.model.tree import EMPTY_DIGEST, Entry
 from cloche.store.journal import Step
+from cloche.store.listing import FileStat
 from cloche.store.reading import hash_file
 from cloche.store.stat_cache import StatCache
-from cloche.store.walk import FileStat, file_stat, os_path
+from cloche.store.walk import file_stat, os_path
 
 
 class Placed(NamedTuple):
@@ -67,6 +68,11 @@ def survey(root: Path, changes: Sequence[PathChange], cache: StatCache) -> Surve
     return found
 
 
+def is_whole(entry: Entry) -> bool:
+    """Whether an entry stands for a folder with everything in it."""
+    return entry.kind == "d" and entry.digest != EMPTY_DIGEST
+
+
 def with_execute(mode: int, kind: str) -> int:
     """Permission bits with the execute bits that `kind` asks for, for those who may read.
 
@@ -85,12 +91,12 @@ def _refuse_contradiction(change: PathChange, by_path: Mapping[str, PathChange])
     after = change.after
     if after is None:
         return
-    if after.kind == "d" and after.digest != EMPTY_DIGEST:
-        raise InputError(f"{change.path} is a whole folder", hint="expand it into its files first")
+    if is_whole(after) and change.before is not None:
+        raise InputError(f"{change.path} is a whole folder, and comes only where nothing was")
     for folder in above(change.path):
         holder = by_path.get(folder)
-        if holder is not None and holder.after is not None and holder.after.kind != "d":
-            raise InputError(f"{folder} cannot be a file and also the folder that holds {change.path}")
+        if holder is not None and holder.after is not None and (holder.after.kind != "d" or is_whole(holder.after)):
+            raise InputError(f"{folder} cannot come whole and also be the folder that holds {change.path}")
 
 
 class _Surveyor:
@@ -116,7 +122,11 @@ class _Surveyor:
 
     def _judge_free(self, change: PathChange, *, is_folder: bool) -> None:
         path, before, after = change.path, change.before, change.after
-        if after is None:
+        if after is not None and is_whole(after):
+            if is_folder:
+                raise Conflict(f"{path} has come up since this was planned", hint="run it again")
+            self._found.placed.append(Placed(path, after, False, None))
+        elif after is None:
             if is_folder and before is not None and before.kind == "d":
                 self._found.unwanted.add(path)
         elif after.kind == "d":

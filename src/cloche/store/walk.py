@@ -10,23 +10,11 @@ from typing import NamedTuple
 
 from cloche.model.paths import decode_path, encode_path
 from cloche.model.tree import Kind
+from cloche.store.listing import RECORD, Files, FileStat, Folder, pack_stat
 
 # Windows has no execute bit, and its folder listings no file number: both are left out of every comparison there.
 _EXECUTABLE = 0o100 if os.name == "posix" else 0
 _NUMBERED = os.name == "posix"
-
-
-class FileStat(NamedTuple):
-    """What the disk says about a file, link or empty folder without opening it.
-
-    kind: as of an `Entry`. size: bytes; of a link, of its target's name; of a folder 0. Times in nanoseconds.
-    """
-
-    kind: Kind
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
 
 
 class Walked(NamedTuple):
@@ -36,7 +24,7 @@ class Walked(NamedTuple):
     be looked at, each with the reason. special: sockets, pipes and devices; they are never opened.
     """
 
-    files: dict[str, FileStat]
+    files: Files
     unreadable: list[tuple[str, str]]
     special: list[str]
 
@@ -67,6 +55,13 @@ def file_stat(found: os.stat_result) -> FileStat | None:
     return FileStat(kind, size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino if _NUMBERED else 0)
 
 
+def stat_record(found: os.stat_result) -> bytes:
+    """The record (see `listing`) of a regular file."""
+    kind = b"x" if found.st_mode & _EXECUTABLE else b"f"
+    inode = found.st_ino if _NUMBERED else 0
+    return RECORD.pack(kind, found.st_size, found.st_mtime_ns, found.st_ctime_ns, inode)
+
+
 def stat_of(root: Path, path: str) -> FileStat | None:
     """What is at a path text now (a folder is of kind `d`, empty or not); None where nothing is, or no file."""
     try:
@@ -81,7 +76,8 @@ def walk(root: Path, start: str = "", *, skip: Callable[[str, str], bool] = neve
     skip: told a folder's path text and name, whether to leave it out. Links are never followed. The order is the same
     each time: a folder's own files by name, then its folders.
     """
-    found = Walked({}, [], [])
+    folders: dict[str, Folder] = {}
+    found = Walked(Files(folders), [], [])
     top = os_path(root, start)
     try:
         first = file_stat(os.lstat(top))
@@ -93,7 +89,8 @@ def walk(root: Path, start: str = "", *, skip: Callable[[str, str], bool] = neve
     if first is None:
         found.special.append(start)
     elif first.kind != "d":
-        found.files[start] = first
+        above, _, name = start.rpartition("/")
+        folders[above] = Folder(name, pack_stat(first))
     else:
         _descend(top, start, first, skip, found)
     return found
@@ -112,32 +109,41 @@ def _descend(top: str, start: str, first: FileStat, skip: Callable[[str, str], b
             found.unreadable.append((path, _reason(error)))
             continue
         if not entries and path:
-            found.files[path] = stat
-        below = _look(entries, f"{path}/" if path else "", skip, found)
-        pending += reversed(below)
+            found.files.folders[path] = Folder("", b"", pack_stat(stat))
+        pending += reversed(_look(entries, path, skip, found))
 
 
 def _look(
-    entries: list[os.DirEntry[str]], prefix: str, skip: Callable[[str, str], bool], found: Walked
+    entries: list[os.DirEntry[str]], path: str, skip: Callable[[str, str], bool], found: Walked
 ) -> list[tuple[str, str, FileStat]]:
     """Record what is no folder; the folders to go on with."""
     below: list[tuple[str, str, FileStat]] = []
-    files = found.files
+    names: list[str] = []
+    stats: list[bytes] = []
+    prefix = f"{path}/" if path else ""
     for entry in entries:
-        path = prefix + encode_path(entry.name)
+        name = encode_path(entry.name)
         try:
-            stat = file_stat(entry.stat(follow_symlinks=False))
+            stat = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
             continue
         except OSError as error:
-            found.unreadable.append((path, _reason(error)))
+            found.unreadable.append((prefix + name, _reason(error)))
             continue
-        if stat is None:
-            found.special.append(path)
-        elif stat.kind != "d":
-            files[path] = stat
-        elif not skip(path, entry.name):
-            below.append((entry.path, path, stat))
+        if modes.S_ISREG(stat.st_mode):
+            stats.append(stat_record(stat))
+            names.append(name)
+            continue
+        other = file_stat(stat)
+        if other is None:
+            found.special.append(prefix + name)
+        elif other.kind == "l":
+            stats.append(pack_stat(other))
+            names.append(name)
+        elif not skip(prefix + name, entry.name):
+            below.append((entry.path, prefix + name, other))
+    if names:
+        found.files.folders[path] = Folder("/".join(names), b"".join(stats))
     return below
 
 

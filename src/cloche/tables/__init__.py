@@ -1,1 +1,1 @@
-"""Tables (CSV, TSV, Parquet) compared row by row, with DuckDB. `cloche.tables.compare` is the way in."""
+"""Data files compared inside: tables row by row with DuckDB (`compare`), arrays (`arrays`), images (`images`)."""

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from msgspec.structs import replace as with_fields
 
-from cloche.model.changes import TableChange
+from cloche.model.content import TableChange
 from cloche.tables.dialect import Dialect, Unreadable, open_text, read_dialect, reason
 from cloche.tables.engine import Engine, EngineError
+from cloche.tables.examples import keyed_examples, whole_examples
+from cloche.tables.json_lines import count_json_lines, load_json_lines
 from cloche.tables.lines import compare_lines, count_lines
 from cloche.tables.loading import (
     Loaded,
@@ -20,6 +22,7 @@ from cloche.tables.loading import (
     count_parquet,
     count_text,
     delimiter_of,
+    is_json_lines,
     is_parquet,
     load_parquet,
     load_text,
@@ -41,7 +44,7 @@ _PRESSED = 5
 
 
 def is_table(path: str) -> bool:
-    """Whether a file is a table by its name: CSV or TSV (also `.gz`), or Parquet."""
+    """Whether a file is a table by its name: CSV, TSV or JSON lines (also `.gz`), or Parquet."""
     return bool(suffix(path))
 
 
@@ -54,7 +57,8 @@ def compare_tables(before: Path | None, after: Path | None, name: str, key: Sequ
     rows differ. Without one a row counts as a whole, in any order, as often as it is there; `columns_changed` are then
     those whose values differ in any order, and told only where both sides have as many rows.
 
-    Values of text tables are compared as the text they are, those of Parquet by type. Never raises for what is in a
+    Values of text tables are compared as the text they are, those of JSON lines as JSON, those of Parquet by type.
+    `examples` are the first rows of each kind, by key or by content. Never raises for what is in a
     file: `note` says what could not be compared, and why; such rows are counted in neither `rows_added` nor
     `rows_removed`.
     """
@@ -100,6 +104,11 @@ def _size(one: _File) -> int:
         return os.stat(one.file).st_size * (_PRESSED if compressed else 1)
 
 
+def _is_compressed(one: _File) -> bool:
+    with open_text(one.file) as (_, compressed):
+        return compressed
+
+
 def _first_line(error: EngineError) -> str:
     return str(error).splitlines()[0]
 
@@ -124,6 +133,8 @@ def _count(engine: Engine, one: _File) -> int:
     if is_parquet(one.name):
         return count_parquet(engine, one.path(engine))
     try:
+        if is_json_lines(one.name):
+            return count_json_lines(engine, one.path(engine), compressed=_is_compressed(one))
         return count_text(engine, one.path(engine), read_dialect(one.file, delimiter_of(one.name)))
     except Unreadable as problem:
         if problem.lines:
@@ -152,7 +163,7 @@ def _differs(change: TableChange) -> bool:
 
 def _load(engine: Engine, before: _File, after: _File) -> tuple[Loaded, Loaded]:
     """Both tables. Raises Unreadable, with the side."""
-    if is_parquet(before.name):
+    if is_parquet(before.name) or is_json_lines(before.name):
         return _load_one(engine, before, None), _load_one(engine, after, None)
     one, other = before.dialect(), after.dialect()
     if one.columns and other.columns and one.header != other.header:
@@ -165,6 +176,8 @@ def _load(engine: Engine, before: _File, after: _File) -> tuple[Loaded, Loaded]:
 
 def _load_one(engine: Engine, one: _File, dialect: Dialect | None) -> Loaded:
     try:
+        if is_json_lines(one.name):
+            return load_json_lines(engine, one.side, one.path(engine), compressed=_is_compressed(one))
         if dialect is None:
             return load_parquet(engine, one.side, one.path(engine))
         return load_text(engine, one.side, one.path(engine), dialect)
@@ -223,11 +236,13 @@ def _with_rows(
             rows_changed=found.changed,
             key=tuple(column.name for column in by),
             columns_changed=found.columns,
+            examples=keyed_examples(engine, by, columns),
         ), note
     added, removed = count_differences(engine, columns)
     changed = differing if change.rows_before == change.rows_after and added else ()
     names = tuple(column.name for column in changed)
-    return with_fields(change, rows_added=added, rows_removed=removed, columns_changed=names), note
+    examples = whole_examples(engine, columns)
+    return with_fields(change, rows_added=added, rows_removed=removed, columns_changed=names, examples=examples), note
 
 
 def _key(engine: Engine, columns: Sequence[Column], wanted: Sequence[str]) -> tuple[tuple[Column, ...], str]:

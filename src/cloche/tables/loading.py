@@ -16,15 +16,17 @@ Side = Literal["before", "after"]
 
 _DELIMITERS = {".csv": "", ".tsv": "\t", ".tab": "\t"}
 _PARQUET = (".parquet", ".pq")
+_JSON_LINES = (".jsonl", ".ndjson")
 _WIDTH = re.compile(r"CSV Error on Line: (\d+).*Expected Number of Columns: (\d+) Found: (\d+)", re.DOTALL)
 _QUOTE = re.compile(r"CSV Error on Line: (\d+).*unterminated quote", re.DOTALL)
 
 
 def suffix(name: str) -> str:
-    """What kind of table a name says it is: `.csv`, `.tsv`, `.tab`, `.parquet`, `.pq`; empty for no table."""
+    """What kind of table a name says it is: `.csv`, `.tsv`, `.tab`, `.jsonl`, `.ndjson`, `.parquet`, `.pq`; empty for
+    no table."""
     path = PurePosixPath(name.lower())
     inner = PurePosixPath(path.stem).suffix if path.suffix == ".gz" else path.suffix
-    if inner in _DELIMITERS or (inner in _PARQUET and path.suffix != ".gz"):
+    if inner in _DELIMITERS or inner in _JSON_LINES or (inner in _PARQUET and path.suffix != ".gz"):
         return inner
     return ""
 
@@ -32,6 +34,11 @@ def suffix(name: str) -> str:
 def is_parquet(name: str) -> bool:
     """Whether the name is that of a Parquet file."""
     return suffix(name) in _PARQUET
+
+
+def is_json_lines(name: str) -> bool:
+    """Whether the name is that of a file of JSON lines."""
+    return suffix(name) in _JSON_LINES
 
 
 def delimiter_of(name: str) -> str:

@@ -16,6 +16,7 @@ _INTEGERS = {f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMAL
     "UINTEGER",
 }
 _FLOATS = {"FLOAT", "DOUBLE"}
+DIFFERING = "differing"  # the rows that differ, once they were counted
 _LIKE_ID = ("id", "uuid", "guid", "key", "rowid", "row_id")
 
 
@@ -60,10 +61,12 @@ def count_differences(engine: Engine, columns: Sequence[Column]) -> tuple[int, i
         ", ".join(f"{column.before} AS v{at}" for at, column in enumerate(columns)),
         ", ".join(f"v{at}" for at in range(len(columns))),
     )
+    engine.rows(
+        f"CREATE TABLE {DIFFERING} AS SELECT {names}, sum(side) AS more FROM (SELECT {after}, 1 AS side FROM after "
+        f"UNION ALL SELECT {before}, -1 AS side FROM before) GROUP BY {names} HAVING sum(side) <> 0"
+    )
     added, removed = engine.row(
-        "SELECT coalesce(sum(greatest(more, 0)), 0), coalesce(sum(greatest(-more, 0)), 0) FROM ("
-        f"SELECT sum(side) AS more FROM (SELECT {after}, 1 AS side FROM after UNION ALL "
-        f"SELECT {before}, -1 AS side FROM before) GROUP BY {names})"
+        f"SELECT coalesce(sum(greatest(more, 0)), 0), coalesce(sum(greatest(-more, 0)), 0) FROM {DIFFERING}"
     )
     return int(added), int(removed)
 
@@ -132,14 +135,22 @@ def compare_by_key(engine: Engine, key: Sequence[Column], columns: Sequence[Colu
     after = _numbered([column.after for column in (*key, *others)], "after")
     match = " AND ".join(f"b.v{at} = a.v{at}" for at in range(len(key)))
     unequal = [f"b.v{at} IS DISTINCT FROM a.v{at}" for at in range(len(key), len(key) + len(others))]
-    both = "b.side IS NOT NULL AND a.side IS NOT NULL"
-    counts = [f"count(*) FILTER (WHERE {both} AND {one})" for one in (f"({' OR '.join(unequal)})", *unequal) if unequal]
+    width = range(len(key) + len(others))
+    values = ", ".join(f"b.v{at} AS b{at}, a.v{at} AS a{at}" for at in width)
+    either = " OR ".join(["b.side IS NULL", "a.side IS NULL", *unequal])
+    engine.rows(
+        f"CREATE TABLE {DIFFERING} AS SELECT {values}, b.side AS before, a.side AS after "
+        f"FROM ({before}) b FULL JOIN ({after}) a ON {match} WHERE {either}"
+    )
+    both = "before IS NOT NULL AND after IS NOT NULL"
+    places = range(len(key), len(key) + len(others))
+    counts = [f"count(*) FILTER (WHERE {both} AND b{at} IS DISTINCT FROM a{at})" for at in places]
     found = engine.row(
-        "SELECT count(*) FILTER (WHERE b.side IS NULL), count(*) FILTER (WHERE a.side IS NULL)"
-        f"{''.join(f', {count}' for count in counts)} FROM ({before}) b FULL JOIN ({after}) a ON {match}"
+        "SELECT count(*) FILTER (WHERE before IS NULL), count(*) FILTER (WHERE after IS NULL), "
+        f"count(*) FILTER (WHERE {both}){''.join(f', {count}' for count in counts)} FROM {DIFFERING}"
     )
     changed = tuple(column.name for column, count in zip(others, found[3:], strict=True) if count)
-    return KeyedChange(int(found[0]), int(found[1]), int(found[2]) if unequal else 0, changed)
+    return KeyedChange(int(found[0]), int(found[1]), int(found[2]), changed)
 
 
 def _numbered(expressions: Sequence[str], side: Side) -> str:

@@ -16,8 +16,10 @@ from cloche.model.changes import PARTS
 @click.option(
     "--only", default="", metavar="PARTS", shell_complete=complete_parts, help="Some of code,data,config,environment."
 )
-@click.option("--no-rows", is_flag=True, help="Do not compare tables row by row.")
-@click.option("--key", default="", metavar="COLUMNS", help="Columns that identify a row of a table.")
+@click.option("--no-rows", is_flag=True, help="Do not look inside of tables, arrays and images.")
+@click.option(
+    "--key", default="", metavar="COLUMNS", help="Columns that identify a row of a table, in place of [data.keys]."
+)
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when something differs.")
 @json_option
 def command(
@@ -25,7 +27,9 @@ def command(
 ) -> None:
     """What differs between A (default: the last run) and B (default: the work tree, `.`)?
 
-    Shows metrics, config, packages, data down to rows and columns (CSV, TSV, Parquet), and code.
+    Shows metrics, config, packages, data and code. Data is shown down to rows and columns (CSV, TSV, JSON lines,
+    Parquet), to elements of arrays (.npy, .npz), and to the size and kind of images. Rows are matched by --key, by what
+    cloche.toml says as `keys` under [data], by a column that is named like an id and is one, or by their content.
 
     \b
     Examples:

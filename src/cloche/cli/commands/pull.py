@@ -40,7 +40,7 @@ def command(remote: str, no_data: bool, force: bool, dry_run: bool, as_json: boo
 
             print_plan(console(), done.plan)
         else:
-            say(f"brought {plural(len(done.plan.files), 'file')} to cloche.lock; `cloche undo` takes it back")
+            say(f"brought {plural(done.plan.count, 'file')} to cloche.lock; `cloche undo` takes it back")
     elif done.plan is not None:
         say("the data here is as cloche.lock names it")
     return 9 if done.fetched.problems else 0

@@ -51,7 +51,7 @@ def command(run: str, lock: bool, only: str, dry_run: bool, as_json: bool) -> No
 
         print_plan(console(), plan)
         return
-    what = [plural(len(plan.files), "file")] if plan.files else []
+    what = [plural(plan.count, "file")] if plan.files else []
     what += [plural(len(plan.packages), "package")] if plan.packages else []
     say(f"went back to {target_name(plan)}: {', '.join(what)} changed")
     _say_notes(plan)

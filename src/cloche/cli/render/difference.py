@@ -9,6 +9,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from cloche.cli.render.contents import array_lines, image_line, table_lines
 from cloche.cli.render.words import change, memory, metric, plural, seconds, size, value
 from cloche.model.changes import (
     DataChange,
@@ -17,7 +18,6 @@ from cloche.model.changes import (
     Hunks,
     MetricChange,
     PathChange,
-    TableChange,
     ValueChange,
 )
 from cloche.model.environment import Distribution
@@ -118,7 +118,7 @@ def _version(package: Distribution | None) -> str:
 
 
 def data_lines(found: DataChange) -> list[RenderableType]:
-    """A data path, its files, and the rows and columns of its tables."""
+    """A data path, its files, and what changed inside of them."""
     mark, style = MARK[found.act]
     sizes = f"{size(found.size_before)} → {size(found.size_after)}"
     counts = ", ".join(
@@ -129,9 +129,14 @@ def data_lines(found: DataChange) -> list[RenderableType]:
     lines: list[RenderableType] = [Text.assemble((f"{mark} {found.path}", style), f"  {counts}; {sizes}")]
     lines += path_lines(found.files, indent=4)
     lines += [Text("    " + line) for table in found.tables for line in table_lines(table)]
+    lines += [Text("    " + line) for array in found.arrays for line in array_lines(array)]
+    lines += [Text("    " + image_line(image)) for image in found.images[:FILES_SHOWN]]
+    if len(found.images) > FILES_SHOWN:
+        more = plural(len(found.images) - FILES_SHOWN, "more image")
+        lines.append(Text(f"    … and {more} (--json lists all)", style="dim"))
     if found.uncompared:
-        which = plural(len(found.uncompared), "more table")
-        lines.append(Text(f"    … and {which} whose rows were not compared; name a path to see them", style="dim"))
+        which = plural(len(found.uncompared), "more file")
+        lines.append(Text(f"    … and {which} that were not looked into; name a path to see them", style="dim"))
     return lines
 
 
@@ -147,24 +152,6 @@ def path_lines(changes: Sequence[PathChange], indent: int = 0) -> list[Renderabl
     if len(changes) > FILES_SHOWN:
         lines.append(Text(f"{' ' * indent}… and {len(changes) - FILES_SHOWN:,} more (--json lists all)", style="dim"))
     return lines
-
-
-def table_lines(table: TableChange) -> Iterator[str]:
-    """What happened to the rows and columns of a table."""
-    rows = [f"{table.rows_before:,} → {table.rows_after:,} rows"]
-    rows += [f"+{table.rows_added:,}"] if table.rows_added else []
-    rows += [f"-{table.rows_removed:,}"] if table.rows_removed else []
-    rows += [f"~{table.rows_changed:,}"] if table.rows_changed else []
-    by = f" by {', '.join(table.key)}" if table.key else ""
-    yield f"{table.path}: {', '.join(rows)}{by}"
-    columns = [f"+{name}" for name in table.columns_added] + [f"-{name}" for name in table.columns_removed]
-    columns += [f"{name}: {before} → {after}" for name, (before, after) in table.columns_retyped.items()]
-    if columns:
-        yield f"  columns {', '.join(columns)}"
-    if table.columns_changed:
-        yield f"  changed in {', '.join(table.columns_changed)}"
-    if table.note:
-        yield f"  note: {table.note}"
 
 
 def hunk_text(hunks: Hunks) -> Text:

@@ -20,12 +20,15 @@ def print_plan(out: Console, plan: Plan) -> None:
         word, style = WORDS[planned.change.act]
         entry = planned.change.after or planned.change.before
         line = Text.assemble(f"  {planned.part:8}", (f"{word:9} ", style), planned.change.path)
+        if planned.change.after is not None and planned.change.after.kind == "d" and planned.count > 1:
+            line.append(f"/  {plural(planned.count, 'file')},", style="dim")
         line.append(f"  {size(entry.size)}" if entry else "", style="dim")
         if not planned.recorded:
             line.append("  not recorded yet: stored first", style="yellow")
         out.print(line)
-    if len(plan.files) > FILES_SHOWN:
-        out.print(Text(f"  … and {plural(len(plan.files) - FILES_SHOWN, 'file')} more (--json lists all)", style="dim"))
+    rest = plan.count - sum(one.count for one in plan.files[:FILES_SHOWN])
+    if rest:
+        out.print(Text(f"  … and {plural(rest, 'file')} more (--json lists all)", style="dim"))
     if plan.creates:
         out.print(Text.assemble("  environment ", ("create", "green"), f"   {plan.creates}"))
     for package in plan.packages:

@@ -1,0 +1,39 @@
+"""`cloche hook`: what Git's hooks call. `cloche install` sets them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from cloche.capture.hooks import is_left_out
+from cloche.errors import UsageError
+from cloche.model.hooks import HOOKS
+from cloche.project.following import Followed, follow, look_at
+from cloche.project.project import LOCK_FILE, Project
+
+PRE_COMMIT = "pre-commit"
+
+
+class Unrecorded(msgspec.Struct, frozen=True):
+    """What a commit would leave out. changed: tracked data that is not as `cloche.lock` says. lock: whether
+    `cloche.lock` itself has changes that are not part of the commit."""
+
+    changed: tuple[str, ...] = ()
+    lock: bool = False
+
+
+def hook(project: Project, name: str) -> Followed | Unrecorded:
+    """Do what a hook of Git does: `pre-commit` looks, the others bring data to what `cloche.lock` names.
+
+    Raises UsageError for an unknown name, Busy while a run is going, SettingsError for a lock that cannot be read.
+    """
+    if name not in {one.name for one in HOOKS}:
+        raise UsageError(f"there is no hook called {name!r}", hint="`cloche install` sets them; Git calls them")
+    return unrecorded(project) if name == PRE_COMMIT else follow(project)
+
+
+def unrecorded(project: Project) -> Unrecorded:
+    """Tracked data that differs from `cloche.lock`, and whether the lock is left out. What is missing differs not:
+    who works on the code alone needs no data."""
+    states = {item: look_at(project, item.path) for item in project.tracked}
+    changed = tuple(item.path for item, here in states.items() if here.entry is not None and not here.is_(item))
+    return Unrecorded(changed, is_left_out(project.root, LOCK_FILE))

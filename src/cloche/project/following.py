@@ -1,0 +1,129 @@
+"""Data follows Git: when a Git command has changed `cloche.lock`, the data that it names is brought to the work tree.
+
+Only what lies there as it was placed or added before is replaced; anything else may be somebody's work, and is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from cloche.errors import Damaged, NotFound
+from cloche.model.changes import PathChange
+from cloche.model.paths import inside
+from cloche.model.snapshot import Tracked
+from cloche.model.tree import Entry
+from cloche.model.wording import some
+from cloche.project.going import refuse_while_going
+from cloche.project.journal import files_of, perform, towards
+from cloche.project.placed import note_placed, placed
+from cloche.project.project import Project
+from cloche.store.capture import record_path
+from cloche.store.recorded import Recorded
+from cloche.store.walk import walk
+
+
+class Followed(msgspec.Struct, frozen=True):
+    """What became of the tracked paths whose line in `cloche.lock` changed.
+
+    brought: paths whose data was brought; removed: paths that are tracked no more, and whose data went. changed: so
+    many files. kept: paths that hold changes which are not recorded, or something that nobody tracked. absent: paths
+    whose content the store here does not hold.
+    """
+
+    brought: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    changed: int = 0
+    kept: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+
+
+def follow(project: Project) -> Followed:
+    """Bring tracked data to what `cloche.lock` names now. Raises Busy while a run is going in this work tree."""
+    with project.writing():
+        before, now = placed(project), {item.path: item for item in project.tracked}
+        paths = [path for path in sorted(now.keys() | (before or {})) if (before or {}).get(path) != now.get(path)]
+        steps = {path: _step(project, path, (before or {}).get(path), now.get(path)) for path in paths}
+        changes = [change for step in steps.values() if isinstance(step, list) for change in step]
+        if changes:
+            refuse_while_going(project, "the data that would follow Git")
+            moved = [path for path, step in steps.items() if isinstance(step, list) and step]
+            perform(project, "hook", f"brought {some(moved)} to what cloche.lock names", changes)
+        left = [path for path, step in steps.items() if isinstance(step, str)]
+        note_placed(project, _as_placed(now, before or {}, left))
+        project.cache.save()
+    return Followed(
+        brought=tuple(path for path, step in steps.items() if path in now and isinstance(step, list) and step),
+        removed=tuple(path for path, step in steps.items() if path not in now and isinstance(step, list) and step),
+        changed=sum(change.before != change.after for change in changes),
+        kept=tuple(path for path, step in steps.items() if step == "kept"),
+        absent=tuple(path for path, step in steps.items() if step == "absent"),
+    )
+
+
+class Here(NamedTuple):
+    """What lies at a tracked path. entry: one for it all; None where nothing is. whole: whether all of it could be
+    looked at."""
+
+    entry: Entry | None
+    files: Recorded
+    whole: bool
+
+    def is_(self, item: Tracked | None) -> bool:
+        """Whether that is what is on record; nothing is nothing."""
+        if self.entry is None or item is None:
+            return self.entry is None and item is None
+        return self.whole and (self.entry.kind, self.entry.digest) == (item.kind, item.digest)
+
+    @property
+    def is_work(self) -> bool:
+        """Whether there is anything that somebody could miss."""
+        return not self.whole or (self.entry is not None and self.entry.count > 0)
+
+
+def look_at(project: Project, path: str) -> Here:
+    """What lies at a tracked path now. Nothing is stored; what did not change is not read."""
+    walked = walk(project.root, path)
+    files = record_path(project.root, path, walked.files, project.store, project.cache, keep=False)
+    return Here(files.entry if len(files) else None, files, not walked.unreadable and not walked.special)
+
+
+def _step(project: Project, path: str, was: Tracked | None, wanted: Tracked | None) -> list[PathChange] | str:
+    """What to change at one path; `kept` or `absent` where it is to be left as it is."""
+    here = look_at(project, path)
+    if here.is_(wanted) or (wanted is None and _is_gits(project, path)):
+        return []
+    target = _held(project, wanted) if wanted is not None else {}
+    if target is None:
+        return "absent"
+    if here.is_work and not here.is_(was):
+        return "kept"
+    changes = [one for one in towards(project, here.files.everything(), target) if one.before != one.after]
+    return changes if all(inside(one.path, path) for one in changes) else "kept"
+
+
+def _is_gits(project: Project, path: str) -> bool:
+    """Whether Git itself tracks something there: what was data on one branch may be code on another."""
+    return project.git is not None and any(inside(one, path) for one in project.git.tracked())
+
+
+def _held(project: Project, item: Tracked) -> dict[str, Entry] | None:
+    """The files of a tracked path; None where the store does not hold them all."""
+    try:
+        files = files_of(project, item)
+    except (NotFound, Damaged):
+        return None
+    digests = {entry.digest for entry in files.values() if entry.kind != "d"}
+    return None if project.store.missing(digests) else files
+
+
+def _as_placed(now: Mapping[str, Tracked], before: Mapping[str, Tracked], left: Iterable[str]) -> list[Tracked]:
+    """What is known to lie at each path: what was left is still what it was."""
+    found = dict(now)
+    for path in left:
+        found.pop(path, None)
+        if path in before:
+            found[path] = before[path]
+    return list(found.values())

@@ -1,0 +1,94 @@
+"""Writing a whole new folder: its files under their names in a place that nobody looks at, to be renamed as one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from cloche.errors import Damaged
+from cloche.model.paths import checked, encode_path
+from cloche.model.tree import EMPTY_DIGEST, Entry, RawEntry, raw_entries
+from cloche.store.filesystem import FileSystem
+from cloche.store.folder_rows import STORED, FolderRow
+from cloche.store.objects import Store
+from cloche.store.walk import stat_record
+
+_TOLD = 1 << 20
+
+
+class Written(NamedTuple):
+    """A folder that was written, relative to the staged one, with what the stat cache may know of its files."""
+
+    at: str
+    row: FolderRow
+
+
+def write_tree(
+    store: Store, entry: Entry, target: str, fs: FileSystem, written: list[Written], *, durable: bool
+) -> Iterator[int]:
+    """Write the tree of `entry` to the OS path `target`, which must not exist; the bytes written, piece by piece.
+
+    written: gets each folder that holds files. durable: wait for the disk after each file. Every name and byte is
+    proven. Raises Damaged, NotFound, InputError (a name that is not safe), OSError.
+    """
+    writer = _Writer(store, fs, written, durable=durable)
+    yield from writer.folder(target, "", entry.digest)
+
+
+class _Writer:
+    def __init__(self, store: Store, fs: FileSystem, written: list[Written], *, durable: bool) -> None:
+        self._store = store
+        self._fs = fs
+        self._written = written
+        self._durable = durable
+
+    def folder(self, target: str, at: str, digest: str) -> Iterator[int]:
+        pending = [(target, at, digest)]
+        while pending:
+            folder, where, tree = pending.pop()
+            self._fs.mkdir(folder)
+            entries = raw_entries(self._store.read(tree)) if tree != EMPTY_DIGEST else []
+            rows: list[tuple[str, bytes, RawEntry]] = []
+            done = 0
+            for entry in entries:
+                plain = os.fsdecode(entry.name)
+                name = checked(encode_path(plain))
+                place = f"{folder}/{plain}"
+                if entry.kind == b"d":
+                    pending.append((place, f"{where}/{name}" if where else name, entry.digest.hex()))
+                    continue
+                rows.append((name, self._file(place, entry), entry))
+                done += entry.size
+                if done >= _TOLD:
+                    yield done
+                    done = 0
+            yield done
+            if rows:
+                self._written.append(Written(where, _row(rows)))
+
+    def _file(self, place: str, entry: RawEntry) -> bytes:
+        """Write one file or link; its stat record."""
+        if entry.kind == b"l":
+            content = self._store.read(entry.digest.hex())
+            if not content or b"\0" in content:
+                raise Damaged(f"the store holds an impossible link {entry.digest.hex()[:12]}")
+            self._fs.symlink(os.fsdecode(content), place)
+            return b""
+        fs = self._fs
+        fd = fs.create(place, 0o777 if entry.kind == b"x" else 0o666)
+        try:
+            for piece in self._store.pieces(entry.digest):
+                fs.write(fd, piece)
+            if self._durable:
+                fs.sync(fd)
+            return stat_record(os.fstat(fd))
+        finally:
+            fs.close(fd)
+
+
+def _row(rows: list[tuple[str, bytes, RawEntry]]) -> FolderRow:
+    """What the cache may know; links, whose stat was not taken, are left out."""
+    known = [(name, record, entry.digest) for name, record, entry in rows if record]
+    names, stats, digests = zip(*known, strict=True) if known else ((), (), ())
+    return FolderRow("/".join(names), b"".join(stats), b"".join(digests), bytes([STORED]) * len(known))
