@@ -114,7 +114,7 @@ def test_a_catalog_that_is_upgraded_while_it_is_open_is_written_no_more(file: Pa
         with pytest.raises(NewerVersion):
             catalog.add_run(a_run(2), ENVIRONMENT)
         assert catalog.ids("") == [run_number(1)]
-        execute(file, "PRAGMA user_version = 2")
+        execute(file, "PRAGMA user_version = 3")
         catalog.add_run(a_run(2), ENVIRONMENT)
 
 
@@ -122,7 +122,7 @@ def test_a_database_of_another_program_is_refused(file: Path) -> None:
     execute(file, "CREATE TABLE bookmarks (url TEXT)")
     with pytest.raises(StoreError, match="another program"):
         Catalog(file)
-    execute(file, "PRAGMA user_version = 2", "PRAGMA application_id = 7")
+    execute(file, "PRAGMA user_version = 3", "PRAGMA application_id = 7")
     with pytest.raises(StoreError, match="another program"):
         Catalog(file)
     assert execute(file, "SELECT name FROM sqlite_master") == [("bookmarks",)]

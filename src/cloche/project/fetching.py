@@ -1,10 +1,11 @@
 """Bringing content from a remote into the store: what is missing, nothing twice, every frame proven.
 
-`bring` is the one place where frames of a remote become part of the store.
+`receiving` is the one place where frames of a remote become part of the store.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
@@ -72,11 +73,10 @@ def bring(
     wanted = [root for root in roots if root.digest != EMPTY_DIGEST]
     if not wanted:
         return Brought()
-    project.store.see()
     found = known or look(place)
     problems: list[str] = []
     stacked = shelf(place, found.packs, problems)
-    with Receiver(project.store) as receiver:
+    with receiving(project) as receiver:
         fetcher = _Fetcher(project, place, stacked, found.packs, None if dry_run else receiver, progress)
         fetcher.walk(wanted)
         if not trees_only:
@@ -92,11 +92,19 @@ def fetch_objects(
     found = look(place)
     problems: list[str] = []
     stacked = shelf(place, found.packs, problems)
-    with Receiver(project.store) as receiver:
+    with receiving(project) as receiver:
         fetcher = _Fetcher(project, place, stacked, found.packs, receiver, progress)
         fetcher.again(set(digests))
     lost = frozenset(raw.hex() for raw in fetcher.lost)
     return Brought(fetcher.objects, fetcher.size, lost, (*problems, *dict.fromkeys(fetcher.problems)))
+
+
+@contextlib.contextmanager
+def receiving(project: Project) -> Iterator[Receiver]:
+    """Around everything that comes from a remote, from the first look at what is missing to the last write."""
+    project.store.see()
+    with Receiver(project.store) as receiver:
+        yield receiver
 
 
 class _Fetcher:

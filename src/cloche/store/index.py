@@ -68,5 +68,11 @@ def records(data: bytes) -> Iterator[bytes]:
     return (data[at : at + RECORD.size] for at in _offsets(0, count))
 
 
+def digests(data: bytes) -> list[bytes]:
+    """The raw digests of all records, in their order."""
+    count = _HEAD.unpack_from(data)[2]
+    return [data[at : at + 32] for at in _offsets(0, count)]
+
+
 def _offsets(low: int, high: int) -> range:
     return range(_START + low * RECORD.size, _START + high * RECORD.size, RECORD.size)

@@ -148,6 +148,12 @@ class Packs:
         for number, (name, data) in enumerate(zip(self._names, self._indexes, strict=True)):
             yield name, (Place._make((*index.RECORD.unpack(row), number)) for row in index.records(data))
 
+    def indexes(self) -> list[tuple[str, bytes]]:
+        """Each pack's digest and the bytes of its index."""
+        if not self._listed:
+            self.refresh()
+        return list(zip(self._names, self._indexes, strict=True))
+
     def intact(self, name: str) -> bool:
         """Whether the bytes of a pack are those that gave it its name."""
         fd = os.open(self.path(name), _READ)

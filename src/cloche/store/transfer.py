@@ -60,19 +60,21 @@ def plan(store: Store, needed: set[bytes]) -> tuple[Plan, set[bytes]]:
     whole: list[str] = []
     picked: dict[str, list[Place]] = {}
     size = 0
-    for name, places in sorted(packs.contents()):
-        listed = list(places)
-        mine = [place for place in listed if place.digest in left]
+    for name, data in sorted(packs.indexes()):
+        digests = index.digests(data)
+        mine = [at for at, digest in enumerate(digests) if digest in left]
         if not mine:
             continue
-        left.difference_update(place.digest for place in mine)
-        length = len(MAGIC) + sum(HEADER.size + place.stored for place in listed)
-        if len(mine) == len(listed) and length >= WORTH_ITSELF:
+        left.difference_update(digests)
+        length = os.stat(packs.path(name)).st_size if os.path.exists(packs.path(name)) else 0
+        if len(mine) == len(digests) and length >= WORTH_ITSELF:
             whole.append(name)
             size += length
         else:
-            picked[name] = sorted(mine, key=lambda place: place.offset)
-            size += sum(HEADER.size + place.stored for place in mine)
+            rows = list(index.records(data))
+            places = sorted((Place(*index.RECORD.unpack(rows[at])) for at in mine), key=lambda place: place.offset)
+            picked[name] = places
+            size += sum(HEADER.size + place.stored for place in places)
     return Plan(tuple(whole), picked, size), left
 
 
@@ -83,14 +85,13 @@ def outgoing(store: Store, what: Plan) -> Iterator[Pack]:
     """
     packs = _packs(store)
     damaged: dict[str, list[Place]] = {}
-    for name, places in packs.contents():
+    for name, positions in packs.indexes():
         if name in what.whole:
             data = _read(packs.path(name))
             if blake3(data).hexdigest() == name:
-                records = map(index.encode_record, places)
-                yield Pack(name, data, index.encode_index(bytes.fromhex(name), records))
+                yield Pack(name, data, positions)
             else:
-                damaged[name] = list(places)
+                damaged[name] = [Place(*index.RECORD.unpack(row)) for row in index.records(positions)]
     builder = _Builder()
     for name, listed in (*sorted(what.picked.items()), *sorted(damaged.items())):
         for place, frame in _frames(packs, name, listed):
@@ -110,7 +111,7 @@ def _frames(packs: Packs, name: str, places: list[Place]) -> Iterator[tuple[Plac
 
 
 def _another(packs: Packs, place: Place, decompressor: Decompressor, problem: Damaged) -> tuple[Place, bytes]:
-    names = [name for name, _ in packs.contents()]
+    names = [name for name, _ in packs.indexes()]
     for other in packs.places(place.digest):
         for _, frame in _slices(packs.path(names[other.pack]), [other]):
             with contextlib.suppress(Damaged):
