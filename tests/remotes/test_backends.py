@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from places import PLACES
@@ -14,6 +16,9 @@ from cloche.errors import ClocheError, RemoteError, UsageError
 from cloche.remotes.address import parse_address
 from cloche.remotes.backend import Backend, CannotCreate, bundle_name, pack_name, parse_name
 from cloche.remotes.opening import open_backend
+from cloche.remotes.profiles import aws_profile
+from cloche.remotes.retrying import Retrying
+from cloche.remotes.web import WebBackend, _OnlyWeb
 
 DIGEST = "ab" * 32
 Open = Callable[[], Backend]
@@ -189,3 +194,77 @@ def test_a_folder_that_cannot_be_written_to_says_so(tmp_path: Path) -> None:
     with pytest.raises(ClocheError, match="cannot write") as caught:
         backend.put("format", b"1")
     assert caught.value.hint
+
+
+# A server that is in trouble, and keys
+
+
+class Trouble(BaseHTTPRequestHandler):
+    """Answers 503 as often as it is told to, then gives what is asked for, whole, whatever the range."""
+
+    left = 0
+
+    def do_GET(self) -> None:
+        type(self).left -= 1
+        self.send_response(503 if type(self).left >= 0 else 404 if "no" in self.path else 200)
+        self.end_headers()
+        self.wfile.write(b"0123456789")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def troubled() -> Iterator[str]:
+    """The URL of such a server."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Trouble)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_server_in_trouble_is_asked_again_a_few_times(troubled: str) -> None:
+    backend = Retrying(WebBackend(troubled), pauses=(0, 0))
+    Trouble.left = 2
+    assert backend.get("format", 100) == b"0123456789"
+    assert backend.get("no", 100) is None
+    Trouble.left = 3
+    with pytest.raises(RemoteError, match="503"):
+        backend.get("format", 100)
+
+
+def test_a_server_that_knows_no_ranges_gives_the_right_piece(troubled: str) -> None:
+    Trouble.left = 0
+    assert WebBackend(troubled).get_range("packs", 3, 4) == b"3456"
+    with pytest.raises(RemoteError, match="more than 5 bytes"):
+        WebBackend(troubled).get("packs", 5)
+
+
+def test_nobody_is_followed_away_from_the_web_or_from_encryption() -> None:
+    import urllib.request
+
+    secure = urllib.request.Request("https://host/x")
+    for new in ("http://host/x", "file:///etc/passwd", "ftp://host/x"):
+        with pytest.raises(RemoteError, match="not followed"):
+            _OnlyWeb().redirect_request(secure, None, 302, "", {}, new)  # type: ignore[no-untyped-call]
+
+
+def test_keys_of_s3_come_from_variables_or_the_chosen_profile(tmp_path: Path) -> None:
+    config, credentials = tmp_path / "config", tmp_path / "credentials"
+    config.write_text("[default]\nregion = one\n[profile lab]\nregion = two\nendpoint_url = http://lab\n")
+    credentials.write_text(
+        "[default]\naws_access_key_id = A\n[lab]\naws_access_key_id = B\naws_secret_access_key = S\n"
+    )
+    files = {"AWS_CONFIG_FILE": str(config), "AWS_SHARED_CREDENTIALS_FILE": str(credentials)}
+    assert aws_profile(files) == {"region": "one", "access_key_id": "A"}
+    said = {"region": "two", "endpoint": "http://lab", "access_key_id": "B", "secret_access_key": "S"}
+    assert aws_profile({**files, "AWS_PROFILE": "lab"}) == said
+    assert aws_profile({**files, "AWS_ACCESS_KEY_ID": "V", "AWS_REGION": "three"}) == {"region": "three"}
+    config.write_bytes(b"\xff no ini")
+    assert aws_profile(files) == {"access_key_id": "A"}
+
+
+def test_a_token_is_sent_to_nobody_but_its_cloud() -> None:
+    with pytest.raises(UsageError, match="only s3"):
+        open_backend(parse_address("gs://bucket/x", "/"), "https://host.example.org")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -9,12 +10,20 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import fsspec
 import msgspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from places import S3, Sshd
 
 import cloche
 from cloche.api import OpenProject
+from cloche.errors import Conflict, RemoteError
+from cloche.project.fetching import fetch_objects
+from cloche.project.project import Project
+from cloche.project.remotes import open_remote
+from cloche.remotes.folder import FolderBackend
+from cloche.store import transfer
 from shell import Done, Shell, variables
 
 Colleague = Callable[[str], "Person"]
@@ -201,6 +210,8 @@ def test_records_alone_bring_their_content_when_it_is_needed(ada: Person, collea
     assert bob.facts("log") == ada.facts("log")
     assert not [one for one in bob.facts("doctor") if one["name"] == "content" and one["state"] == "error"]
     assert bob.facts("ls", run) == ada.facts("ls", run)
+    assert bob.cloche("show", run, "--log").out == ada.cloche("show", run, "--log").out
+    assert "src/model.py" in [one["path"] for one in bob.facts("diff", "@~1", run)["code"]]
     assert bob.cloche("cat", run, "src/model.py").out == "1\n"
     bob.cloche("checkout", run, "model.bin")
     assert bob.data("model.bin") == ada.data("model.bin")
@@ -396,3 +407,95 @@ def test_a_place_that_is_something_else_is_refused(plain: Shell, tmp_path: Path)
     plain.cloche("remote", "add", "a", str(other))
     shutil.rmtree(other)
     assert "there is no remote of Cloche" in plain.cloche("push", status=11).err
+
+
+# Interrupted
+
+
+def test_an_interrupted_push_sends_only_the_rest(
+    ada: Person, remote: Path, colleague: Colleague, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "PACK_LIMIT", 200_000)
+    ada.write("data/more.bin", os.urandom(1_500_000))
+    ada.python.add("data")
+    whole, left = FolderBackend.put, [5]
+
+    def put(self: FolderBackend, name: str, data: bytes, *, create: bool = False) -> bool:
+        left[0] -= name.endswith(".pack")
+        if left[0] < 0:
+            raise RemoteError("the network is gone")
+        return whole(self, name, data, create=create)
+
+    monkeypatch.setattr(FolderBackend, "put", put)
+    everything = ada.python.push(dry_run=True)
+    with pytest.raises(RemoteError, match="gone"):
+        ada.python.push()
+    assert not list(remote.rglob("*.bundle"))
+    monkeypatch.setattr(FolderBackend, "put", whole)
+    rest = ada.python.push()
+    assert 0 < rest.size <= everything.size - 4 * 150_000
+    assert ada.python.remote_test().problems == ()
+
+
+def test_an_interrupted_fetch_takes_only_the_rest(
+    ada: Person, colleague: Colleague, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "PACK_LIMIT", 300_000)
+    monkeypatch.setattr(transfer, "_GENEROUS", 200_000)
+    ada.write("data/more.bin", os.urandom(1_500_000))
+    ada.python.add("data")
+    ada.commit("more")
+    sent = ada.python.push().size
+    bob = colleague("bob")
+    whole, left = FolderBackend.get, [4]
+
+    def get(self: FolderBackend, name: str, most: int) -> bytes | None:
+        left[0] -= name.endswith(".pack")
+        if left[0] < 0:
+            raise RemoteError("the network is gone")
+        return whole(self, name, most)
+
+    monkeypatch.setattr(FolderBackend, "get", get)
+    with pytest.raises(RemoteError, match="gone"):
+        bob.python.pull()
+    assert contents(bob) == {}
+    assert len(bob.runs()) == 1
+    monkeypatch.setattr(FolderBackend, "get", whole)
+    done = bob.python.pull()
+    assert 0 < done.fetched.size < sent - 300_000
+    assert contents(bob) == contents(ada)
+
+
+def test_a_place_that_overwrites_is_only_for_one_who_says_so(ada: Person) -> None:
+    class Careless(MemoryFileSystem):  # type: ignore[misc]
+        protocol = "careless"
+
+        def _open(self, path: str, mode: str = "rb", **options: object) -> object:
+            if "x" in mode:
+                raise ValueError(mode)
+            return super()._open(path, mode, **options)
+
+    fsspec.register_implementation("careless", Careless, clobber=True)
+    with pytest.raises(Conflict, match="could harm each other") as caught:
+        ada.python.remote_add("odd", "careless://x/y", local=True)
+    assert "--single-writer" in caught.value.hint
+    ada.python.remote_add("odd", "careless://x/y", local=True, single_writer=True)
+    assert len(ada.python.push(remote="odd").runs) == 1
+    assert not ada.python.remote_test("odd").can.creates
+
+
+def test_objects_that_are_damaged_here_are_had_again_from_a_remote(ada: Person) -> None:
+    ada.python.push()
+    ada.close()
+    packs = [*(ada.folder / ".cloche/store/packs").rglob("*.pack")]
+    largest = max(packs, key=lambda pack: pack.stat().st_size)
+    data = bytearray(largest.read_bytes())
+    data[len(data) // 2] ^= 1
+    largest.write_bytes(data)
+    project = Project.find(ada.folder)
+    lost = {bytes.fromhex(fault.digest) for fault in project.store.verify() if fault.digest}
+    assert lost
+    brought = fetch_objects(project, open_remote(project), lost)
+    assert (brought.objects, brought.lost) == (len(lost), frozenset())
+    assert all(project.store.is_sound(raw.hex()) for raw in lost)
+    project.close()

@@ -8,7 +8,7 @@ import msgspec
 
 from cloche.errors import Conflict, NotFound, UsageError
 from cloche.model.settings import Remote
-from cloche.project.listing import look
+from cloche.project.listing import look, shelf
 from cloche.project.probing import Probed, make, probe, refuse_overwriting
 from cloche.project.project import Project
 from cloche.project.remote_settings import write_remote
@@ -102,6 +102,7 @@ def try_out(project: Project, name: str = "") -> Tested:
     can = probe(project, place)
     found = look(place)
     problems = list(found.problems)
+    shelf(place, found.packs, problems)
     for digest, bundle in found.bundles.items():
         gone = [pack.digest[:12] for pack in bundle.packs if found.packs.get(pack.digest) != pack.size]
         if gone:

@@ -46,7 +46,7 @@ def exchange(
 ) -> Fetched:
     """Take the records that are new, then the content of the runs named (none: of all that have it elsewhere), and of
     `cloche.lock` where `lock` says so. data: bring the content of runs."""
-    found = look(place)
+    found = look(place, skip=project.catalog.merged())
     merged = Merged() if dry_run else merge(project, place.name, found.bundles)
     runs = _runs(project, revisions, found, dry_run=dry_run) if data else []
     roots = [root for run in runs for root in run_roots(run)]
@@ -114,7 +114,14 @@ def lock_at_hand(project: Project) -> None:
     missing = project.store.missing(item.digest for item in project.tracked)
     if missing and default_name(all_remotes(project)):
         place = open_remote(project)
-        bring(project, place, lock_roots(item for item in project.tracked if item.digest in missing))
+        known = look(place, skip=project.catalog.merged())
+        bring(project, place, known=known, roots=lock_roots(item for item in project.tracked if item.digest in missing))
+
+
+def _is_here(project: Project, roots: Iterable[Root], *, trees_only: bool) -> bool:
+    reached = Reached(project.store)
+    reached.add(roots)
+    return not (reached.missing_trees if trees_only else reached.missing)
 
 
 def at_hand(project: Project, run: Run, *, trees_only: bool = False, only: Iterable[Root] | None = None) -> None:
@@ -127,13 +134,15 @@ def at_hand(project: Project, run: Run, *, trees_only: bool = False, only: Itera
     roots = list(run_roots(run) if only is None else only)
     if only is not None and not project.store.missing(root.digest for root in roots):
         return
+    if only is None and _is_here(project, roots, trees_only=trees_only):
+        return
     if not default_name(all_remotes(project)):
         raise RemoteError(
             f"the content of run {run.short} is on a remote, and none is the default one",
             hint=f"type `cloche fetch {run.short} --remote NAME`",
         )
     place = open_remote(project)
-    found = look(place)
+    found = look(place, skip=project.catalog.merged())
     brought = bring(project, place, roots, known=found, trees_only=trees_only)
     if not trees_only and only is None:
         _settle(project, [run], brought)

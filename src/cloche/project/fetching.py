@@ -131,6 +131,7 @@ class _Fetcher:
         self._files: set[bytes] = set()
         self._taken: set[bytes] = set()
         self._small: dict[int, bytes] = {}
+        self._below: list[tuple[Lies, bytes]] = []
 
     def walk(self, roots: Iterable[Root]) -> None:
         """Read the trees, level by level; collect the files that they and the roots name."""
@@ -154,6 +155,9 @@ class _Fetcher:
             level = below - seen - {_EMPTY}
         for raw in sums.wrong():
             self._damaged(raw, "is a folder of another size than it claims")
+        if not self.lost:  # a tree promises those below it
+            for lies, frame in self._below:
+                self._take(lies, frame, promise=True)
         self._optional = optional
 
     def _trees(self, wanted: set[bytes], optional: set[bytes]) -> Iterator[tuple[bytes, bytes]]:
@@ -166,12 +170,12 @@ class _Fetcher:
             if lies.kind == RECIPE:
                 recipes.append((lies, frame, payload))
             else:
-                self._take(lies, frame, promise=True)
+                self._below.append((lies, frame))
                 yield lies.digest, payload
         for lies, frame, payload in recipes:
             data = self._assembled(lies.digest, payload)
             if data is not None:
-                self._take(lies, frame, promise=True)
+                self._below.append((lies, frame))
                 yield lies.digest, data
 
     def _assembled(self, raw: bytes, payload: bytes) -> bytes | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ import msgspec
 
 from cloche.errors import ClocheError, Damaged, NewerVersion
 from cloche.model.bundle import Bundle
-from cloche.model.digest import Digest
+from cloche.model.digest import Digest, digest_bytes
 from cloche.project.remotes import Place
 from cloche.remotes.backend import BUNDLES, INVENTORY, PACKS, bundle_name, pack_name, parse_name
 from cloche.remotes.bundles import LARGEST_FILE, decode_bundle
@@ -42,8 +42,8 @@ class Remotely(msgspec.Struct):
         return all(self.packs.get(pack.digest) == pack.size for pack in bundle.packs)
 
 
-def look(place: Place) -> Remotely:
-    """Find out what the remote holds. Bundles are read; packs are not."""
+def look(place: Place, skip: Collection[Digest] = ()) -> Remotely:
+    """Find out what the remote holds. Bundles are read (but for those to skip, where they can be), packs are not."""
     found = Remotely()
     if place.backend.listable:
         names = [parsed for one in place.backend.list(BUNDLES) if (parsed := parse_name(one.name))]
@@ -51,7 +51,10 @@ def look(place: Place) -> Remotely:
         found.packs = list_packs(place)
     else:
         found.listed = read_inventory(place)
-    for digest, bundle in zip(found.listed, each(lambda one: _read_bundle(place, one), found.listed), strict=True):
+    wanted = [one for one in found.listed if one not in skip or not place.backend.listable]
+    for digest, data in zip(wanted, each(lambda one: _cached_or_got(place, one), wanted), strict=True):
+        # Not in the threads that read: to decode a type for the first time, in two threads at once, crashes msgspec.
+        bundle = _decoded(digest, data)
         if isinstance(bundle, Bundle):
             found.bundles[digest] = bundle
         else:
@@ -119,21 +122,25 @@ def each(step: Callable[[T], R], items: Iterable[T], at_once: int = AT_ONCE) -> 
         pool.shutdown(cancel_futures=True)
 
 
-def _read_bundle(place: Place, digest: Digest) -> Bundle | str:
+def _cached_or_got(place: Place, digest: Digest) -> bytes | None:
+    """The bytes of a bundle as they are in the cache, if they still are, or on the remote; None where it is gone."""
+    data = _cached(place, f"{digest}.bundle")
+    if data is not None and digest_bytes(data) == digest:
+        return data
+    data = place.backend.get(bundle_name(digest), LARGEST_FILE)
+    if data is not None and digest_bytes(data) == digest:
+        _cache(place, f"{digest}.bundle", data)
+    return data
+
+
+def _decoded(digest: Digest, data: bytes | None) -> Bundle | str:
     """A bundle, or what is wrong with it."""
+    if data is None:
+        return f"bundle {digest[:12]} is gone"
     try:
-        data = _cached(place, f"{digest}.bundle")
-        with contextlib.suppress(Damaged):
-            if data is not None:
-                return decode_bundle(data, digest)
-        data = place.backend.get(bundle_name(digest), LARGEST_FILE)
-        if data is None:
-            return f"bundle {digest[:12]} is gone"
-        found = decode_bundle(data, digest)
+        return decode_bundle(data, digest)
     except (Damaged, NewerVersion) as error:
         return error.message
-    _cache(place, f"{digest}.bundle", data)
-    return found
 
 
 def _read_index(place: Place, digest: Digest, size: int) -> bytes | str:

@@ -53,13 +53,14 @@ class Reached:
     """What roots need, collected; `raw in reached` asks for a raw digest.
 
     named: raw digests of trees and files. chunks: those that the large ones were cut into. missing: those that the
-    store does not hold and should.
+    store does not hold and should; missing_trees: those of them that are trees.
     """
 
     def __init__(self, store: Store) -> None:
         self.named: set[bytes] = set()
         self.chunks: set[bytes] = set()
         self.missing: set[bytes] = set()
+        self.missing_trees: set[bytes] = set()
         self._store = store
         self._trees: set[bytes] = set()
 
@@ -82,7 +83,10 @@ class Reached:
         while trees:
             raw, optional = trees.pop()
             # Seen apart: a file may have the bytes of a tree, and needs nothing of what that names.
-            if raw == _EMPTY or raw in self._trees or not self._take(raw, optional):
+            if raw == _EMPTY or raw in self._trees:
+                continue
+            if not self._take(raw, optional):
+                self.missing_trees |= set() if optional else {raw}
                 continue
             self._trees.add(raw)
             for kind, digest in children(self._store.read(raw.hex())):

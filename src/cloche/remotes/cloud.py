@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from cloche.errors import RemoteError
+from cloche.errors import RemoteError, UsageError
 from cloche.remotes.address import Address
 from cloche.remotes.backend import CannotCreate, Listed, Passing, too_large
 from cloche.remotes.profiles import aws_profile
@@ -114,9 +114,9 @@ def _opened(address: Address, endpoint: str, region: str) -> ObjectStore:
             config["endpoint"] = endpoint
         if region:
             config["region"] = region
-    elif endpoint:
-        config["azure_storage_endpoint" if address.scheme == "az" else "google_base_url"] = endpoint
-    client: Any = {"connect_timeout": "10s", "timeout": "300s", "user_agent": "cloche"}
+    elif endpoint:  # a cloche.toml of somebody else could have them sent the token that opens the bucket
+        raise UsageError("only s3:// has an endpoint of its own", hint="leave --endpoint out")
+    client: Any = {"connect_timeout": "10s", "timeout": "1200s", "user_agent": "cloche"}
     where = str(config.get("endpoint") or endpoint or os.environ.get("AWS_ENDPOINT_URL", ""))
     if where.startswith("http://"):
         client["allow_http"] = True
@@ -124,7 +124,7 @@ def _opened(address: Address, endpoint: str, region: str) -> ObjectStore:
     retry: Any = {
         "max_retries": 3,
         "backoff": {"init_backoff": second / 5, "max_backoff": second * 5, "base": 3},
-        "retry_timeout": second * 60,
+        "retry_timeout": second * 180,
     }
     url = f"{address.scheme}://{address.host}{address.path}"
     if address.user:
