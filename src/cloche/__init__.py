@@ -12,6 +12,11 @@ To look at a project from Python:
     for run in project.log("metrics.auc > 0.8", sort=["-metrics.auc"]):
         print(run.id, run.metrics)
 
+To read one file of a run, with pandas or anything that takes a file:
+
+    with cloche.open_file("champion:data/x.csv") as file:
+        frame = pandas.read_csv(file)
+
 Nothing heavy is imported before it is used.
 """
 
@@ -22,17 +27,31 @@ from cloche.version import __version__
 TYPE_CHECKING = False  # typing's own would cost 9 ms, most of this import
 
 if TYPE_CHECKING:
-    from cloche.api import OpenProject, clone, init, open  # noqa: A004
+    from cloche.api import OpenProject, clone, get, init, open, open_file  # noqa: A004
     from cloche.client import log, params, run_id
     from cloche.errors import ClocheError
 
-__all__ = ["ClocheError", "OpenProject", "__version__", "clone", "init", "log", "open", "params", "run_id"]
+__all__ = [
+    "ClocheError",
+    "OpenProject",
+    "__version__",
+    "clone",
+    "get",
+    "init",
+    "log",
+    "open",
+    "open_file",
+    "params",
+    "run_id",
+]
 
 _HOMES = {
     "OpenProject": "cloche.api",
     "clone": "cloche.api",
+    "get": "cloche.api",
     "init": "cloche.api",
     "open": "cloche.api",
+    "open_file": "cloche.api",
     "ClocheError": "cloche.errors",
     "log": "cloche.client",
     "params": "cloche.client",

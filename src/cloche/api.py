@@ -5,18 +5,23 @@ Every method calls the same function as the command of that name and returns the
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import IO, Any, BinaryIO
 
 from cloche.errors import UsageError
 from cloche.model.changes import Difference, Part, checked_parts
 from cloche.model.held import Held
 from cloche.model.operation import Operation
 from cloche.model.plan import Plan
+from cloche.model.revision import parse_address
 from cloche.model.run import Run, Series
 from cloche.model.run_row import RunRow
+from cloche.model.usage import Usage
 from cloche.model.values import Value
 from cloche.ops import (
     add,
@@ -24,12 +29,15 @@ from cloche.ops import (
     checkout,
     diff,
     doctor,
+    du,
     fetch,
+    gc,
     history,
     install,
     log,
     ls,
     note,
+    prune,
     pull,
     push,
     remove,
@@ -39,15 +47,20 @@ from cloche.ops import (
     tag,
     undo,
     untrack,
+    verify,
 )
 from cloche.ops import clone as clone_op
+from cloche.ops import get as get_op
 from cloche.ops import init as init_op
 from cloche.ops import remote as remote_op
 from cloche.ops import run as run_op
+from cloche.ops.prune import Rules
 from cloche.ops.tag import Tag
 from cloche.project.exchange import Fetched
 from cloche.project.notes import Note
 from cloche.project.project import Project
+
+_MODES = ("r", "rt", "rb")
 
 
 def open(path: str | Path = ".") -> OpenProject:  # noqa: A001
@@ -67,6 +80,55 @@ def init(path: str | Path = ".", *, nested: bool = False) -> OpenProject:
 def clone(url: str, folder: str = "", *, data: bool = True) -> OpenProject:
     """Clone a project of somebody else with its data, and open it. See `cloche clone`."""
     return open(clone_op.clone(url, folder, data=data).root)
+
+
+def get(
+    url: str | os.PathLike[str],
+    path: str,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    revision: str = "",
+    force: bool = False,
+    dry_run: bool = False,
+) -> get_op.Got:
+    """Bring a file or folder of another project here. See `cloche get`."""
+    where = None if out is None else os.fspath(out)
+    return get_op.get(os.fspath(url), path, where, revision=revision, force=force, dry_run=dry_run)
+
+
+def open_file(
+    name: str,
+    mode: str = "rb",
+    *,
+    encoding: str | None = None,
+    errors: str | None = None,
+    newline: str | None = None,
+    project: str | os.PathLike[str] | None = None,
+) -> IO[Any]:
+    """Open one file of a run for reading: `cloche.open_file("champion:data/x.csv")`.
+
+    name: `RUN:PATH`. RUN is what every command takes: `@`, `@~2`, the beginning of an id, a tag, `EXPERIMENT@TAG`, a
+    Git revision (its last run, or where none was made there, what Git and `cloche.lock` hold), or `.` for the work
+    tree. PATH is relative to the project. mode: `rb` for bytes, `r` for text (UTF-8 unless `encoding` says otherwise).
+    project: a folder of the project, by default the current one.
+
+    The file can be read from any place, and only what is read is fetched and decompressed, each piece proven by its
+    digest. `@`, tags and branches are looked up once, when the file is opened; what it reads never changes after that.
+    Any thread may open files; an open one belongs to one thread at a time. Raises cloche.ClocheError, reading too where
+    a stored byte is not what it was.
+    """
+    if mode not in _MODES:
+        raise UsageError(
+            f"files of a run are for reading: mode {mode!r} is not one of {', '.join(_MODES)}",
+            hint="write to a file of the project, and run `cloche add` or `cloche run`",
+        )
+    if "t" not in mode and "b" in mode and (encoding, errors, newline) != (None, None, None):
+        raise UsageError("bytes have no encoding, errors or newline", hint='open the file with mode "r"')
+    revision, path = parse_address(name)
+    here = Project.find(Path(project) if project is not None else Path())
+    with contextlib.closing(here):
+        file = cat.open_file(here, revision, path)
+    return file if "b" in mode else io.TextIOWrapper(file, encoding or "utf-8", errors, newline)
 
 
 def _many(names: Sequence[str]) -> tuple[str, ...]:
@@ -176,6 +238,14 @@ class OpenProject:
         """The content of one file of a run, piece by piece. See `cloche cat`."""
         return cat.cat(self._project, run, path)
 
+    def open_file(self, run: str, path: str) -> BinaryIO:
+        """One file of a run, for reading bytes from any place. See `cloche.open_file`."""
+        return cat.open_file(self._project, run, path)
+
+    def du(self, *names: str, runs: bool = False) -> Usage:
+        """How much the store takes, and what for. See `cloche du`."""
+        return du.du(self._project, names, runs=runs, base=self.root)
+
     def diff(
         self,
         a: str = "@",
@@ -279,6 +349,18 @@ class OpenProject:
     def pull(self, *, remote: str = "", data: bool = True, force: bool = False, dry_run: bool = False) -> pull.Pulled:
         """Fetch, and bring the tracked data to what `cloche.lock` names. See `cloche pull`."""
         return pull.pull(self._project, remote=remote, data=data, force=force, dry_run=dry_run)
+
+    def prune(self, rules: Rules, *, experiment: str = "", where: str = "", dry_run: bool = False) -> prune.Pruned:
+        """Take old runs out of the log by a rule. See `cloche prune`."""
+        return prune.prune(self._project, rules, experiment=experiment, where=where, dry_run=dry_run)
+
+    def gc(self, *, grace: float = 14.0, tips_only: bool = False, dry_run: bool = False) -> gc.Collected:
+        """Free the space of what nothing needs any more. See `cloche gc`."""
+        return gc.gc(self._project, grace=grace, tips_only=tips_only, dry_run=dry_run)
+
+    def verify(self, *, sample: float = 1.0, since_last: bool = False, repair: bool = False) -> verify.Verified:
+        """Read every stored byte again, or a share of them. See `cloche verify`."""
+        return verify.verify(self._project, sample=sample, since_last=since_last, repair=repair)
 
     def install(
         self, *hooks: str, remove: bool = False, strict: bool = False, dry_run: bool = False

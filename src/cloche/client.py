@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-__all__ = ["log", "params", "run_id"]
+__all__ = ["log", "open_file", "params", "run_id"]
 
 FILE = "series.jsonl"
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -68,6 +68,14 @@ def params(defaults: "Mapping[str, Any] | None" = None) -> "dict[str, Any]":
     _merge(found, defaults or {})
     _merge(found, nest(_read_params()))
     return found
+
+
+def open_file(name: str, *_: "Any", **__: "Any") -> "Any":
+    """A file of a run needs the whole of Cloche, which reads the store: this raises RuntimeError and says so."""
+    raise RuntimeError(
+        "cloche.open_file({!r}): only the light client of `cloche run` is here, which cannot read the store; "
+        "install cloche in the environment of {}".format(name, sys.executable)
+    )
 
 
 def _read_params() -> "dict[str, Any]":

@@ -24,6 +24,7 @@ NO_METHOD = {
     "completion": "belongs to the shell",
     "clone": "is cloche.clone(url), since there is no project to open yet",
     "init": "is cloche.init(path), since there is no project to open yet",
+    "get": "is cloche.get(url, path), since it needs no project here",
     "hook": "Git calls it",
     "merge-lock": "Git calls it",
 }
@@ -65,9 +66,23 @@ def test_every_command_that_prints_facts_prints_them_as_json(verb: str) -> None:
     assert ("--json" in names) != (verb in NO_JSON)
 
 
-@pytest.mark.parametrize(
-    "verb", ["add", "untrack", "revert", "checkout", "undo", "remove", "install", "push", "fetch", "pull"]
+PREVIEWED = (
+    "add",
+    "untrack",
+    "revert",
+    "checkout",
+    "undo",
+    "remove",
+    "install",
+    "gc",
+    "prune",
+    "push",
+    "fetch",
+    "pull",
 )
+
+
+@pytest.mark.parametrize("verb", PREVIEWED)
 def test_every_destructive_command_can_be_previewed(verb: str) -> None:
     command = cli.get_command(click.Context(cli), verb)
     assert command is not None

@@ -35,6 +35,7 @@ def test_options(folder: Shell) -> None:
     assert completed(folder, "cloche revert --dr") == ["--dry-run"]
     assert completed(folder, "cloche log --so") == ["--sort"]
     assert completed(folder, "cloche completion z") == ["zsh"]
+    assert completed(folder, "cloche install post-c") == ["post-checkout"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,12 @@ from shell import BIN, Done, Shell
 
 ONE, TWO = "id,x\n1,1.5\n2,2.5\n3,4\n", "id,x\n1,9\n"
 POINTS = "data/points.csv"
+WAIT = """\
+import pathlib, time
+pathlib.Path("started").touch()
+while not pathlib.Path("stop").exists():
+    time.sleep(0.02)
+"""
 
 
 @pytest.fixture(scope="session")
@@ -246,12 +253,12 @@ def test_nothing_makes_a_git_command_fail(followed: Shell) -> None:
 
 
 def test_it_waits_for_a_run_and_leaves_its_data(followed: Shell) -> None:
-    followed.write("wait.py", "import pathlib, time\nwhile not pathlib.Path('stop').exists(): time.sleep(0.02)\n")
+    followed.write("wait.py", WAIT)
     words: list[str | Path] = [BIN / "cloche", "run", "--", "python", "wait.py"]
     going = subprocess.Popen(words, cwd=followed.folder, env=followed.variables, stdout=-3, stderr=-3)
     try:
-        while not followed.facts("status")["going"]:
-            pass
+        while not (followed.folder / "started").exists():
+            time.sleep(0.02)
         said = git(followed, "switch", "two").err
         assert "is still going" in said
         assert followed.read(POINTS) == ONE
@@ -262,6 +269,7 @@ def test_it_waits_for_a_run_and_leaves_its_data(followed: Shell) -> None:
     assert followed.read(POINTS) == TWO
 
 
+@pytest.mark.slow
 def test_a_hook_that_was_killed_leaves_one_state_or_the_other(followed: Shell) -> None:
     for number in range(300):
         followed.write(f"data/{number}.txt", f"{number}\n")

@@ -86,8 +86,12 @@ def test_only_some(model: Shell) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="scripts and links of POSIX")
 @pytest.mark.parametrize(
     ("text", "mode", "act"),
-    [(SHELL, 0o755, "joined"), (PYTHON, 0o755, "wrapped"), (SHELL, 0o644, "wrapped"), (b"\x7fELF\0", 0o755, "wrapped")],
-    ids=["shell", "python", "switched off", "binary"],
+    [
+        pytest.param(SHELL, 0o755, "joined", id="shell"),
+        pytest.param(PYTHON, 0o755, "wrapped", id="python"),
+        pytest.param(SHELL, 0o644, "wrapped", id="switched off"),
+        pytest.param(b"\x7fELF\0", 0o755, "wrapped", id="binary", marks=pytest.mark.slow),
+    ],
 )
 def test_a_hook_that_was_there_goes_on_and_comes_back_as_it_was(
     committed: Shell, text: bytes, mode: int, act: str
@@ -212,7 +216,10 @@ def test_two_projects_in_one_repository(folder: Shell) -> None:
     assert hooks(folder.folder / ".git/hooks") == before
 
 
-@pytest.mark.parametrize("theirs", [False, True], ids=["no template", "a template of theirs"])
+@pytest.mark.parametrize(
+    "theirs",
+    [pytest.param(False, id="no template", marks=pytest.mark.slow), pytest.param(True, id="a template of theirs")],
+)
 def test_for_every_clone(committed: Shell, tmp_path: Path, theirs: bool) -> None:
     settings = tmp_path / "gitconfig"
     variables = {**committed.variables, "GIT_CONFIG_GLOBAL": str(settings)}

@@ -84,11 +84,20 @@ def test_one_change_on_both_sides_is_no_conflict(base: Shell) -> None:
 @pytest.mark.parametrize(
     ("ours", "theirs", "named"),
     [
-        ({"data/a.txt": "ours\n", "data/b.txt": "ours\n"}, {"data/a.txt": "theirs\n"}, "data/a.txt"),
-        ({"data/a.txt": None}, {"data/a.txt": "theirs\n"}, "data/a.txt"),
-        ({"data/new.txt": "ours\n"}, {"data/new.txt": "theirs\n"}, "data/new.txt"),
+        pytest.param(
+            {"data/a.txt": "ours\n", "data/b.txt": "ours\n"},
+            {"data/a.txt": "theirs\n"},
+            "data/a.txt",
+            id="both changed it",
+        ),
+        pytest.param({"data/a.txt": None}, {"data/a.txt": "theirs\n"}, "data/a.txt", id="one deleted it"),
+        pytest.param(
+            *({"data/new.txt": f"{side}\n"} for side in ("ours", "theirs")),
+            "data/new.txt",
+            id="both made it",
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=["both changed it", "one deleted it", "both made it"],
 )
 def test_a_conflict_names_the_files_and_says_what_to_do(
     base: Shell, ours: dict[str, str | None], theirs: dict[str, str | None], named: str

@@ -203,3 +203,12 @@ def test_files_that_cloche_itself_writes_meanwhile_are_no_outputs(project: Shell
     project.write("data/a.csv", "1\n")
     project.write("t.py", "import subprocess; subprocess.run(['cloche', 'add', 'data'], check=True)\n")
     assert outputs(project.run(command=["python", "t.py"])) == {}
+
+
+def test_the_light_client_says_what_is_missing(venv: Shell) -> None:
+    done = venv.cloche(
+        "run", "-q", "--", "python", "-c", "import cloche; cloche.open_file('@:data/x.csv')", status=None
+    )
+    assert done.status == 1
+    assert "install cloche in the environment of" in done.err
+    assert ".venv" in done.err

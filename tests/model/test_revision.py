@@ -5,7 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloche.errors import UsageError
-from cloche.model.revision import Latest, Name, Prefix, Revision, WorkTree, check_tag, parse_revision
+from cloche.model.revision import (
+    Latest,
+    Member,
+    Name,
+    Prefix,
+    Revision,
+    WorkTree,
+    check_tag,
+    parse_address,
+    parse_revision,
+)
 from cloche.model.run import run_id
 
 
@@ -28,6 +38,7 @@ from cloche.model.run import run_id
         ("main@{2 days ago}", Name("main@{2 days ago}")),
         ("0123abcd", Name("0123abcd")),
         ("größe", Name("größe")),
+        ("flights@champion", Member("flights", "champion")),
     ],
 )
 def test_what_a_name_means(text: str, meaning: Revision) -> None:
@@ -53,7 +64,7 @@ def test_any_text_is_understood_or_refused(text: str) -> None:
         meaning = parse_revision(text)
     except UsageError:
         return
-    assert isinstance(meaning, (Latest, Prefix, Name, WorkTree))
+    assert isinstance(meaning, (Latest, Prefix, Name, Member, WorkTree))
     assert not isinstance(meaning, Name) or meaning.name == text
 
 
@@ -83,3 +94,22 @@ def test_a_tag_is_never_taken_for_something_else(name: str) -> None:
         return
     meaning = parse_revision(name)
     assert meaning == Name(name) or (isinstance(meaning, Prefix) and len(name) < 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("@:a.csv", ("@", "a.csv")),
+        ("flights@champion:data/x.csv", ("flights@champion", "data/x.csv")),
+        (".:a:b.csv", (".", "a:b.csv")),
+    ],
+)
+def test_an_address_names_one_file(text: str, meaning: tuple[str, str]) -> None:
+    assert parse_address(text) == meaning
+
+
+@pytest.mark.parametrize("text", ["", ":", "@:", ":a.csv", "data/x.csv", "@"])
+def test_what_is_no_address_says_how_one_looks(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_address(text)
+    assert "RUN:PATH" in caught.value.hint

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import random
@@ -20,7 +21,8 @@ from cloche.store import pack_writer, reading
 from cloche.store.filesystem import FileSystem
 from cloche.store.locks import try_lock
 from cloche.store.objects import Store
-from cloche.store.recipes import SMALL, average_for
+from cloche.store.pack_writer import PackWriter
+from cloche.store.recipes import RECIPE, SMALL, Recipe, average_for, encode_recipe
 from cloche.store.walk import stat_of
 
 QUICK = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -455,3 +457,31 @@ def test_what_takes_a_files_place_is_never_waited_for(
     with store.writer() as writer:
         digest, seen = writer.add_file(os.fspath(path), stat)
     assert (store.read(digest), seen.kind) == (b"/etc/passwd", "l")
+
+
+def test_a_byte_in_a_large_file_costs_a_few_chunks_and_not_its_list(store: Store) -> None:
+    data = os.urandom(60_000_000)
+    with store.writer() as writer:
+        first = writer.add_bytes(data)
+    _, before = store.size()
+    with store.writer() as writer:
+        second = writer.add_bytes(data[:30_000_000] + b"x" + data[30_000_000:])
+    _, after = store.size()
+    assert after - before < 300_000
+    fresh = Store(Path(store.folder))
+    assert fresh.read(first) == data
+    assert len(fresh.read(second)) == len(data) + 1
+    assert fresh.missing(raw.hex() for raw in fresh.chunks(bytes.fromhex(second))) == set()
+    assert fresh.verify() == []
+
+
+def test_a_list_of_chunks_that_lists_itself_is_damaged(store: Store) -> None:
+    raw = b"\x07" * 32
+    payload = encode_recipe(raw, Recipe(16 << 10, 100_000, b"", raw))
+    writer = PackWriter(store.folder, FileSystem())
+    writer.append(RECIPE, b"r", raw, payload, len(payload))
+    writer.publish()
+    fresh = Store(Path(store.folder))
+    for read in (fresh.read, fresh.is_sound, lambda digest: fresh.chunks(bytes.fromhex(digest))):
+        with contextlib.suppress(Damaged):
+            assert not read(raw.hex())

@@ -32,7 +32,7 @@ class Database:
         self._migrations = migrations
         self._depth = 0
         with translated(file):
-            self._connection = sqlite3.connect(file, timeout=wait, isolation_level=None)
+            self._connection = _connect(file, wait)
             try:
                 self._identity = _identity(file)
                 self._prepare()
@@ -261,3 +261,13 @@ def _encodable(parameters: Parameters) -> dict[str, object]:
 def as_utf8(text: str) -> str:
     """`text` with lone surrogates written as `\\udcNN`."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _connect(file: Path, wait: float) -> sqlite3.Connection:
+    """Somebody else's file, or one on a read-only disk, is read as it is: SQLite would want to write beside it. Where a
+    journal lies beside it because it is in use, SQLite does not have to."""
+    writable = os.access(file, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+    if file.exists() and not writable and not os.path.exists(f"{file}-wal"):
+        address = f"{file.absolute().as_uri()}?mode=ro&immutable=1"
+        return sqlite3.connect(address, timeout=wait, isolation_level=None, uri=True)
+    return sqlite3.connect(file, timeout=wait, isolation_level=None)

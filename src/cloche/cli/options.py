@@ -49,6 +49,11 @@ def complete_run(_ctx: click.Context, _param: click.Parameter, incomplete: str) 
     return [item for item in names if str(item.value).startswith(incomplete)]
 
 
+def complete_run_or_path(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Runs and tags, and whatever files the shell offers."""
+    return [*complete_run(ctx, param, incomplete), CompletionItem(incomplete, type="file")]
+
+
 def complete_tag(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Tags that begin with what was typed."""
     from cloche.errors import ClocheError

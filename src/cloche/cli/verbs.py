@@ -7,6 +7,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "init": "Make this folder a project.",
         "add": "Track data, or record its new content.",
         "untrack": "Stop tracking data.",
+        "get": "A file or folder of another project.",
         "run": "Run a command or the pipeline, and record everything.",
     },
     "Look": {
@@ -16,6 +17,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "diff": "What differs between two versions?",
         "ls": "The files of a run.",
         "cat": "One file as a run holds it.",
+        "du": "How much the store takes, and what for.",
     },
     "Put back": {
         "revert": "Bring back what a run was given.",
@@ -34,6 +36,9 @@ SECTIONS: dict[str, dict[str, str]] = {
         "tag": "Name a run.",
         "note": "Attach a text to a run.",
         "remove": "Take runs out of the log.",
+        "prune": "Take old runs out of the log by a rule.",
+        "gc": "Free the space of what nothing needs.",
+        "verify": "Is every stored byte what it was?",
         "install": "Have Git take data along.",
         "doctor": "Is everything in order?",
         "completion": "Set up completion for your shell.",

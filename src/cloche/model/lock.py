@@ -56,6 +56,15 @@ def parse_lock(text: str) -> tuple[Tracked, ...]:
     return tuple(found[path] for path in sorted(found))
 
 
+def lines_of(text: str) -> list[Tracked]:
+    """What the lines of any version of `cloche.lock` name, those of a merge with conflicts and of newer versions too.
+
+    For keeping what somebody may want back, and for nothing else: the paths are not checked.
+    """
+    shapes = (_LINE_SHAPE.fullmatch(line.rstrip("\r")) for line in text.split("\n"))
+    return [Tracked(s[5], s[2], s[1], int(s[3]), int(s[4])) for s in shapes if s]  # type: ignore[arg-type]
+
+
 def _check_header(line: str) -> None:
     header = _HEADER_SHAPE.match(line)
     if header is None or header[1] == "0":

@@ -17,6 +17,9 @@ from cloche.errors import InputError
 
 _ESCAPE = re.compile(rb"\\\\|\\x([0-9a-f]{2})")
 _LONE = re.compile("[\ud800-\udfff]")
+_IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")  # by the disks of macOS
+_OWN = re.compile(r"\.git|\.cloche|git~[0-9]+")
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
@@ -83,6 +86,17 @@ def is_reserved(path: str) -> bool:
     (True, False)
     """
     return path.partition("/")[0].casefold() in (".cloche", ".git")
+
+
+def is_dangerous(name: str) -> bool:
+    """Whether some disk takes this name of one file for that of Git's or Cloche's own folder, whose content can be run,
+    or for a device.
+
+    >>> is_dangerous(".GIT "), is_dangerous("git~1"), is_dangerous(".gitignore")
+    (True, True, False)
+    """
+    plain = _IGNORED.sub("", name).rstrip(" .").casefold().partition(":")[0]
+    return _OWN.fullmatch(plain) is not None or (sys.platform == "win32" and _DEVICE.fullmatch(plain) is not None)
 
 
 def checked(path: str) -> str:

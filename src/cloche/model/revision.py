@@ -3,7 +3,10 @@
     @          the last run                 @~2       the run before the one before it (@~ is @~1, as in Git)
     kmxqtvzp   a run by its id, or by the beginning of it (letters k to z only)
     champion   a tag                        main~3    a Git revision: the last run of that commit
+    flights@champion   a tag, of a run of the experiment `flights`
     .          the work tree, which is no run yet
+
+An address names one file of one of them: `champion:data/x.csv`.
 
 Reading a text needs no store: whether the run, tag or commit exists is looked up by the caller, a tag first.
 """
@@ -36,13 +39,21 @@ class Name(msgspec.Struct, frozen=True, tag="name"):
     name: str
 
 
+class Member(msgspec.Struct, frozen=True, tag="member"):
+    """A name within a group: today a tag and the experiment that its run belongs to."""
+
+    group: str
+    name: str
+
+
 class WorkTree(msgspec.Struct, frozen=True, tag="work-tree"):
     """The files as they are now."""
 
 
-Revision = Latest | Prefix | Name | WorkTree
+Revision = Latest | Prefix | Name | Member | WorkTree
 
 _LATEST = re.compile(r"@(?:(~)([0-9]{0,9}))?")
+_MEMBER = re.compile(r"([^@]+)@([^@{][^@]*)")
 _ID = re.compile(f"[{ID_LETTERS}]{{1,{ID_LENGTH}}}")
 _LIKE_ID = re.compile(f"[{ID_LETTERS}]{{4,}}")
 _LIKE_COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
@@ -71,7 +82,21 @@ def parse_revision(text: str) -> Revision:
         raise UsageError(f"{text!r} names no run", hint="give an id, a tag, @ or a Git revision")
     if ".." in text:
         raise UsageError(f"{text!r} is a range, not one run", hint="give the two runs apart: A B")
-    return Name(text)
+    member = _MEMBER.fullmatch(text)
+    return Member(member[1], member[2]) if member else Name(text)
+
+
+def parse_address(text: str) -> tuple[str, str]:
+    """The revision and the path of `REVISION:PATH`. Raises UsageError where it is none.
+
+    >>> parse_address("flights@champion:data/x.csv")
+    ('flights@champion', 'data/x.csv')
+    """
+    revision, colon, path = text.partition(":")
+    if not colon or not revision or not path:
+        hint = "write RUN:PATH, such as @:data/x.csv for the last run's file or .:data/x.csv for the work tree's"
+        raise UsageError(f"{text!r} names no file of a run", hint=hint)
+    return revision, path
 
 
 def check_tag(name: str) -> str:

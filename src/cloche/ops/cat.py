@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
+from typing import BinaryIO, cast
 
-from cloche.errors import InputError, NotFound
-from cloche.ops.ls import ls
+from cloche.errors import InputError, UsageError
+from cloche.model.paths import checked, decode_path, encode_path
 from cloche.project.exchange import at_hand
 from cloche.project.project import Project
 from cloche.project.reach import Root
-from cloche.project.revisions import find_run
+from cloche.project.revisions import WORK_TREE
+from cloche.project.versions import Found, Version, find_version
 
-# Where a file is an input and was written too, the run's own version is the one it left.
-_ORDER = ("outputs", "code", "config", "data", "read")
+_PIECE = 1 << 20
 
 
 def cat(project: Project, revision: str, path: str) -> Iterator[bytes]:
@@ -20,14 +22,60 @@ def cat(project: Project, revision: str, path: str) -> Iterator[bytes]:
 
     Raises NotFound where the run has no such file or the store does not hold it, and InputError for a folder.
     """
-    found = [one for one in ls(project, revision, path) if one.path == path and one.kind != "d"]
-    if not found:
-        raise InputError(f"{path} is a folder", hint=f"type `cloche ls {revision} {path}` to see its files")
-    one = min(found, key=lambda held: _ORDER.index(held.part))
-    at_hand(project, find_run(project, revision), only=[Root(path, one.kind, one.digest, optional=True)])
-    if not project.store.has(one.digest):
-        raise NotFound(
-            f"the store here does not hold {path} as that run read it",
-            hint="only its digest was taken: `cloche add` it",
-        )
-    yield from project.store.stream(one.digest)
+    version = find_version(project, revision)
+    found = version.pick(path, _listing(revision))
+    _bring(project, version, found)
+    with _opened(version, found, revision) as file:
+        while piece := file.read(_PIECE):
+            yield piece
+
+
+def open_file(project: Project, revision: str, path: str) -> BinaryIO:
+    """A file of a run as a file object that reads only what it is asked for; `.` stands for the work tree.
+
+    Links are followed within the run. Raises as `cat` does; reading raises Damaged where a stored byte is not what it
+    was.
+    """
+    path = _path_text(path)
+    if revision == WORK_TREE:
+        return _in_work_tree(project, path)
+    version = find_version(project, revision)
+    found = version.follow(path) or version.pick(path, _listing(revision))
+    _bring(project, version, found)
+    return cast("BinaryIO", _opened(version, found, revision))
+
+
+def _bring(project: Project, version: Version, found: Found) -> None:
+    """Where the content of a run is on a remote: fetch that of one file."""
+    if version.name in project.catalog.elsewhere() and found.entry.kind != "d":
+        optional = found.part == "read"
+        root = Root(found.path, found.entry.kind, found.entry.digest, optional)
+        at_hand(project, project.catalog.run(version.name), only=[root])
+
+
+def _listing(revision: str) -> str:
+    return f"type `cloche ls {revision}` to see its files"
+
+
+def _opened(version: Version, found: Found, revision: str) -> io.BufferedIOBase:
+    if found.entry.kind == "d":
+        raise InputError(f"{found.path} is a folder", hint=f"type `cloche ls {revision} {found.path}` to see its files")
+    return version.open(found)
+
+
+def _in_work_tree(project: Project, path: str) -> BinaryIO:
+    try:
+        return open(project.root / decode_path(path), "rb")
+    except OSError as error:
+        raise InputError(f"cannot open {path}: {(error.strerror or str(error)).lower()}") from error
+
+
+def _path_text(path: str) -> str:
+    """A path as people write it: relative to the project, as path text or as the name itself."""
+    plain = "/".join(part for part in path.split("/") if part not in ("", "."))
+    if not plain or path.startswith("/"):
+        raise UsageError(f"{path!r} names no file of the project", hint="give a path relative to the project")
+    try:
+        return checked(plain)
+    except InputError:
+        return checked(encode_path(plain))

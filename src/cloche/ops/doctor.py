@@ -13,16 +13,14 @@ from cloche.capture.worktrees import linked_worktree
 from cloche.environments.installer import find_uv
 from cloche.errors import ClocheError
 from cloche.model.digest import Digest
-from cloche.model.run import Run
-from cloche.model.tree import EMPTY_DIGEST
 from cloche.model.wording import some
 from cloche.ops.install import installed
 from cloche.project.interpreters import see
 from cloche.project.project import FORMAT, Project
-from cloche.project.reach import run_roots
 from cloche.project.recovery import cut_off, recover
 from cloche.project.remotes import all_remotes
 from cloche.project.sides import command_of
+from cloche.project.wholeness import Wholeness
 from cloche.store.walk import stat_of
 from cloche.version import __version__
 
@@ -129,9 +127,10 @@ def _store(project: Project) -> Iterator[Check]:
 
 
 def _content(project: Project, lost: Collection[Digest]) -> Iterator[Check]:
-    whole = dict.fromkeys(lost, False)
+    wholeness = Wholeness(project, lost)
     away = project.catalog.elsewhere()
-    bad = {run.short: gone for run in _all_runs(project) if run.id not in away and (gone := _gone(project, run, whole))}
+    runs = (project.catalog.run(run) for run in project.catalog.ids(""))
+    bad = {run.short: gone for run in runs if (gone := wholeness.gone(run))}
     for short, gone in bad.items():
         yield Check("content", "error", f"run {short}: the store does not hold {some(gone)}", COPY)
     if away:
@@ -152,26 +151,6 @@ def _tracked(project: Project) -> Iterator[Check]:
         )
     if not gone:
         yield Check("data", "ok", f"{len(project.tracked)} tracked data paths, all in the store")
-
-
-def _all_runs(project: Project) -> Iterator[Run]:
-    for run in project.catalog.ids(""):
-        yield project.catalog.run(run)
-
-
-def _gone(project: Project, run: Run, whole: dict[Digest, bool]) -> list[str]:
-    """What of a run the store does not hold, by path. whole: digests that were looked at, and whether all is there."""
-    needed = (root for root in run_roots(run) if not root.optional)
-    return [root.name for root in needed if not _is_whole(project, root.kind, root.digest, whole)]
-
-
-def _is_whole(project: Project, kind: str, digest: Digest, whole: dict[Digest, bool]) -> bool:
-    if digest not in whole:
-        whole[digest] = digest == EMPTY_DIGEST or project.store.has(digest)
-        if kind == "d" and digest != EMPTY_DIGEST and whole[digest]:
-            below = project.store.read_tree(digest)
-            whole[digest] = all(_is_whole(project, entry.kind, entry.digest, whole) for entry in below)
-    return whole[digest]
 
 
 def _runs(project: Project) -> Iterator[Check]:

@@ -56,11 +56,12 @@ def push(
             raise Busy(f"run {run.short} is still going", hint="push it when it has ended")
     place = open_remote(project, remote)
     chosen = runs if revisions or data else None
-    sending = prepare(project, place, chosen, facts=not data)
-    size = sending.what.size
-    if not dry_run and not sending.empty:
-        refuse_unsafe(project, place)
-        size = send(project, place, sending, progress)
+    with project.storing():
+        sending = prepare(project, place, chosen, facts=not data)
+        size = sending.what.size
+        if not dry_run and not sending.empty:
+            refuse_unsafe(project, place)
+            size = send(project, place, sending, progress)
     place.backend.close()
     return Pushed(
         place.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -58,19 +59,11 @@ def run(project: Project, request: Request, *, say: Say = print, progress: Progr
     chosen = {} if request.command else _stages(project, request)
     recover(project)
     _refuse(project, request, chosen)
-    taken = _snapshot(project, request, chosen, say, progress)
-    record = Run(
-        id=new_id(project),
-        created=project.clock(),
-        status="running",
-        command=tuple(legible(word) for word in request.command),
-        snapshot=taken.snapshot,
-        folder=request.folder,
-        experiment=legible(request.experiment),
-        message=legible(request.message),
-        machine=taken.machine,
-    )
-    with hold_signals(), going(project, taken, record) as now:
+    with contextlib.ExitStack() as stack:
+        with project.storing():
+            taken = _snapshot(project, request, chosen, say, progress)
+            stack.enter_context(hold_signals())
+            now = stack.enter_context(going(project, taken, _record(project, request, taken)))
         try:
             now.earlier = earlier_outputs(project, taken)
             _notice(now, request, chosen)
@@ -83,6 +76,20 @@ def run(project: Project, request: Request, *, say: Say = print, progress: Progr
         except ClocheError as error:
             abandon(now, error)
             raise
+
+
+def _record(project: Project, request: Request, taken: Taken) -> Run:
+    return Run(
+        id=new_id(project),
+        created=project.clock(),
+        status="running",
+        command=tuple(legible(word) for word in request.command),
+        snapshot=taken.snapshot,
+        folder=request.folder,
+        experiment=legible(request.experiment),
+        message=legible(request.message),
+        machine=taken.machine,
+    )
 
 
 def _snapshot(

@@ -25,7 +25,7 @@ from cloche.store.codec import Decompressor
 from cloche.store.frames import HEADER, open_frame
 from cloche.store.frames import Place as Lies
 from cloche.store.proofs import Cut, Proofs
-from cloche.store.recipes import RECIPE, decode_recipe
+from cloche.store.recipes import DEEPEST, RECIPE, Recipe, decode_recipe, with_rows
 from cloche.store.transfer import Receiver, Shelf
 
 Progress = Callable[[int, int], None]
@@ -102,9 +102,10 @@ def fetch_objects(
 @contextlib.contextmanager
 def receiving(project: Project) -> Iterator[Receiver]:
     """Around everything that comes from a remote, from the first look at what is missing to the last write."""
-    project.store.see()
-    with Receiver(project.store) as receiver:
-        yield receiver
+    with project.storing():
+        project.store.see()
+        with Receiver(project.store) as receiver:
+            yield receiver
 
 
 class _Fetcher:
@@ -178,20 +179,17 @@ class _Fetcher:
                 self._below.append((lies, frame))
                 yield lies.digest, data
 
-    def _assembled(self, raw: bytes, payload: bytes) -> bytes | None:
-        """A tree that was cut into chunks."""
-        recipe = decode_recipe(payload)
+    def _assembled(self, raw: bytes, payload: bytes, depth: int = 0) -> bytes | None:
+        """Content that was cut into chunks, whole; None where it cannot be had."""
+        recipe = self._with_rows(raw, decode_recipe(payload), depth)
+        if recipe is None:
+            return None
         chunks = list(recipe.chunks)
         if sum(length for _, length in chunks) > _LARGEST_TREE:
             self._damaged(raw, "is larger than any folder")
             return None
-        held = {digest for digest, _ in chunks}
-        missing = self._lacking(held)
-        pieces = {digest: self._store.read(digest.hex()) for digest in held - missing}
-        for lies, frame, piece in self._frames(missing - self._taken, set()):
-            self._take(lies, frame, promise=False)
-            pieces[lies.digest] = piece
-        if held - pieces.keys():
+        pieces = self._contents({digest for digest, _ in chunks}, DEEPEST)
+        if any(digest not in pieces for digest, _ in chunks):
             self.lost.add(raw)
             return None
         data = b"".join(pieces[digest] for digest, _ in chunks)
@@ -200,14 +198,46 @@ class _Fetcher:
             return None
         return data
 
+    def _with_rows(self, raw: bytes, recipe: Recipe, depth: int = 0) -> Recipe | None:
+        """A recipe with its list of chunks, which may be content of its own; None where that cannot be had."""
+        if not recipe.listed:
+            return recipe
+        rows = self._contents({recipe.listed}, depth + 1).get(recipe.listed) if depth < DEEPEST else None
+        try:
+            if rows is not None:
+                return with_rows(recipe, rows)
+        except Damaged as error:
+            self.problems.append(error.message)
+        self._damaged(raw, "has no list of chunks")
+        return None
+
+    def _contents(self, wanted: set[bytes], depth: int) -> dict[bytes, bytes]:
+        """Contents by raw digest, whole, that are here or come now; without those that cannot be had."""
+        missing = self._lacking(wanted)
+        found = {raw: self._store.read(raw.hex()) for raw in wanted - missing}
+        recipes: list[tuple[Lies, bytes, bytes]] = []
+        for lies, frame, payload in self._frames(missing, set()):
+            if lies.kind == RECIPE:
+                recipes.append((lies, frame, payload))
+            else:
+                self._take(lies, frame, promise=False)
+                found[lies.digest] = payload
+        for lies, frame, payload in recipes if depth < DEEPEST else ():
+            data = self._assembled(lies.digest, payload, depth)
+            if data is not None:
+                self._take(lies, frame, promise=True)
+                found[lies.digest] = data
+        return found
+
     def files(self) -> None:
         """Bring the files that were collected."""
         missing = {raw: self._shelf.places(raw) for raw in self._lacking(self._files)}
         whole = {raw for raw, places in missing.items() if all(lies.kind != RECIPE for lies in places)}
-        cut = [
-            (lies, frame, Cut(lies.digest, payload))
-            for lies, frame, payload in self._frames(missing.keys() - whole, self._optional)
-        ]
+        cut: list[tuple[Lies, bytes, Cut]] = []
+        for lies, frame, payload in list(self._frames(missing.keys() - whole, self._optional)):
+            recipe = self._with_rows(lies.digest, decode_recipe(payload))
+            if recipe is not None:
+                cut.append((lies, frame, Cut(lies.digest, recipe)))
         chunks = set[bytes]().union(*(one.chunks for _, _, one in cut)) - self._taken
         wanted = whole | self._lacking(chunks)
         if self._receiver is None:

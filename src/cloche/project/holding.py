@@ -15,12 +15,13 @@ PAUSE = 0.02
 
 
 @contextlib.contextmanager
-def held(file: Path, what: str, wait: float = 0.0) -> Iterator[None]:
-    """Hold a lock file. Waits up to `wait` seconds for `what`, who holds it now; then raises Busy."""
+def held(file: Path, what: str, wait: float = 0.0, *, shared: bool = False) -> Iterator[None]:
+    """Hold a lock file. Waits up to `wait` seconds for `what`, who holds it now; then raises Busy. shared: together
+    with others who share it."""
     until = time.monotonic() + wait
     while True:
         try:
-            lock = try_lock(str(file), FileSystem())
+            lock = try_lock(str(file), FileSystem(), shared=shared)
         except OSError as error:
             raise disk_error(error, f"lock {file}") from error
         if lock is not None:

@@ -29,6 +29,8 @@ __all__ = ["CATALOG", "FOLDER", "FORMAT", "LOCK", "LOCK_FILE", "NAMES", "Project
 CATALOG = "catalog.db"
 LOCK = "lock"
 NAMES = "names.lock"
+STORE_LOCK = "store.lock"
+LONG = 3600  # seconds to wait for others who use the store: as long as reading all of it may take
 LOCK_FILE = "cloche.lock"
 
 
@@ -52,6 +54,7 @@ class Project:
         self.random = random
         self.taken_back = ""
         self.stuck: StoreError | None = None
+        self._storing = False
 
     @classmethod
     def find(cls, start: Path) -> Project:
@@ -69,6 +72,16 @@ class Project:
         project.prepare()
         project.settle()
         return project
+
+    @classmethod
+    def look(cls, start: Path) -> Project | None:
+        """The project that `start` lies in, if any, for reading only: it may be somebody else's, so nothing is made or
+        put in order. Raises NewerVersion, StoreError."""
+        root = root_of(start)
+        if root is None:
+            return None
+        sharing.is_ready(root / FOLDER)
+        return cls(root)
 
     def refresh(self) -> None:
         """Forget what was read of files that others write. For a caller that keeps a project open between verbs."""
@@ -98,10 +111,15 @@ class Project:
         """What `cloche.toml` says. Raises SettingsError."""
         return parse_settings(self._text(FILE_NAME), FILE_NAME)
 
+    @property
+    def store_folder(self) -> Path:
+        """Where the store lies."""
+        return self.shared.folder / "store"
+
     @cached_property
     def store(self) -> Store:
         """The store of the project."""
-        return Store(self.shared.folder / "store")
+        return Store(self.store_folder)
 
     @cached_property
     def cache(self) -> StatCache:
@@ -112,6 +130,11 @@ class Project:
     def catalog(self) -> Catalog:
         """The catalog of the project."""
         return Catalog(self.shared.folder / CATALOG)
+
+    @property
+    def has_catalog(self) -> bool:
+        """Whether there is one yet; asking for it makes it."""
+        return os.path.exists(self.shared.folder / CATALOG)
 
     def has_lost_catalog(self) -> bool:
         """Whether there is no catalog although there once was one: a store with content cannot be without."""
@@ -141,8 +164,32 @@ class Project:
         """Hold the work tree's lock: one verb at a time changes its files or `cloche.lock`. Others wait."""
         if self.stuck is not None:
             raise self.stuck
-        with held(self.folder / LOCK, "another cloche command in this project", wait=60):
+        with held(self.folder / LOCK, "another cloche command in this project", wait=60), self.storing():
             yield
+
+    @contextlib.contextmanager
+    def storing(self) -> Iterator[None]:
+        """Keep `gc` out from the first look at what the store holds until a record says that it is needed. Others may
+        do so at the same time."""
+        if self._storing:  # this process does so already
+            yield
+            return
+        with held(self.shared.folder / STORE_LOCK, "`cloche gc`", wait=LONG, shared=True):
+            self._storing = True
+            try:
+                yield
+            finally:
+                self._storing = False
+
+    @contextlib.contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Be the only one who counts on what the store holds: what no record needs now, nobody is about to need."""
+        with held(self.shared.folder / STORE_LOCK, "another cloche command", wait=LONG):
+            self._storing = True
+            try:
+                yield
+            finally:
+                self._storing = False
 
     @contextlib.contextmanager
     def naming(self) -> Iterator[None]:

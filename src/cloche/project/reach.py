@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from cloche.model.digest import Digest
 from cloche.model.operation import FilesEffect, Operation
@@ -13,32 +13,38 @@ from cloche.model.tree import EMPTY_DIGEST, Kind, Located, children
 from cloche.store.objects import Store
 from cloche.store.recipes import RECIPE
 
+Part = Literal["data", "outputs", "code", "config", "read", "logs", "undo"]
+
 
 class Root(NamedTuple):
     """Content that a record names. name: what it is to a user, a path or "the code". optional: it may be that only its
-    digest was recorded, so a store without it has lost nothing."""
+    digest was recorded, so a store without it has lost nothing. part: what it was to the run. size: in bytes, as far
+    as the record tells."""
 
     name: str
     kind: Kind
     digest: Digest
     optional: bool = False
+    part: Part = "undo"
+    size: int = 0
 
 
 def run_roots(run: Run) -> Iterator[Root]:
     """Everything that a run is made of: inputs, what it read besides, outputs of it and its stages, its log."""
     snapshot = run.snapshot
-    yield Root("the code", "d", snapshot.code.tree)
-    named: tuple[Located, ...] = (*snapshot.data.paths, *snapshot.config.files, *run.outputs)
-    yield from (Root(item.path, item.kind, item.digest) for item in named)
-    yield from (Root(item.path, item.kind, item.digest) for stage in run.stages for item in stage.outputs)
-    yield from (Root(item.path, item.kind, item.digest, optional=True) for item in run.observed)
+    yield Root("the code", "d", snapshot.code.tree, part="code", size=snapshot.code.size)
+    yield from _named("data", snapshot.data.paths)
+    yield from _named("config", snapshot.config.files)
+    yield from _named("outputs", run.outputs)
+    yield from _named("outputs", (item for stage in run.stages for item in stage.outputs))
+    yield from (root._replace(optional=True) for root in _named("read", run.observed))
     if run.log:
-        yield Root("its log", "f", run.log)
+        yield Root("its log", "f", run.log, part="logs")
 
 
 def lock_roots(tracked: Iterable[Tracked]) -> Iterator[Root]:
     """Everything that a `cloche.lock` names."""
-    return (Root(item.path, item.kind, item.digest) for item in tracked)
+    return _named("data", tracked)
 
 
 def operation_roots(operation: Operation) -> Iterator[Root]:
@@ -49,11 +55,16 @@ def operation_roots(operation: Operation) -> Iterator[Root]:
             yield Root("the files after it", "d", effect.after)
 
 
+def _named(part: Part, items: Iterable[Located]) -> Iterator[Root]:
+    return (Root(item.path, item.kind, item.digest, part=part, size=item.size) for item in items)
+
+
 class Reached:
     """What roots need, collected; `raw in reached` asks for a raw digest.
 
     named: raw digests of trees and files. chunks: those that the large ones were cut into. missing: those that the
-    store does not hold and should; missing_trees: those of them that are trees.
+    store does not hold and should; missing_trees: those of them that are trees; broken: large ones that have a missing
+    chunk.
     """
 
     def __init__(self, store: Store) -> None:
@@ -61,10 +72,11 @@ class Reached:
         self.chunks: set[bytes] = set()
         self.missing: set[bytes] = set()
         self.missing_trees: set[bytes] = set()
+        self.broken: set[bytes] = set()
         self._store = store
         self._trees: set[bytes] = set()
 
-    def __contains__(self, raw: bytes) -> bool:
+    def __contains__(self, raw: object) -> bool:
         return raw in self.named or raw in self.chunks
 
     def add(self, roots: Iterable[Root]) -> None:
@@ -88,6 +100,8 @@ class Reached:
             if not self._take(raw, optional):
                 self.missing_trees |= set() if optional else {raw}
                 continue
+            if raw in self.broken:
+                continue
             self._trees.add(raw)
             for kind, digest in children(self._store.read(raw.hex())):
                 if kind == b"d":
@@ -97,15 +111,26 @@ class Reached:
 
     def _take(self, raw: bytes, optional: bool) -> bool:
         """Collect one digest and its chunks; False where the store does not hold it."""
-        places = self._store.packs.places(raw)
+        packs = self._store.packs
+        places = packs.places(raw)
+        if not places and packs.holds(raw):  # back from quarantine
+            places = packs.places(raw)
         if not places:
             if not optional:
                 self.missing.add(raw)
             return False
         self.named.add(raw)
         if any(place.kind == RECIPE for place in places):
-            self.chunks.update(self._store.chunks(raw))
+            self._add_chunks(raw, optional=optional)
         return True
+
+    def _add_chunks(self, raw: bytes, *, optional: bool) -> None:
+        chunks = self._store.chunks(raw)
+        gone = {bytes.fromhex(one) for one in self._store.missing(one.hex() for one in chunks)} if chunks else set()
+        self.chunks.update(chunks)
+        if gone and not optional:
+            self.missing |= gone
+            self.broken.add(raw)
 
 
 _EMPTY = bytes.fromhex(EMPTY_DIGEST)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cloche.errors import Ambiguous, NotFound
 from cloche.model.operation import FactEffect
-from cloche.model.revision import Latest, WorkTree, parse_revision
+from cloche.model.revision import Latest, Member, WorkTree, parse_revision
 from cloche.model.run import ID_LENGTH, ID_LETTERS, ID_SHOWN, Run
 from cloche.model.suggestions import closest
 from cloche.project.project import Project
@@ -17,11 +17,11 @@ def find_run(project: Project, text: str) -> Run:
     return project.catalog.run(find_id(project, text))
 
 
-def find_id(project: Project, text: str) -> str:
-    """The id of the run that `text` names.
+def find_id(project: Project, text: str, *, commits: bool = True) -> str:
+    """The id of the run that `text` names. commits: whether a Git revision may name one.
 
-    Tried in this order: `@` and `@~N`, an exact tag, an id or a beginning of one, a Git revision (the last run of
-    that commit).
+    Tried in this order: `@` and `@~N`, an exact tag, an id or a beginning of one, `EXPERIMENT@TAG`, a Git revision
+    (the last run of that commit).
     """
     revision = parse_revision(text)
     if isinstance(revision, WorkTree):
@@ -31,8 +31,8 @@ def find_id(project: Project, text: str) -> str:
     tagged = project.catalog.fact("tag", text)
     if tagged is not None:
         return tagged
-    found = _by_prefix(project, text)
-    return found or _by_commit(project, text) or _unknown(project, text)
+    found = _by_prefix(project, text) or (_by_member(project, revision) if isinstance(revision, Member) else None)
+    return found or (_by_commit(project, text) if commits else None) or _unknown(project, text)
 
 
 def _latest(project: Project, back: int) -> str:
@@ -54,6 +54,20 @@ def _by_prefix(project: Project, text: str) -> str | None:
         listed = ", ".join(sorted(run[: max(ID_SHOWN, len(text) + 2)] for run in ids)[:5])
         raise Ambiguous(f"`{text}` is the beginning of {len(ids)} runs: {listed}", hint="type more letters of the id")
     return ids[0] if ids else None
+
+
+def _by_member(project: Project, member: Member) -> str | None:
+    """A tag, where its run belongs to the experiment that is named with it."""
+    tagged = project.catalog.fact("tag", member.name)
+    if tagged is None or project.catalog.run(tagged).experiment == member.group:
+        return tagged
+    if project.git is not None and project.git.resolve(f"{member.group}@{member.name}") is not None:
+        return None
+    theirs = project.catalog.run(tagged).experiment
+    where = f"belongs to the experiment {theirs}" if theirs else "belongs to no experiment"
+    raise NotFound(
+        f"the run that is tagged `{member.name}` {where}, not to {member.group}", hint=f"type `{member.name}` alone"
+    )
 
 
 def _by_commit(project: Project, text: str) -> str | None:

@@ -37,14 +37,14 @@ def prepare(root: Path, random: bytes) -> None:
     random: some bytes to name a linked worktree by.
     """
     folder = root / FOLDER
-    if _is_ready(folder):
+    if is_ready(folder):
         return
     linked = linked_worktree(root)
     if linked is None:
         _create(folder, _COMMON)
         return
     common = _common(linked, root)
-    if not _is_ready(common):
+    if not is_ready(common):
         _create(common, _COMMON)
     _create(folder, _OWN, f"{_MAGIC}\n{random.hex()}\n{shown(common, folder)}\n")
 
@@ -66,7 +66,7 @@ def shared(root: Path) -> Shared:
             hint="type `git worktree repair` in the main work tree; delete .cloche/ here to give the connection up",
         )
     common = _common(linked, root)
-    if not _is_ready(common):
+    if not is_ready(common):
         raise StoreError(
             f"the store that this worktree shares is gone: there is no {common}",
             hint="put it back; delete .cloche/ here to begin with an empty store",
@@ -87,7 +87,7 @@ def _common(linked: Linked, root: Path) -> Path:
     return linked.main / inner / FOLDER
 
 
-def _is_ready(folder: Path) -> bool:
+def is_ready(folder: Path) -> bool:
     """Whether the folder is there, and of a format that this Cloche understands. Raises StoreError, NewerVersion."""
     marker = folder / "format"
     try:

@@ -74,5 +74,10 @@ def digests(data: bytes) -> list[bytes]:
     return [data[at : at + 32] for at in _offsets(0, count)]
 
 
+def rows(data: bytes) -> memoryview:
+    """The bytes of all records, each as `RECORD` has it."""
+    return memoryview(data)[_START:-_SUM]
+
+
 def _offsets(low: int, high: int) -> range:
     return range(_START + low * RECORD.size, _START + high * RECORD.size, RECORD.size)

@@ -42,12 +42,13 @@ class Lock:
         self.release()
 
 
-def try_lock(path: str, fs: FileSystem) -> Lock | None:
-    """The lock, or None while another holds it. Raises OSError."""
+def try_lock(path: str, fs: FileSystem, *, shared: bool = False) -> Lock | None:
+    """The lock, or None while another holds it. shared: others may hold it too, if they share it (not on Windows).
+    Raises OSError."""
     while True:
         fd = fs.open_lock(path)
         try:
-            guards = _try(fd)
+            guards = _try(fd, shared=shared)
             if guards is None:
                 os.close(fd)
                 return None
@@ -68,13 +69,13 @@ def _still_named(fd: int, path: str) -> bool:
         return False
 
 
-def _try(fd: int) -> bool | None:
+def _try(fd: int, *, shared: bool) -> bool | None:
     """Whether the file is locked now; None while another holds it, False where there are no locks."""
     try:
         if sys.platform == "win32":
             msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
         else:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in _HELD:
             return None

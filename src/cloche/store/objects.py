@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,8 +24,10 @@ from cloche.store.frames import CONTENT, Place
 from cloche.store.listing import FileStat
 from cloche.store.pack_writer import PackWriter
 from cloche.store.packs import Packs
+from cloche.store.quarantine import Quarantine
 from cloche.store.reading import Taken, Takers, take
 from cloche.store.recipes import (
+    DEEPEST,
     RECIPE,
     SMALL,
     Recipe,
@@ -34,6 +36,7 @@ from cloche.store.recipes import (
     cutter,
     decode_recipe,
     encode_recipe,
+    with_rows,
 )
 
 _DOCTOR = "`cloche doctor` lists what is affected"
@@ -58,7 +61,8 @@ class Store:
     def __init__(self, folder: Path, fs: FileSystem | None = None) -> None:
         self.folder = os.path.abspath(folder)
         self.fs = self._fs = fs or FileSystem()
-        self.packs = self._packs = Packs(os.path.join(self.folder, "packs"), self._fs)
+        self.quarantine = Quarantine(os.path.join(self.folder, "quarantine"), self.fs)
+        self.packs = self._packs = Packs(os.path.join(self.folder, "packs"), self.fs, self.quarantine)
 
     def has(self, digest: Digest) -> bool:
         """Whether the store holds this content. It is not read: `verify` does that."""
@@ -72,6 +76,11 @@ class Store:
                 self._packs.refresh()
             return {digest for digest in missing if not self._packs.holds(_raw(digest))}
 
+    def see(self) -> None:
+        """See the packs that others have added or taken away since. Raises StoreError."""
+        with _reading():
+            self._packs.refresh()
+
     def read(self, digest: Digest) -> bytes:
         """Content, whole. Raises NotFound where it was never stored, Damaged where it is no longer what it was."""
         return b"".join(self.stream(digest))
@@ -80,11 +89,7 @@ class Store:
         """Content, piece by piece. Each piece is proven before it is handed out; that they make up the whole is proven
         only at the end, so the content counts once the iterator is exhausted. Raises NotFound, Damaged."""
         with _reading():
-            payload, kind = self._frame(_raw(digest))
-            if kind == CONTENT:
-                yield payload
-            else:
-                yield from self._assemble(digest, decode_recipe(payload))
+            yield from self._stream(_raw(digest), 0)
 
     def pieces(self, raw: bytes) -> Iterable[bytes]:
         """Content by its raw digest, as `stream` gives it; what is small without any detour."""
@@ -92,7 +97,7 @@ class Store:
             payload, kind = self._frame(raw)
         except OSError as error:
             raise disk_error(error, "read from the store") from error
-        return (payload,) if kind == CONTENT else self._assemble(raw.hex(), decode_recipe(payload))
+        return (payload,) if kind == CONTENT else self._assemble(raw.hex(), self.recipe(payload))
 
     def is_sound(self, digest: Digest) -> bool:
         """Whether content can be read, every byte as it was."""
@@ -104,7 +109,8 @@ class Store:
         return True
 
     def chunks(self, raw: bytes) -> tuple[bytes, ...]:
-        """The raw digests of the chunks that this content was cut into; none where it is whole or not here.
+        """The raw digests of the chunks that this content was cut into, and of what lists them; none where it is whole
+        or not here.
 
         Raises Damaged where the list of them is.
         """
@@ -112,7 +118,28 @@ class Store:
             if not any(place.kind == RECIPE for place in self._packs.places(raw)):
                 return ()
             payload, kind = self._frame(raw)
-            return tuple(chunk for chunk, _ in decode_recipe(payload).chunks) if kind == RECIPE else ()
+            if kind != RECIPE:
+                return ()
+            recipe = self.recipe(payload)
+            inner = (recipe.listed, *self.chunks(recipe.listed)) if recipe.listed else ()
+            return (*inner, *(chunk for chunk, _ in recipe.chunks))
+
+    def recipe(self, payload: bytes, depth: int = 0) -> Recipe:
+        """What the payload of a recipe says, with the rows that lie elsewhere. Raises Damaged, NotFound."""
+        recipe = decode_recipe(payload)
+        if not recipe.listed:
+            return recipe
+        if depth >= DEEPEST:
+            raise Damaged("a list of chunks is listed by a list without end", hint=_DOCTOR)
+        return with_rows(recipe, b"".join(self._stream(recipe.listed, depth + 1)))
+
+    def frame(self, raw: bytes) -> tuple[bytes, bytes]:
+        """Payload and kind of the frame with this raw digest, proven: content, or a list of chunks (kind `RECIPE`).
+
+        Raises NotFound, Damaged.
+        """
+        with _reading():
+            return self._frame(raw)
 
     def read_tree(self, digest: Digest) -> Tree:
         """The tree with this digest. Raises NotFound, Damaged."""
@@ -127,10 +154,10 @@ class Store:
         with _reading():
             return self._packs.names()
 
-    def see(self) -> None:
-        """Look for packs that were added since, by other processes or as they are (see `transfer`)."""
+    def indexes(self) -> Sequence[bytes]:
+        """The index of every pack, proven: see `index.rows`."""
         with _reading():
-            self._packs.refresh()
+            return self._packs.indexes()
 
     def size(self) -> tuple[int, int]:
         """How many packs there are, and the bytes that they and their indexes take."""
@@ -158,7 +185,7 @@ class Store:
             try:
                 payload = self._packs.read(place)
                 if place.kind == RECIPE:
-                    for _ in self._assemble(digest, decode_recipe(payload)):
+                    for _ in self._assemble(digest, self.recipe(payload)):
                         pass
             except ClocheError as error:
                 yield Fault(f"{digest[:12]} is lost: {error.message}", digest)
@@ -178,7 +205,16 @@ class Store:
                     problem = error
                 except FileNotFoundError:
                     problem = Damaged(f"a pack that held {digest.hex()[:12]} is gone", hint=_DOCTOR)
+        if self._packs.take_out(digest):
+            return self._frame(digest)
         raise problem or NotFound(f"the store does not hold {digest.hex()[:12]}", hint=_DOCTOR)
+
+    def _stream(self, raw: bytes, depth: int) -> Iterator[bytes]:
+        payload, kind = self._frame(raw)
+        if kind == CONTENT:
+            yield payload
+        else:
+            yield from self._assemble(raw.hex(), self.recipe(payload, depth))
 
     def _assemble(self, digest: Digest, recipe: Recipe) -> Iterator[bytes]:
         whole = blake3()
@@ -278,8 +314,9 @@ class Writer:
                 progress(length)
         digest = whole.digest()
         if not self._holds(digest):
-            payload = encode_recipe(digest, Recipe(average, length, b"".join(rows)))
-            self._put(RECIPE, digest, payload)
+            listing = b"".join(rows)
+            listed = bytes.fromhex(self.add_bytes(listing)) if len(listing) > SMALL else b""
+            self._put(RECIPE, digest, encode_recipe(digest, Recipe(average, length, listing, listed)))
         return Taken(digest.hex(), length)
 
     def _put(self, kind: bytes, digest: bytes, data: bytes, *, first: bool = False) -> None:

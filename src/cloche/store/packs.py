@@ -10,7 +10,7 @@ import os
 import struct
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from blake3 import blake3
 
@@ -19,6 +19,7 @@ from cloche.store import index
 from cloche.store.codec import Decompressor
 from cloche.store.filesystem import FileSystem, disk_error
 from cloche.store.frames import HEADER, MAGIC, Place, check_magic, open_frame, read_header
+from cloche.store.quarantine import Quarantine
 
 _ROW = struct.Struct("<32sIIIccI")
 _NUMBER = struct.Struct("<I")
@@ -31,9 +32,10 @@ _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 class Packs:
     """The packs of one store. Not for use by several threads."""
 
-    def __init__(self, folder: str, fs: FileSystem) -> None:
+    def __init__(self, folder: str, fs: FileSystem, quarantine: Quarantine | None = None) -> None:
         self.folder = folder
         self._fs = fs
+        self._quarantine = quarantine
         self._files = _OpenFiles()
         self._zstd: Decompressor | None = None
         self.forget()
@@ -42,6 +44,7 @@ class Packs:
         """Start again from what is on the disk."""
         self._files.close()
         self._listed = False
+        self._aside: dict[str, bytes] | None = None
         self._names: list[str] = []
         self._indexes: list[bytes] = []
         self._rows: list[list[bytes] | None] = [None] * 256
@@ -49,6 +52,11 @@ class Packs:
     def close(self) -> None:
         """Close the files that are open; they open again when needed."""
         self._files.close()
+
+    @property
+    def order(self) -> Sequence[str]:
+        """The digests of the packs that were listed last, by the numbers that `Place.pack` has."""
+        return self._names
 
     def path(self, name: str, ending: str = "pack") -> str:
         """The OS path of the pack with this digest, or of its index."""
@@ -75,6 +83,7 @@ class Packs:
             with contextlib.suppress(FileNotFoundError):  # gone since it was listed
                 self.add(name, self._load_index(name))
         self._listed = True
+        self._aside = None
 
     def add(self, name: str, data: bytes) -> None:
         """See one more pack, whose index is `data`."""
@@ -101,12 +110,51 @@ class Packs:
         return found
 
     def holds(self, digest: bytes) -> bool:
-        """Whether some pack that was listed holds the digest."""
+        """Whether some pack that was listed holds the digest. One that is in quarantine comes back into use by this."""
+        return self.in_use(digest) or self.take_out(digest)
+
+    def in_use(self, digest: bytes) -> bool:
+        """Whether some pack that was listed and is not in quarantine holds the digest."""
         if not self._listed:
             self.refresh()
         rows = self._bucket(digest[0])
         at = bisect_left(rows, digest)
         return at < len(rows) and rows[at].startswith(digest)
+
+    # Quarantine
+
+    def aside(self, name: str) -> Iterator[Place]:
+        """What a pack in quarantine holds; nothing where it is gone."""
+        data = self._set_aside().get(name, b"")
+        return (Place(*index.RECORD.unpack(row)) for row in index.records(data)) if data else iter(())
+
+    def take_out(self, digest: bytes) -> bool:
+        """Bring a pack that holds the digest back from quarantine; whether there was one."""
+        for name, data in self._set_aside().items():
+            if any(row.startswith(digest) for row in index.bucket(data, digest[0])):
+                return self.release(name)
+        return False
+
+    def release(self, name: str) -> bool:
+        """Bring a pack back from quarantine; whether it was there. One that cannot be moved stays where it is."""
+        aside = self._set_aside()
+        try:
+            there = self._quarantine is not None and self._quarantine.release(name, self.path(name, "")[:-1])
+        except OSError:
+            return False
+        data = aside.pop(name)
+        if there:
+            self.add(name, data)
+        return there
+
+    def _set_aside(self) -> dict[str, bytes]:
+        """The indexes of the packs in quarantine."""
+        if self._aside is None:
+            self._aside = {}
+            for name, path in self._quarantine.names().items() if self._quarantine is not None else ():
+                with contextlib.suppress(FileNotFoundError, Damaged):
+                    self._aside[name] = index.check_index(_read_file(f"{path}.index"), bytes.fromhex(name))
+        return self._aside
 
     def _bucket(self, first: int) -> list[bytes]:
         rows = self._rows[first]
@@ -136,23 +184,31 @@ class Packs:
                 f"{error.message} (pack {self._names[place.pack][:12]})", hint="`cloche doctor` lists what is affected"
             ) from None
 
+    def payload(self, place: Place) -> bytes:
+        """The payload of a frame as it is stored, proven. Raises as `read`."""
+        self.read(place)
+        fd = self._files.get(place.pack)
+        if fd is None:
+            raise FileNotFoundError
+        return _read_at(fd, place.stored, place.offset + HEADER.size)
+
     def _decompressor(self) -> Decompressor:
         if self._zstd is None:
             self._zstd = Decompressor()
         return self._zstd
+
+    def indexes(self) -> list[bytes]:
+        """The index of each pack."""
+        if not self._listed:
+            self.refresh()
+        return list(self._indexes)
 
     def contents(self) -> Iterator[tuple[str, Iterator[Place]]]:
         """Each pack's digest, and the places of its frames."""
         if not self._listed:
             self.refresh()
         for number, (name, data) in enumerate(zip(self._names, self._indexes, strict=True)):
-            yield name, (Place._make((*index.RECORD.unpack(row), number)) for row in index.records(data))
-
-    def indexes(self) -> list[tuple[str, bytes]]:
-        """Each pack's digest and the bytes of its index."""
-        if not self._listed:
-            self.refresh()
-        return list(zip(self._names, self._indexes, strict=True))
+            yield name, _places(data, number)
 
     def intact(self, name: str) -> bool:
         """Whether the bytes of a pack are those that gave it its name."""
@@ -178,6 +234,11 @@ class Packs:
         finally:
             os.close(fd)
         return index.encode_index(bytes.fromhex(name), map(index.encode_record, places))
+
+
+def _places(data: bytes, number: int) -> Iterator[Place]:
+    """What an index names."""
+    return (Place._make((*index.RECORD.unpack(row), number)) for row in index.records(data))
 
 
 class _OpenFiles:

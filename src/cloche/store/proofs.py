@@ -12,7 +12,7 @@ from blake3 import blake3
 
 from cloche.errors import Damaged, NotFound
 from cloche.store.objects import Store
-from cloche.store.recipes import decode_recipe
+from cloche.store.recipes import Recipe
 
 _MOST_KEPT = 64 << 20
 
@@ -20,8 +20,7 @@ _MOST_KEPT = 64 << 20
 class Cut:
     """A blob that was cut into chunks. chunks: their raw digests."""
 
-    def __init__(self, raw: bytes, payload: bytes) -> None:
-        recipe = decode_recipe(payload)
+    def __init__(self, raw: bytes, recipe: Recipe) -> None:
         self._raw = raw
         self._order = list(recipe.chunks)
         self._sound = sum(length for _, length in self._order) == recipe.size

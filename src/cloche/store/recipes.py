@@ -5,10 +5,14 @@ The payload of a recipe's frame, all numbers little endian:
 | bytes | what |
 |---|---|
 | 16 | check: the first 16 bytes of BLAKE3-256 over the blob's digest and all bytes that follow |
-| 1 | how it was cut: 1 is FastCDC of 2020, normalisation 1, the published gear table |
+| 1 | how it was cut: 1 or 2 is FastCDC of 2020, normalisation 1, the published gear table |
 | 4, 4, 4 | smallest, average and largest length of a chunk |
 | 8 | length of the blob |
-| 36 each | the chunks in order: digest (32), length (4) |
+| 36 each | with 1: the chunks in order: digest (32), length (4) |
+| 32 | with 2: the digest of these rows, which are content of their own |
+
+Rows of more than 64 KiB are content of their own, and cut in turn: of a file of 4 GiB in which one byte changes, a few
+chunks of the list change with it, and not ten megabytes of list.
 
 The average is 16 KiB for blobs up to 4 GiB and doubles each time they double, up to 4 MiB, so that no blob below 1 TiB
 has more than about 262,144 chunks; the smallest chunk is a quarter of it, the largest four times as much. A file that
@@ -34,18 +38,22 @@ SMALL = 64 << 10
 _SMALLEST_AVERAGE = 16 << 10
 _LARGEST_AVERAGE = 4 << 20
 _MOST_CHUNKS = 1 << 18
-_FASTCDC = 1
+_ROWS, _LISTED = 1, 2
 _HEAD = struct.Struct("<BIIIQ")
 _CHUNK = struct.Struct("<32sI")
 _CHECK = 16
+_DIGEST = 32
+DEEPEST = 3  # lists of lists of chunks: enough for files of any size
 
 
 class Recipe(NamedTuple):
-    """average: of the chunks' lengths. size: of the blob. rows: digests and lengths of the chunks, as stored."""
+    """average: of the chunks' lengths. size: of the blob. rows: digests and lengths of the chunks, as stored. listed:
+    raw digest of the rows where they are content of their own; `rows` is empty until somebody has read them."""
 
     average: int
     size: int
     rows: bytes
+    listed: bytes = b""
 
     @property
     def chunks(self) -> Iterator[tuple[bytes, int]]:
@@ -78,21 +86,38 @@ def chunk_row(digest: bytes, length: int) -> bytes:
 def encode_recipe(digest: bytes, recipe: Recipe) -> bytes:
     """The payload of the recipe of the blob with this digest."""
     average = recipe.average
-    rest = _HEAD.pack(_FASTCDC, average // 4, average, average * 4, recipe.size) + recipe.rows
+    how, rows = (_LISTED, recipe.listed) if recipe.listed else (_ROWS, recipe.rows)
+    rest = _HEAD.pack(how, average // 4, average, average * 4, recipe.size) + rows
     return _check(digest, rest) + rest
 
 
 def check_recipe(payload: bytes, digest: bytes) -> None:
     """Raises Damaged where these bytes are not those that were written for the blob with this digest."""
     rest = memoryview(payload)[_CHECK:]
-    if payload[:_CHECK] != _check(digest, rest) or (len(rest) - _HEAD.size) % _CHUNK.size:
+    if payload[:_CHECK] != _check(digest, rest) or not _fits(rest):
         raise Damaged(f"the list of chunks of {digest.hex()[:12]} is damaged")
 
 
 def decode_recipe(payload: bytes) -> Recipe:
     """What a checked payload says."""
-    _, _, average, _, size = _HEAD.unpack_from(payload, _CHECK)
-    return Recipe(average, size, payload[_CHECK + _HEAD.size :])
+    how, _, average, _, size = _HEAD.unpack_from(payload, _CHECK)
+    rest = payload[_CHECK + _HEAD.size :]
+    return Recipe(average, size, b"", rest) if how == _LISTED else Recipe(average, size, rest)
+
+
+def with_rows(recipe: Recipe, rows: bytes) -> Recipe:
+    """A recipe whose rows are content of their own, with these. Raises Damaged where they cannot be rows."""
+    if len(rows) % _CHUNK.size:
+        raise Damaged("a list of chunks is not of whole rows")
+    return recipe._replace(rows=rows)
+
+
+def _fits(rest: memoryview) -> bool:
+    """Whether what follows the check has a possible length."""
+    if len(rest) < _HEAD.size:
+        return False
+    rows = len(rest) - _HEAD.size
+    return rows == _DIGEST if rest[0] == _LISTED else rest[0] == _ROWS and not rows % _CHUNK.size
 
 
 def _check(digest: bytes, rest: bytes | memoryview) -> bytes:

@@ -60,7 +60,7 @@ def plan(store: Store, needed: set[bytes]) -> tuple[Plan, set[bytes]]:
     whole: list[str] = []
     picked: dict[str, list[Place]] = {}
     size = 0
-    for name, data in sorted(packs.indexes()):
+    for name, data in sorted(_indexes(packs)):
         digests = index.digests(data)
         mine = [at for at, digest in enumerate(digests) if digest in left]
         if not mine:
@@ -85,7 +85,7 @@ def outgoing(store: Store, what: Plan) -> Iterator[Pack]:
     """
     packs = _packs(store)
     damaged: dict[str, list[Place]] = {}
-    for name, positions in packs.indexes():
+    for name, positions in _indexes(packs):
         if name in what.whole:
             data = _read(packs.path(name))
             if blake3(data).hexdigest() == name:
@@ -111,7 +111,7 @@ def _frames(packs: Packs, name: str, places: list[Place]) -> Iterator[tuple[Plac
 
 
 def _another(packs: Packs, place: Place, decompressor: Decompressor, problem: Damaged) -> tuple[Place, bytes]:
-    names = [name for name, _ in packs.indexes()]
+    names = packs.order
     for other in packs.places(place.digest):
         for _, frame in _slices(packs.path(names[other.pack]), [other]):
             with contextlib.suppress(Damaged):
@@ -277,3 +277,8 @@ class Shelf:
 def _packs(store: Store) -> Packs:
     store.see()
     return store.packs
+
+
+def _indexes(packs: Packs) -> list[tuple[str, bytes]]:
+    data = packs.indexes()
+    return list(zip(packs.order, data, strict=True))

@@ -1,0 +1,70 @@
+"""`cloche verify`."""
+
+from __future__ import annotations
+
+import click
+
+from cloche.cli.options import json_option, project
+from cloche.cli.output import console, print_json, progress, say
+
+
+class _Share(click.ParamType[float]):
+    """`10%` or `0.1`."""
+
+    name = "share"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        text = str(value)
+        try:
+            return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            self.fail(f"{text!r} is neither a number nor a percentage", param, ctx)
+
+
+@click.command()
+@click.option("--sample", type=_Share(), default="100%", metavar="SHARE", help="Read a random share, such as 10%.")
+@click.option("--since-last", is_flag=True, help="Read only what no earlier `verify` has read.")
+@click.option("--repair", is_flag=True, help="Bring back what is lost, from the work tree and the remotes.")
+@click.option("--remote", "remotes", multiple=True, metavar="NAME", help="Repair from this remote; default: all.")
+@json_option
+def command(sample: float, since_last: bool, repair: bool, remotes: tuple[str, ...], as_json: bool) -> None:
+    """Read every stored byte again: is it what it was, and is everything there that runs need?
+
+    Names what is damaged, and the runs that need it. Exits with 1 when something is. --repair saves what is good of
+    damaged packs, and brings the rest back from files of the work tree and from remotes; nothing is deleted.
+
+    \b
+    Examples:
+      cloche verify
+      cloche verify --sample 10% --since-last
+      cloche verify --repair
+    """
+    from cloche.cli.render.words import plural
+    from cloche.ops.verify import verify
+
+    here = project()
+    with progress("reading packs") as told:
+        found = verify(here, sample=sample, since_last=since_last, repair=repair, progress=told)
+    if as_json:
+        print_json(found)
+    else:
+        from rich.text import Text
+
+        out = console()
+        for pack in found.damaged:
+            out.print(Text.assemble(("damaged  ", "red"), f"pack {pack[:12]}"))
+        for digest in found.lost:
+            out.print(Text.assemble(("lost     ", "red"), digest[:12]))
+        for one in found.affected:
+            out.print(Text.assemble(("needs it ", "red"), f"{one.short}: {', '.join(one.parts)}"))
+        if found.repaired:
+            say(f"{plural(len(found.repaired), 'content')} brought back")
+        say(f"read {found.packs} of {plural(found.of, 'pack')}: {_verdict(found.sound, repair)}")
+    if not found.sound:
+        raise SystemExit(1)
+
+
+def _verdict(sound: bool, repaired: bool) -> str:
+    if sound:
+        return "every byte is what it was, and nothing is missing"
+    return "what is named above cannot be had" if repaired else "`cloche verify --repair` brings back what can be had"

@@ -1,0 +1,145 @@
+"""`cloche verify`: is every stored byte what it was, and is everything there that records need?"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from cloche.capture.cache import load, save
+from cloche.errors import ChangedWhileReading, UsageError
+from cloche.model.digest import Digest
+from cloche.model.run import ID_SHOWN
+from cloche.project.project import LOCK_FILE, Project
+from cloche.project.reach import Reached, lock_roots, run_roots
+from cloche.project.snapshots import take
+from cloche.project.view import look
+from cloche.project.wholeness import Wholeness
+from cloche.store.capture import record_files
+from cloche.store.checking import Examined, choose, examine, salvage
+from cloche.store.reading import Gone
+from cloche.store.walk import os_path
+
+CACHE = "verified.json"
+
+Progress = Callable[[int, int], None]
+Fetch = Callable[[Sequence[Digest]], None]
+
+
+class Affected(msgspec.Struct, frozen=True):
+    """A record that can no longer be put back whole. record: id of a run, or `cloche.lock`. parts: what of it."""
+
+    record: str
+    parts: tuple[str, ...]
+
+    @property
+    def short(self) -> str:
+        """The record as it is shown."""
+        return self.record if self.record == LOCK_FILE else self.record[:ID_SHOWN]
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """What was found. packs, of: how many packs were read, of how many. damaged: packs whose bytes are not what
+    they were. lost: digests of content that no good copy of is left here. affected: the records that need something
+    that is lost or missing. repaired: digests of what could be had again. sound: nothing is wrong any more."""
+
+    packs: int
+    of: int
+    damaged: tuple[str, ...]
+    lost: tuple[Digest, ...]
+    affected: tuple[Affected, ...]
+    repaired: tuple[Digest, ...] = ()
+    sound: bool = True
+
+
+def verify(
+    project: Project,
+    *,
+    sample: float = 1.0,
+    since_last: bool = False,
+    repair: bool = False,
+    fetch: Fetch | None = None,
+    progress: Progress | None = None,
+) -> Verified:
+    """Read packs again, all of them, a share (`sample`, 0 to 1), or those that were not read before (`since_last`).
+
+    repair: put what is good of damaged packs into new ones, and bring back what is lost from the work tree and by
+    `fetch`, which is told digests. Damaged packs are moved to `damaged/` in the store, and never deleted.
+    """
+    if not 0 < sample <= 1:
+        raise UsageError("a sample is more than nothing and at most all", hint="type `cloche verify --sample 10%`")
+    cache = project.shared.folder / "cache" / CACHE
+    known = load(cache, dict[str, float]) or {}
+    names = choose(project.store, sample=sample, leave=known if since_last else (), seed=int(project.clock()))
+    found = examine(project.store, names, progress)
+    repaired: tuple[Digest, ...] = ()
+    if repair:
+        repaired = _repair(project, found, fetch)
+        found = examine(project.store, sorted(project.store.pack_names()), progress)
+    good = set(found.packs) - set(found.bad_packs)
+    there = project.store.pack_names()
+    save(cache, {name: at for name, at in known.items() if name in there} | dict.fromkeys(good, project.clock()))
+    affected = tuple(_affected(project, {raw.hex() for raw in found.lost}))
+    return Verified(
+        packs=len(found.packs),
+        of=len(there),
+        damaged=found.bad_packs,
+        lost=tuple(sorted(raw.hex() for raw in found.lost)),
+        affected=affected,
+        repaired=repaired,
+        sound=not (found.bad_packs or found.bad_frames or found.lost or affected),
+    )
+
+
+def _affected(project: Project, lost: Iterable[Digest]) -> Iterable[Affected]:
+    wholeness = Wholeness(project, frozenset(lost))
+    gone = wholeness.missing(lock_roots(project.tracked))
+    if gone:
+        yield Affected(LOCK_FILE, tuple(gone))
+    for run in project.catalog.ids(""):
+        gone = wholeness.gone(project.catalog.run(run))
+        if gone:
+            yield Affected(run, tuple(gone))
+
+
+def _needed(project: Project) -> Reached:
+    """What the runs and `cloche.lock` need."""
+    reached = Reached(project.store)
+    reached.add(lock_roots(project.tracked))
+    for run in set(project.catalog.ids("")) - project.catalog.elsewhere():
+        reached.add(run_roots(project.catalog.run(run)))
+    return reached
+
+
+def _repair(project: Project, found: Examined, fetch: Fetch | None) -> tuple[Digest, ...]:
+    """Bring back what can be had; the digests of that. As trees come back, what they name is seen to be missing."""
+    got: set[bytes] = set()
+    with project.collecting():
+        packs = {*found.bad_packs, *(one.pack for one in found.bad_frames)}
+        if packs:
+            salvage(project.store, packs, found.bad_frames)
+        while wanted := _needed(project).missing:
+            _take_from_work_tree(project)
+            left = _needed(project).missing
+            if left and fetch is not None:
+                fetch(sorted(raw.hex() for raw in left))
+            fresh = wanted - _needed(project).missing
+            got |= fresh
+            if not fresh:
+                break
+    return tuple(sorted(raw.hex() for raw in got))
+
+
+def _take_from_work_tree(project: Project) -> None:
+    """Store again what lies in the work tree, and those files of which only a part is missing."""
+    take(project, strict=False, values=False)
+    reached = _needed(project)
+    gone = reached.missing | reached.broken
+    files = {path: stat for path, stat in look(project).files.rows() if stat.kind != "d"}
+    digests = record_files(project.root, files, project.store, project.cache, keep=False)
+    with project.store.writer() as writer:
+        for path, entry in digests.items():
+            if bytes.fromhex(entry.digest) in gone:
+                with contextlib.suppress(Gone, ChangedWhileReading):
+                    writer.add_file(os_path(project.root, path), files[path], previous=entry.digest)

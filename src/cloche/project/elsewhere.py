@@ -1,0 +1,108 @@
+"""Another project: in a folder of this machine, or in a Git repository anywhere. It is only read."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from cloche.capture.git_clone import clone, is_git_url, without_secrets
+from cloche.capture.git_files import files_at
+from cloche.errors import InputError, NotFound, UsageError
+from cloche.model.paths import decode_path
+from cloche.model.revision import Latest, WorkTree, parse_revision
+from cloche.model.settings import FILE_NAME
+from cloche.model.tree import Entry
+from cloche.model.wording import some
+from cloche.project.project import Project
+from cloche.project.revisions import find_id
+from cloche.project.versions import Version, commit_version, run_version
+
+
+class Source(NamedTuple):
+    """A version of another project. url: as it may be shown. project: it, or the clone of its repository."""
+
+    url: str
+    project: Project
+    version: Version
+
+
+@contextlib.contextmanager
+def opened(url: str, revision: str = "") -> Iterator[Source]:
+    """A version of the project at `url`: a folder of this machine, or the address of a Git repository.
+
+    revision: a run or tag of a project on this machine, or a Git revision; without one the newest commit of Git,
+    and the last run where there is no Git. Raises NotFound, InputError, UsageError.
+    """
+    place = _folder(url)
+    project = Project.look(place) if place is not None else None
+    if project is not None:
+        with contextlib.closing(project):
+            yield Source(str(project.root), project, _version(project, revision))
+        return
+    if place is not None and not place.exists():
+        raise InputError(f"there is no folder {url}", hint="give the path of a project, or the address of its Git")
+    with tempfile.TemporaryDirectory(prefix="cloche-") as temporary:
+        yield _cloned(place.absolute().as_uri() if place is not None else url, revision, Path(temporary) / "clone")
+
+
+def fetch_content(source: Source, entries: list[Entry]) -> None:
+    """Bring content that the store of a source does not hold from its remote. Raises NotFound."""
+    raise NotFound(
+        f"the data is not in {source.url} itself: it needs remotes, which this version of Cloche does not have yet",
+        hint="name a folder of this machine that holds the project and its data",
+    )
+
+
+def _folder(url: str) -> Path | None:
+    """The folder of this machine that an address names, if it names one."""
+    if url.startswith("file://"):
+        return Path(unquote(urlsplit(url).path))
+    if not url or "\0" in url:
+        raise UsageError("the address of the project is empty", hint="give a folder or the address of a Git repository")
+    return None if is_git_url(url) and not os.path.exists(url) else Path(url)
+
+
+def _version(project: Project, revision: str) -> Version:
+    """A run where the name is that of one; of a Git revision, what Git itself holds."""
+    wanted = revision or ("HEAD" if project.git is not None and project.git.head()[0] else "@")
+    meaning = parse_revision(wanted)
+    if isinstance(meaning, WorkTree):
+        raise UsageError("`.` is the work tree, which is no version", hint="copy its files as they are: `cp`")
+    git = project.git if not isinstance(meaning, Latest) else None
+    commit = git.resolve(wanted) if git is not None else None
+    if not project.has_catalog:
+        if commit is None:
+            raise NotFound(
+                f"{project.root} has no run or Git revision `{wanted}`", hint="name a Git revision with --rev"
+            )
+        return commit_version(project, commit)
+    try:
+        return run_version(project, project.catalog.run(find_id(project, wanted, commits=False)))
+    except NotFound:
+        if commit is None:
+            raise
+        return commit_version(project, commit)
+
+
+def _cloned(url: str, revision: str, folder: Path) -> Source:
+    if revision and (revision == "." or isinstance(parse_revision(revision), Latest)):
+        raise NotFound(
+            f"`{revision}` is a run, and Git brings none of {without_secrets(url)}",
+            hint="name a Git revision with --rev",
+        )
+    commit = clone(url, revision, folder)
+    paths = [file.path for file in files_at(folder, commit, sizes=False)]
+    roots = [path.removesuffix(FILE_NAME) for path in paths if path.rpartition("/")[2] == FILE_NAME]
+    if len(roots) > 1 and "" not in roots:
+        raise InputError(
+            f"{without_secrets(url)} holds several projects: {some(roots)}", hint="clone it, then name one"
+        )
+    root = folder if not roots or "" in roots else folder / decode_path(roots[0])
+    root.mkdir(parents=True, exist_ok=True)
+    project = Project(root)
+    return Source(without_secrets(url), project, commit_version(project, commit, sizes=False))
