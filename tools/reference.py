@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -24,11 +25,16 @@ def cli_text() -> str:
         for name in verbs:
             command = cli.get_command(click.Context(cli), name)
             assert command is not None
-            parts.append(f"\n## cloche {name}\n\n```text\n{help_of(command, f'cloche {name}')}```\n")
-            for inner, below in command.commands.items() if isinstance(command, click.Group) else ():
-                text = help_of(below, f"cloche {name} {inner}")
-                parts.append(f"\n### cloche {name} {inner}\n\n```text\n{text}```\n")
+            parts += sections(command, f"cloche {name}")
     return "".join(parts)
+
+
+def sections(command: click.Command, name: str) -> Iterator[str]:
+    """The help of a command, and of those below it."""
+    yield f"\n## {name}\n\n```text\n{help_of(command, name)}```\n"
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            yield from sections(below, f"{name} {below.name}")
 
 
 def help_of(command: click.Command, name: str) -> str:

@@ -33,6 +33,7 @@ from cloche.ops import (
     fetch,
     gc,
     history,
+    import_dvc,
     install,
     log,
     ls,
@@ -201,6 +202,18 @@ class OpenProject:
         words = tuple(os.fspath(word) for word in command)
         request = run_op.Request(words, _many(stages), force, dict(params or {}), message, experiment, folder)
         return run_op.run(self._project, request, say=lambda _line: None)
+
+    def import_dvc(
+        self,
+        folder: str | Path = "",
+        *,
+        history: bool = True,
+        caches: Sequence[str | Path] = (),
+        dry_run: bool = False,
+    ) -> import_dvc.Imported:
+        """Carry over a DVC repository: stages, data, and history as runs. See `cloche import dvc`."""
+        places = tuple(Path(place) for place in ((caches,) if isinstance(caches, str | Path) else caches))
+        return import_dvc.import_dvc(self.root / folder, history=history, caches=places, dry_run=dry_run)
 
     def status(self, base: str = "") -> status.Status:
         """What changed since a run (default: the last). See `cloche status`."""

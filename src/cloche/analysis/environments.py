@@ -17,8 +17,12 @@ def diff_environments(before: Environment, after: Environment) -> EnvironmentCha
     """Packages by name, and facts by name, that differ; both are empty for environments of the same digest only.
 
     Facts: `implementation`, `python`, `build`, `system`, `machine`, `libc`, `$NAME` for a variable, and `modules in
-    FOLDER` for a folder of modules that no package owns. An empty text is a fact that is missing.
+    FOLDER` for a folder of modules that no package owns. An empty text is a fact that is missing. Where only one of the
+    two is on record, the one fact is `environment`.
     """
+    if before.is_known != after.is_known:
+        words = ("recorded", "not recorded") if before.is_known else ("not recorded", "recorded")
+        return EnvironmentChange((), {"environment": words})
     packages = diff_distributions(before.distributions, after.distributions)
     return EnvironmentChange(packages, _differing(_facts(before), _facts(after)))
 

@@ -258,11 +258,16 @@ def top_of(root: Path) -> str | None:
     return here
 
 
+def safe_command(*arguments: str) -> tuple[list[str], dict[str, str]]:
+    """The words and variables that run git as this package does: nothing of the repository's is run, nothing waits."""
+    variables = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+    variables |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1"}
+    return ["git", *_SAFELY, *arguments], variables
+
+
 def ask_git(folder: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes] | None:
     """Run git in a folder, without hooks and with what it says in English; None where there is no git binary."""
-    variables = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
-    variables |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
-    command = ["git", *_SAFELY, *arguments]
+    command, variables = safe_command(*arguments)
     try:
         return subprocess.run(command, cwd=folder, env=variables, input=stdin, capture_output=True, check=False)
     except FileNotFoundError:

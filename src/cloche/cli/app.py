@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import io
+import keyword
 import os
 import sys
 from pathlib import Path
@@ -31,8 +32,8 @@ class Verbs(click.Group):
         """The verb called `cmd_name`."""
         if cmd_name not in VERBS:
             return None
-        module = importlib.import_module(f"cloche.cli.commands.{cmd_name.replace('-', '_')}")
-        command: click.Command = module.command
+        name = cmd_name.replace("-", "_") + ("_" if keyword.iskeyword(cmd_name) else "")
+        command: click.Command = importlib.import_module(f"cloche.cli.commands.{name}").command
         return command
 
     def resolve_command(

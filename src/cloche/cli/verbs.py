@@ -9,6 +9,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "untrack": "Stop tracking data.",
         "get": "A file or folder of another project.",
         "run": "Run a command or the pipeline, and record everything.",
+        "import": "Carry over what another tool has recorded.",
     },
     "Look": {
         "status": "What changed since the last run?",

@@ -55,6 +55,11 @@ class Environment(msgspec.Struct, frozen=True):
     folders: dict[str, Digest] = {}
 
     @property
+    def is_known(self) -> bool:
+        """Whether anything is on record: what another tool ran has none that could be told."""
+        return bool(self.platform.system) or self.interpreter is not None
+
+    @property
     def digest(self) -> Digest:
         """The digest of all of it, but for which tool installed a package.
 

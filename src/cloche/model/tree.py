@@ -125,10 +125,13 @@ def raw_entries(data: bytes) -> list[RawEntry]:
 
 def decode_tree(data: bytes) -> Tree:
     """The tree with these canonical bytes. Raises Damaged where they are not those of a tree."""
-    return tuple(
-        Entry(encode_path(os.fsdecode(name)), kind.decode(), digest.hex(), size, files)  # type: ignore[arg-type]
-        for name, kind, digest, size, files in raw_entries(data)
-    )
+    return tuple(map(entry_from, raw_entries(data)))
+
+
+def entry_from(raw: RawEntry) -> Entry:
+    """A raw entry with its name as path text."""
+    name, kind, digest, size, files = raw
+    return Entry(encode_path(os.fsdecode(name)), kind.decode(), digest.hex(), size, files)  # type: ignore[arg-type]
 
 
 def children(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 else:  # msgspec decodes no recursive alias; a list may hold anything there
     Value = str | int | float | bool | None | list | dict
 
+_MOST_FLOAT = 2**1023  # the largest power of two that a float holds
+
 
 def flatten(table: Mapping[str, object], prefix: str = "") -> dict[str, Value]:
     """The leaves of nested tables by dotted key, in the order in which they stand.
@@ -44,6 +46,19 @@ def leaves(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str,
             yield from leaves(value, f"{name}.")
         else:
             yield name, value
+
+
+def numbers(values: Mapping[str, object]) -> dict[str, float]:
+    """Those of the values that can be metrics: numbers that a float holds, and true and false as 1 and 0.
+
+    >>> numbers({"auc": 0.5, "rows": 3, "name": "x"})
+    {'auc': 0.5, 'rows': 3.0}
+    """
+    return {
+        key: float(value)
+        for key, value in values.items()
+        if isinstance(value, float) or (isinstance(value, int) and abs(value) < _MOST_FLOAT)
+    }
 
 
 def plain(value: object) -> Value:

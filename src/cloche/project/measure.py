@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from cloche.model.paths import decode_path
 from cloche.model.patterns import matcher
 from cloche.model.run import Place
-from cloche.model.values import leaves
+from cloche.model.values import leaves, numbers
 from cloche.project.going import Going
-
-MOST = 2**1023  # the largest power of two that a float holds
 
 
 def metric_paths(run: Going, paths: Mapping[str, object]) -> list[str]:
@@ -48,8 +46,4 @@ def _numbers(run: Going, path: str) -> dict[str, float]:
             place=Place(file=path),
         )
         return {}
-    return {
-        key: float(value)
-        for key, value in values.items()
-        if isinstance(value, float) or (isinstance(value, int) and abs(value) < MOST)
-    }
+    return numbers(values)

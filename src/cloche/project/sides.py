@@ -11,7 +11,7 @@ from cloche.model.environment import Environment
 from cloche.model.paths import inside
 from cloche.model.run import Run
 from cloche.model.snapshot import Snapshot, Tracked
-from cloche.model.tree import Entry, Located, entry_of
+from cloche.model.tree import Entry, Located, entry_of, raw_entries
 from cloche.project.exchange import at_hand
 from cloche.project.journal import files_of, in_the_way, listing, present
 from cloche.project.project import Project
@@ -150,7 +150,7 @@ def data_towards(project: Project, item: Located, now: Recorded | None = None) -
     if now is None:
         files = walk(project.root, item.path).files
         now = record_path(project.root, item.path, files, project.store, project.cache, keep=False)
-    opener = now.tree, lambda _, folder: project.store.read_tree(folder.digest)
+    opener = now.tree, lambda _, folder: raw_entries(project.store.read(folder.digest))
     changes = list(diff_trees(item.path, now.entry, entry_of(item), opener, whole=True))
     blocking = in_the_way(project, [item.path]) if now.entry is None else {}
     return changes + [PathChange(path, entry, None) for path, entry in blocking.items()]
@@ -161,7 +161,7 @@ def _data_root(project: Project, of: Side, path: str) -> tuple[Entry | None, Ope
         recorded = of.taken.data[path]
         return recorded.entry, recorded.tree
     item = of.data.get(path)
-    return None if item is None else entry_of(item), lambda _, folder: project.store.read_tree(folder.digest)
+    return None if item is None else entry_of(item), lambda _, folder: raw_entries(project.store.read(folder.digest))
 
 
 def data_files(project: Project, of: Side, path: str) -> dict[str, Entry]:

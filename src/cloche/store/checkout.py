@@ -133,7 +133,7 @@ class _Known:
         for path, folders in self._folders:
             for one in folders:
                 if one.row.marks:
-                    self._cache.put_folder(f"{path}/{one.at}" if one.at else path, one.row)
+                    self._cache.put_row(f"{path}/{one.at}" if one.at else path, one.row)
 
 
 def _apply(root: Path, todo: Survey, store: Store, fs: FileSystem, progress: Progress | None, known: _Known) -> None:

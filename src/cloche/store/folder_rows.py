@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+
 import msgspec
 
 from cloche.store.listing import RECORD
@@ -12,7 +14,6 @@ _DIGEST = 32
 
 Row = tuple[bytes, bytes, int]
 """Of one file: stat record, raw digest, mark."""
-
 
 KnownTree = tuple[bytes, int, int]
 """Of a folder: raw digest of its tree, bytes and files below."""
@@ -38,18 +39,55 @@ class FolderRow(msgspec.Struct, frozen=True, array_like=True):
         return msgspec.structs.replace(self, marks=self.marks.replace(bytes([STORED]), bytes([KNOWN])), kept=False)
 
 
-def open_row(row: FolderRow) -> dict[str, Row]:
-    """The files of a row by name."""
-    size, digests = RECORD.size, row.digests
-    return {
-        name: (row.stats[at * size : (at + 1) * size], digests[at * _DIGEST : (at + 1) * _DIGEST], row.marks[at])
-        for at, name in enumerate(row.names.split("/"))
-    }
+class OpenRow:
+    """The files of a folder, to look up and change."""
 
+    def __init__(self, row: FolderRow | None) -> None:
+        self._names = row.names.split("/") if row is not None else []
+        self._index = dict(zip(self._names, range(len(self._names)), strict=True))
+        self._stats = bytearray(row.stats if row is not None else b"")
+        self._digests = bytearray(row.digests if row is not None else b"")
+        self._marks = bytearray(row.marks if row is not None else b"")
+        self._added = False
 
-def close_row(files: dict[str, Row]) -> FolderRow:
-    """The row of files by name; at least one."""
-    names = sorted(files)
-    rows = [files[name] for name in names]
-    stats, digests = (b"".join(row[at] for row in rows) for at in (0, 1))  # type: ignore[misc]
-    return FolderRow("/".join(names), stats, digests, bytes(row[2] for row in rows))
+    def get(self, name: str) -> Row | None:
+        """What is known of a file."""
+        at = self._index.get(name)
+        if at is None:
+            return None
+        stat = bytes(self._stats[at * RECORD.size : (at + 1) * RECORD.size])
+        return stat, bytes(self._digests[at * _DIGEST : (at + 1) * _DIGEST]), self._marks[at]
+
+    def put(self, name: str, row: Row) -> None:
+        """Know a file."""
+        stat, digest, mark = row
+        at = self._index.setdefault(name, len(self._names))
+        if at == len(self._names):
+            self._names.append(name)
+            self._marks.append(mark)
+            self._added = True
+        self._stats[at * RECORD.size : (at + 1) * RECORD.size] = stat
+        self._digests[at * _DIGEST : (at + 1) * _DIGEST] = digest
+        self._marks[at] = mark
+
+    def keep(self, names: Collection[str]) -> None:
+        """Forget all files but these."""
+        rows = [(name, row) for name in self._names if name in names and (row := self.get(name)) is not None]
+        self.__init__(None)  # type: ignore[misc]
+        for name, row in rows:
+            self.put(name, row)
+
+    def close(self) -> FolderRow | None:
+        """The row of them, in the order of their names; None where there are none."""
+        if self._added:
+            rows = [(name, row) for name in sorted(self._names) if (row := self.get(name)) is not None]
+            self.__init__(None)  # type: ignore[misc]
+            for name, row in rows:
+                self.put(name, row)
+            self._added = False
+        if not self._names:
+            return None
+        return FolderRow("/".join(self._names), bytes(self._stats), bytes(self._digests), bytes(self._marks))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)

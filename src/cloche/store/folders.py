@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 from blake3 import blake3
 
+from cloche.model.digest import Digest
 from cloche.model.paths import above, decode_path
 from cloche.model.tree import EMPTY_DIGEST, Entry, RawEntry, encode_entries, file_name
 from cloche.store.folder_rows import DOUBTED, KNOWN, STORED, FolderRow, KnownTree, Row
@@ -19,7 +20,7 @@ from cloche.store.meter import Meter, Progress
 from cloche.store.objects import Store, Writer
 from cloche.store.reading import Gone, hash_file, read_small
 from cloche.store.recipes import SMALL
-from cloche.store.recorded import Recorded, RecordedFolder
+from cloche.store.recorded import Recorded, RecordedFolder, raw_files
 from cloche.store.stat_cache import LONG_SETTLED, StatCache, is_racy
 from cloche.store.walk import os_path
 
@@ -28,11 +29,14 @@ _EMPTY = bytes.fromhex(EMPTY_DIGEST)
 
 
 class _Todo(NamedTuple):
-    """A folder with something to read. known: file by file, None for those that have to be read."""
+    """A folder with something to read. known: where each file is in `before`, what the cache knows; -1 for nowhere.
+    unread: numbers of the files that have to be read."""
 
     at: str
     folder: Folder
-    known: list[Row | None]
+    before: FolderRow | None
+    known: Sequence[int]
+    unread: list[int]
 
 
 class FolderRecorder:
@@ -54,7 +58,7 @@ class FolderRecorder:
         Raises ChangedWhileReading, InputError (unreadable), DiskFull, StoreError.
         """
         todo = [one for at, folder in files.folders.items() if (one := self._look(at, folder)) is not None]
-        meter = Meter(self._progress, sum(self._unread(one) for one in todo))
+        meter = Meter(self._progress, sum(_size(one) for one in todo))
         for one in todo:
             self._rows[one.at] = self._read(one, meter)
         rows = {at: row for at, row in self._rows.items() if row is not None or files.folders[at].own}
@@ -68,45 +72,80 @@ class FolderRecorder:
         if folder.own:
             self._rows[at] = None
             return None
-        row = self._cache.folder(at, folder)
-        if row is not None and (self._writer is None or row.marks.count(STORED) == len(row.marks)):
-            self._rows[at] = row
-            return None
-        before = self._cache.files(at)
-        known = [self._known(before.get(name), record) for name, record in folder.rows()]
-        return _Todo(at, folder, known)
+        before = self._cache.row(at)
+        if before is not None and before.names == folder.names and before.stats == folder.stats:
+            good = before.marks.count(STORED) + (before.marks.count(KNOWN) if self._writer is None else 0)
+            if good == len(before.marks):
+                self._rows[at] = before
+                return None
+        known = _matched(folder, before)
+        return _Todo(
+            at, folder, before, known, [at for at, old in enumerate(known) if self._is_unread(folder, before, at, old)]
+        )
 
-    def _known(self, row: Row | None, record: bytes) -> Row | None:
-        if row is None or row[0] != record or row[2] == DOUBTED:
-            return None
-        if self._writer is None or row[2] == STORED:
-            return row
-        return None if self._store.missing((row[1].hex(),)) else (record, row[1], STORED)
-
-    @staticmethod
-    def _unread(todo: _Todo) -> int:
-        pairs = zip(todo.known, RECORD.iter_unpack(todo.folder.stats), strict=True)
-        return sum(size for known, (_, size, *_) in pairs if known is None)
+    def _is_unread(self, folder: Folder, before: FolderRow | None, at: int, old: int) -> bool:
+        if before is None or old < 0 or before.marks[old] == DOUBTED:
+            return True
+        if _record(folder.stats, at) != _record(before.stats, old):
+            return True
+        if self._writer is None or before.marks[old] == STORED:
+            return False
+        return bool(self._store.missing((_digest(before.digests, old).hex(),)))
 
     def _read(self, todo: _Todo, meter: Meter) -> FolderRow | None:
-        before = self._cache.files(todo.at) if any(row is None for row in todo.known) else {}
-        prefix = os_path(self._root, todo.at) + "/"
         began_ns = time.time_ns()
-        names: list[str] = []
-        rows: list[Row] = []
-        for known, (name, record) in zip(todo.known, todo.folder.rows(), strict=True):
-            row = known or self._read_small(prefix + decode_path(name), record, began_ns, meter)
+        prefix = os_path(self._root, todo.at) + "/"
+        leaves = todo.folder.leaves
+        rows: dict[int, Row | None] = {}
+        for at in todo.unread:
+            path, record = prefix + decode_path(leaves[at]), _record(todo.folder.stats, at)
+            row = self._read_small(path, record, began_ns, meter)
             if row is None:
-                row = self._read_file(prefix + decode_path(name), record, before.get(name), meter)
-            if row is not None:
-                names.append(name)
-                rows.append(row)
-        if not rows:
-            return None
-        stats, digests = b"".join([row[0] for row in rows]), b"".join([row[1] for row in rows])
-        fresh = FolderRow("/".join(names), stats, digests, bytes([row[2] for row in rows]))
-        self._cache.put_folder(todo.at, fresh)
+                old = todo.known[at]
+                previous = _digest(todo.before.digests, old).hex() if todo.before is not None and old >= 0 else None
+                row = self._read_file(path, record, previous, meter)
+            rows[at] = row
+        same_names = isinstance(todo.known, range) and None not in rows.values()
+        fresh = self._edited(todo, rows) if same_names else self._put_together(todo, leaves, rows)
+        if fresh is not None:
+            self._cache.put_row(todo.at, fresh)
         return fresh
+
+    def _edited(self, todo: _Todo, rows: dict[int, Row | None]) -> FolderRow:
+        """The row of a folder that has the same files as before, some of which were read."""
+        if todo.before is None:
+            raise AssertionError("files that were there before come from a row")
+        stats, digests = bytearray(todo.before.stats), bytearray(todo.before.digests)
+        marks = bytearray(todo.before.marks)
+        if self._writer is not None:  # what is not read now is in the store
+            marks = marks.replace(bytes([KNOWN]), bytes([STORED]))
+        for at, row in rows.items():
+            if row is not None:
+                stats[at * RECORD.size : (at + 1) * RECORD.size] = row[0]
+                digests[at * _DIGEST : (at + 1) * _DIGEST] = row[1]
+                marks[at] = row[2]
+        return FolderRow(todo.folder.names, bytes(stats), bytes(digests), bytes(marks))
+
+    def _put_together(self, todo: _Todo, leaves: list[str], rows: dict[int, Row | None]) -> FolderRow | None:
+        """The row of a folder from what was known and what was read. Files that are gone are left out."""
+        before, mark = todo.before, KNOWN if self._writer is None else STORED
+        names: list[str] = []
+        listed: list[Row] = []
+        for at, (name, old) in enumerate(zip(leaves, todo.known, strict=True)):
+            if at in rows:
+                row = rows[at]
+                if row is None:
+                    continue
+            elif before is not None:
+                row = _record(before.stats, old), _digest(before.digests, old), max(before.marks[old], mark)
+            else:
+                continue
+            names.append(name)
+            listed.append(row)
+        if not listed:
+            return None
+        stats, digests = b"".join([row[0] for row in listed]), b"".join([row[1] for row in listed])
+        return FolderRow("/".join(names), stats, digests, bytes([row[2] for row in listed]))
 
     def _read_small(self, path: str, record: bytes, began_ns: int, meter: Meter) -> Row | None:
         """The row of a small file that goes into the store; None where it takes more care."""
@@ -121,7 +160,7 @@ class FolderRecorder:
         settled = max(mtime, ctime) < began_ns - LONG_SETTLED or not is_racy(unpack_stat(seen), began_ns)
         return (record if seen == record else seen), self._writer.add_small(data), STORED if settled else DOUBTED
 
-    def _read_file(self, path: str, record: bytes, old: Row | None, meter: Meter) -> Row | None:
+    def _read_file(self, path: str, record: bytes, previous: Digest | None, meter: Meter) -> Row | None:
         """The row of a file that was read; None where it is gone."""
         at_ns = time.time_ns()
         listed = unpack_stat(record)
@@ -129,7 +168,6 @@ class FolderRecorder:
             if self._writer is None:
                 digest, seen = hash_file(path, listed)
             else:
-                previous = None if old is None else old[1].hex()
                 digest, seen = self._writer.add_file(path, listed, previous=previous, progress=meter.within)
         except Gone:
             return None
@@ -137,6 +175,29 @@ class FolderRecorder:
             meter.finish(listed.size)
         mark = DOUBTED if is_racy(seen, at_ns) else KNOWN if self._writer is None else STORED
         return (record if seen == listed else pack_stat(seen)), bytes.fromhex(digest), mark
+
+
+def _matched(folder: Folder, before: FolderRow | None) -> Sequence[int]:
+    """Where the cache has each file of a folder; -1 for nowhere."""
+    leaves = folder.leaves
+    if before is None:
+        return [-1] * len(leaves)
+    if before.names == folder.names:
+        return range(len(leaves))
+    index = {name: at for at, name in enumerate(before.names.split("/"))}
+    return [index.get(name, -1) for name in leaves]
+
+
+def _record(stats: bytes, at: int) -> bytes:
+    return stats[at * RECORD.size : (at + 1) * RECORD.size]
+
+
+def _digest(digests: bytes, at: int) -> bytes:
+    return digests[at * _DIGEST : (at + 1) * _DIGEST]
+
+
+def _size(todo: _Todo) -> int:
+    return sum(RECORD.unpack(_record(todo.folder.stats, at))[1] for at in todo.unread)
 
 
 class _Trees:
@@ -163,13 +224,13 @@ class _Trees:
         mark = blake3(encode_entries(below)).digest() if below else b""
         if row is not None and row.tree is not None and row.below == mark and (row.kept or self._writer is None):
             return row.tree
-        entries = [*_entries(row), *below] if row is not None else below
+        entries = [*raw_files(_files_of(row)), *below] if row is not None else below
         data = encode_entries(entries)
         digest = blake3(data).digest() if self._writer is None else bytes.fromhex(self._writer.add_tree(data))
         tree = digest, sum(one.size for one in entries), sum(one.files for one in entries)
         if row is not None:
             kept = self._writer is not None
-            self._cache.put_folder(at, msgspec.structs.replace(row, below=mark, tree=tree, kept=kept))
+            self._cache.put_row(at, msgspec.structs.replace(row, below=mark, tree=tree, kept=kept))
         return tree
 
 
@@ -181,13 +242,9 @@ def _inner_first(path: str, rows: Mapping[str, FolderRow | None]) -> list[str]:
     return sorted(found, key=lambda at: at.count("/") if at else -1, reverse=True)
 
 
-def _entries(row: FolderRow) -> Iterator[RawEntry]:
-    plain = row.names.isascii() and "\\" not in row.names
-    names = row.names.encode().split(b"/") if plain else [file_name(name) for name in row.names.split("/")]
-    digests = row.digests
-    for at, (name, (kind, size, *_)) in enumerate(zip(names, RECORD.iter_unpack(row.stats), strict=True)):
-        yield RawEntry(name, kind, digests[at * _DIGEST : (at + 1) * _DIGEST], size, 1)
-
-
 def _recorded(row: FolderRow | None, folder: Folder) -> RecordedFolder:
-    return RecordedFolder(folder, b"") if row is None else RecordedFolder(Folder(row.names, row.stats), row.digests)
+    return RecordedFolder(folder, b"") if row is None else _files_of(row)
+
+
+def _files_of(row: FolderRow) -> RecordedFolder:
+    return RecordedFolder(Folder(row.names, row.stats), row.digests)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import struct
+import sys
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -25,7 +26,6 @@ _ROW = struct.Struct("<32sIIIccI")
 _NUMBER = struct.Struct("<I")
 _OPEN_FILES = 16
 _BLOCK = 1 << 20
-_HAS_PREAD = hasattr(os, "pread")
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -308,7 +308,7 @@ def _digest_of(fd: int) -> blake3:
 
 
 def _read_at(fd: int, length: int, offset: int) -> bytes:
-    if _HAS_PREAD:
+    if sys.platform != "win32":
         data = os.pread(fd, length, offset)
     else:
         os.lseek(fd, offset, os.SEEK_SET)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from cloche.model.paths import encode_path
-from cloche.model.tree import EMPTY_DIGEST, Entry, RawEntry, Tree
+from cloche.model.tree import EMPTY_DIGEST, Entry, RawEntry, file_name
 from cloche.store.listing import RECORD, Files, FileStat, Folder, pack_stat
 
 _DIGEST = 32
@@ -63,11 +61,11 @@ class Recorded(Mapping[str, Entry]):
             raise KeyError(path)
         return found
 
-    def tree(self, path: str, entry: Entry) -> Tree:
+    def tree(self, path: str, entry: Entry) -> list[RawEntry]:
         """What is directly in the folder at a path."""
         folder = self._folders.get(path)
-        files = _open(path, folder).values() if folder is not None else ()
-        return (*files, *(_folder(one) for one in self._inner.get(path, ())))
+        files = raw_files(folder) if folder is not None else ()
+        return [*files, *self._inner.get(path, ())]
 
     def everything(self) -> dict[str, Entry]:
         """All of them, taken apart."""
@@ -91,12 +89,18 @@ class Recorded(Mapping[str, Entry]):
         return _empty(path) if own is not None and own.files.own else None
 
 
+def raw_files(folder: RecordedFolder) -> Iterator[RawEntry]:
+    """The files directly in a folder, as its tree holds them."""
+    text, stats = folder.files.names, folder.files.stats
+    plain = text.isascii() and "\\" not in text
+    names = text.encode().split(b"/") if plain else [file_name(name) for name in text.split("/")]
+    digests = folder.digests
+    for at, (name, (kind, size, *_)) in enumerate(zip(names if stats else (), RECORD.iter_unpack(stats), strict=True)):
+        yield RawEntry(name, kind, digests[at * _DIGEST : (at + 1) * _DIGEST], size, 1)
+
+
 def _empty(path: str) -> Entry:
     return Entry(path.rpartition("/")[2], "d", EMPTY_DIGEST, 0, 0)
-
-
-def _folder(raw: RawEntry) -> Entry:
-    return Entry(encode_path(os.fsdecode(raw.name)), "d", raw.digest.hex(), raw.size, raw.files)
 
 
 def _open(at: str, folder: RecordedFolder) -> dict[str, Entry]:

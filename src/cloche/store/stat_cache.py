@@ -28,8 +28,8 @@ from blake3 import blake3
 
 from cloche.model.digest import Digest
 from cloche.store.filesystem import FileSystem
-from cloche.store.folder_rows import DOUBTED, KNOWN, STORED, FolderRow, Row, close_row, open_row
-from cloche.store.listing import FileStat, Folder, pack_stat
+from cloche.store.folder_rows import DOUBTED, KNOWN, STORED, FolderRow, OpenRow, Row
+from cloche.store.listing import FileStat, pack_stat
 
 _MAGIC = b"cloche-stat-2\n"
 _SUM = 32
@@ -54,7 +54,8 @@ class StatCache:
         self._loaded = False
         self._read_from: tuple[int, ...] = ()
         self._rows: _Rows = {}
-        self._open: dict[str, dict[str, Row]] = {}
+        self._open: dict[str, OpenRow] = {}
+        self._unfolded: set[str] = set()
         self._packs: set[str] = set()
         self._room = _CROWD
 
@@ -83,9 +84,10 @@ class StatCache:
         self._set(path, (pack_stat(stat), bytes.fromhex(digest), mark))
 
     def forget(self, path: str) -> None:
-        """Remember nothing about `path`."""
-        if self._row(path) is not None:
-            self._set(path, None)
+        """Believe nothing about `path` any more."""
+        row = self._row(path)
+        if row is not None and row[2] != DOUBTED:
+            self._set(path, (row[0], row[1], DOUBTED))
 
     def trust_marks(self, packs: frozenset[str]) -> None:
         """Say which packs the store has now. If one that marks relied on is gone, all marks are taken back; those that
@@ -110,25 +112,18 @@ class StatCache:
 
     # Whole folders at once
 
-    def folder(self, at: str, folder: Folder) -> FolderRow | None:
-        """What is known of a folder whose files are all as they were; None where one is not, or is not known."""
+    def row(self, at: str) -> FolderRow | None:
+        """What is known of the files of a folder."""
         self._load()
         self._close(at)
-        row = self._rows.get(at)
-        same = row is not None and row.names == folder.names and row.stats == folder.stats
-        return row if row is not None and same and DOUBTED not in row.marks else None
+        return self._rows.get(at)
 
-    def files(self, at: str) -> dict[str, Row]:
-        """What was known of the files of a folder, by name: stat record, digest, mark."""
-        self._load()
-        row = self._rows.get(at)
-        return {**self._open[at]} if at in self._open else {} if row is None else open_row(row)
-
-    def put_folder(self, at: str, row: FolderRow) -> None:
-        """Remember all files of a folder, and no others in it."""
+    def put_row(self, at: str, row: FolderRow) -> None:
+        """Know these files of a folder, and no others in it."""
         self._load()
         self._open.pop(at, None)
         self._changed.pop(at, None)
+        self._unfolded.discard(at)
         self._rows[at] = row
         self._replaced.add(at)
 
@@ -140,16 +135,22 @@ class StatCache:
         names_in: the names that are in a folder now, as path text.
         """
         self._close()
-        if sum(len(row.marks) for row in self._rows.values()) <= self._room:
+        if self._count() <= self._room:
             return
         for at, row in list(self._rows.items()):
             there = names_in(at)
-            prefix = f"{at}/" if at else ""
-            for name in row.names.split("/"):
-                if name not in there:
-                    self._set(prefix + name, None)
-        self._close()
-        self._room = max(_CROWD, 2 * sum(len(row.marks) for row in self._rows.values()))
+            names = row.names.split("/")
+            gone = {name for name in names if name not in there}
+            if gone:
+                files = OpenRow(row)
+                files.keep(set(names) - gone)
+                self._fold(self._rows, at, files)
+                self._open.pop(at, None)
+                self._changed.setdefault(at, set()).update(gone)
+        self._room = max(_CROWD, 2 * self._count())
+
+    def _count(self) -> int:
+        return sum(len(row.marks) for row in self._rows.values())
 
     def save(self) -> None:
         """Write what changed, keeping what another process wrote meanwhile. A disk that will not take it is no error:
@@ -168,39 +169,38 @@ class StatCache:
             self._replaced.clear()
 
     def _row(self, path: str) -> Row | None:
+        at, _, name = path.rpartition("/")
+        files = self._files(at)
+        return files.get(name) if files is not None else None
+
+    def _files(self, at: str) -> OpenRow | None:
         if not self._loaded:
             self._load()
-        at, _, name = path.rpartition("/")
         files = self._open.get(at)
-        if files is None:
-            row = self._rows.get(at)
-            if row is None:
-                return None
-            files = self._open[at] = open_row(row)
-        return files.get(name)
+        if files is None and at in self._rows:
+            files = self._open[at] = OpenRow(self._rows[at])
+        return files
 
-    def _set(self, path: str, row: Row | None) -> None:
-        self._load()
+    def _set(self, path: str, row: Row) -> None:
         at, _, name = path.rpartition("/")
-        if at not in self._open:
-            self._open[at] = self.files(at)
-        if row is None:
-            self._open[at].pop(name, None)
-        else:
-            self._open[at][name] = row
+        files = self._files(at)
+        if files is None:
+            files = self._open[at] = OpenRow(None)
+        files.put(name, row)
         self._changed.setdefault(at, set()).add(name)
+        self._unfolded.add(at)
 
     def _close(self, at: str | None = None) -> None:
         """Fold changed files into the rows of their folders; of all folders, or of one."""
-        for one in [*self._changed] if at is None else [at]:
-            files = self._open.get(one)
-            if files is not None and one in self._changed:
-                self._fold(self._rows, one, files)
+        for one in [*self._unfolded] if at is None else {at} & self._unfolded:
+            self._fold(self._rows, one, self._open[one])
+            self._unfolded.discard(one)
 
     @staticmethod
-    def _fold(rows: _Rows, at: str, files: dict[str, Row]) -> None:
-        if files:
-            rows[at] = close_row(files)
+    def _fold(rows: _Rows, at: str, files: OpenRow) -> None:
+        row = files.close()
+        if row is not None:
+            rows[at] = row
         else:
             rows.pop(at, None)
 
@@ -210,7 +210,7 @@ class StatCache:
         self._loaded = True
         packs, self._rows = self._read()
         self._packs = set(packs)
-        self._room = max(_CROWD, 2 * sum(len(row.marks) for row in self._rows.values()))
+        self._room = max(_CROWD, 2 * self._count())
 
     def _merge(self) -> None:
         """Take over what another process saved, but for what was changed here."""
@@ -218,11 +218,13 @@ class StatCache:
         for at in self._replaced:
             rows[at] = self._rows[at]
         for at, names in self._changed.items():
-            files = open_row(rows[at]) if at in rows else {}
-            mine = self._open.get(at, {})
+            mine = OpenRow(self._rows.get(at))
+            files = OpenRow(rows.get(at))
+            files.keep(set(files) - names)
             for name in names:
-                files.pop(name, None)
-            files |= {name: mine[name] for name in names if name in mine}
+                row = mine.get(name)
+                if row is not None:
+                    files.put(name, row)
             self._fold(rows, at, files)
         self._rows = rows
         self._open.clear()

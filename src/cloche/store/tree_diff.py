@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 from cloche.model.changes import PathChange
 from cloche.model.paths import checked
-from cloche.model.tree import EMPTY_DIGEST, Entry, Tree
+from cloche.model.tree import EMPTY_DIGEST, Entry, RawEntry, entry_from
 
-Opener = Callable[[str, Entry], Tree]
-"""Gives the tree of a folder: told its path text and its entry."""
+Opener = Callable[[str, Entry], list[RawEntry]]
+"""Gives what is directly in a folder: told its path text and its entry."""
 
 
 def diff_trees(
@@ -26,19 +26,19 @@ def diff_trees(
     if before is None and after is not None and after.kind == "d" and whole:
         yield PathChange(path, None, after)
         return
-    old, new = (_inside(path, entry, opens) for entry, opens in zip((before, after), opener, strict=True))
-    one, other = (entry if entry is not None and not names else None for entry, names in ((before, old), (after, new)))
-    if one is not None or other is not None:
-        yield PathChange(path, one, other)
+    was, shall_be = _inside(path, before, opener[0]), _inside(path, after, opener[1])
+    if (before and not was) or (after and not shall_be):
+        yield PathChange(path, None if was else before, None if shall_be else after)
+    old, new = ({one.name: one for one in map(entry_from, found)} for found in (was - shall_be, shall_be - was))
     for name in sorted(old.keys() | new.keys()):
         yield from diff_trees(f"{path}/{name}", old.get(name), new.get(name), opener, whole=whole)
 
 
-def _inside(path: str, entry: Entry | None, opens: Opener) -> dict[str, Entry]:
-    """What is directly in a folder by name; nothing for a file."""
+def _inside(path: str, entry: Entry | None, opens: Opener) -> set[RawEntry]:
+    """What is directly in a folder; nothing for a file."""
     if entry is None or entry.kind != "d" or entry.digest == EMPTY_DIGEST:
-        return {}
-    return {below.name: below for below in opens(path, entry)}
+        return set()
+    return set(opens(path, entry))
 
 
 def _same(one: Entry | None, other: Entry | None) -> bool:

@@ -44,7 +44,8 @@ def _facts(shown: Shown) -> Iterator[tuple[str, str]]:
     yield "what", command(run) + (f"  (in {run.folder}/)" if run.folder else "")
     if run.message:
         yield "message", run.message
-    yield "when", moment(run.created) + (f", took {seconds(run.resources.wall)}" if run.ended else ", still going")
+    took = f", took {seconds(run.resources.wall)}" if shown.environment.is_known else ""
+    yield "when", moment(run.created) + (took if run.ended else ", still going")
     if run.signal:
         yield "ended by", run.signal
     elif run.exit_status is not None:
@@ -86,6 +87,8 @@ def _inputs(shown: Shown) -> Iterator[tuple[str, str]]:
 def _circumstances(shown: Shown) -> Iterator[tuple[str, str]]:
     run = shown.run
     machine = run.machine
+    if not shown.environment.is_known:
+        return
     yield "machine", f"{machine.cpus} × {machine.cpu or 'unknown processor'}, {size(machine.memory)}, {machine.system}"
     used = run.resources
     if run.ended:
@@ -96,6 +99,8 @@ def _circumstances(shown: Shown) -> Iterator[tuple[str, str]]:
 
 def _environment(shown: Shown) -> str:
     environment = shown.environment
+    if not environment.is_known:
+        return "not recorded"
     if environment.interpreter is None:
         return "no Python"
     python = f"{environment.interpreter.implementation} {environment.interpreter.version}"
