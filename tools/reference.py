@@ -46,7 +46,8 @@ def help_of(command: click.Command, name: str) -> str:
 def python_text() -> str:
     """The Python API: what `cloche` exports, and every method of an open project."""
     parts = [f"# Python API\n\n{WRITTEN}\n{inspect.getdoc(api)}\n\n## Functions\n"]
-    functions = [(f"cloche.{one.__name__}", one) for one in (api.open, api.init, api.open_file, api.get)]
+    named = (api.open, api.init, api.clone, api.open_file, api.get)
+    functions = [(f"cloche.{one.__name__}", one) for one in named]
     functions += [(f"cloche.{name}", getattr(client, name)) for name in ("log", "params", "run_id")]
     parts += [entry(name, function) for name, function in functions]
     parts.append(f"\n## OpenProject\n\n{inspect.getdoc(api.OpenProject)}\n")

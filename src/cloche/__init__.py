@@ -27,7 +27,7 @@ from cloche.version import __version__
 TYPE_CHECKING = False  # typing's own would cost 9 ms, most of this import
 
 if TYPE_CHECKING:
-    from cloche.api import OpenProject, get, init, open, open_file  # noqa: A004
+    from cloche.api import OpenProject, clone, get, init, open, open_file  # noqa: A004
     from cloche.client import log, params, run_id
     from cloche.errors import ClocheError
 
@@ -35,6 +35,7 @@ __all__ = [
     "ClocheError",
     "OpenProject",
     "__version__",
+    "clone",
     "get",
     "init",
     "log",
@@ -46,6 +47,7 @@ __all__ = [
 
 _HOMES = {
     "OpenProject": "cloche.api",
+    "clone": "cloche.api",
     "get": "cloche.api",
     "init": "cloche.api",
     "open": "cloche.api",

@@ -30,6 +30,7 @@ from cloche.ops import (
     diff,
     doctor,
     du,
+    fetch,
     gc,
     history,
     import_dvc,
@@ -38,6 +39,8 @@ from cloche.ops import (
     ls,
     note,
     prune,
+    pull,
+    push,
     remove,
     revert,
     show,
@@ -47,11 +50,14 @@ from cloche.ops import (
     untrack,
     verify,
 )
+from cloche.ops import clone as clone_op
 from cloche.ops import get as get_op
 from cloche.ops import init as init_op
+from cloche.ops import remote as remote_op
 from cloche.ops import run as run_op
 from cloche.ops.prune import Rules
 from cloche.ops.tag import Tag
+from cloche.project.exchange import Fetched
 from cloche.project.notes import Note
 from cloche.project.project import Project
 
@@ -70,6 +76,11 @@ def init(path: str | Path = ".", *, nested: bool = False) -> OpenProject:
     """Make a folder a project, and open it. See `cloche init`."""
     init_op.init(Path(path), nested=nested)
     return open(path)
+
+
+def clone(url: str, folder: str = "", *, data: bool = True) -> OpenProject:
+    """Clone a project of somebody else with its data, and open it. See `cloche clone`."""
+    return open(clone_op.clone(url, folder, data=data).root)
 
 
 def get(
@@ -304,6 +315,53 @@ class OpenProject:
     def remove(self, *runs: str, with_tags: bool = False, dry_run: bool = False) -> remove.Removed:
         """Take runs out of the log. See `cloche remove`."""
         return remove.remove(self._project, runs, with_tags=with_tags, dry_run=dry_run)
+
+    def remote(self) -> list[remote_op.KnownRemote]:
+        """The remotes. See `cloche remote`."""
+        return remote_op.remote(self._project)
+
+    def remote_add(
+        self,
+        name: str,
+        url: str,
+        *,
+        local: bool = False,
+        default: bool = False,
+        single_writer: bool = False,
+        endpoint: str = "",
+        region: str = "",
+    ) -> remote_op.KnownRemote:
+        """Try out a place, make it a remote unless it is one, and remember it. See `cloche remote add`."""
+        return remote_op.add(
+            self._project,
+            remote_op.check_name(name),
+            url,
+            local=local,
+            default=default,
+            single_writer=single_writer,
+            endpoint=endpoint,
+            region=region,
+        )
+
+    def remote_remove(self, name: str) -> remote_op.KnownRemote:
+        """Forget a remote. See `cloche remote remove`."""
+        return remote_op.remove(self._project, name)
+
+    def remote_test(self, name: str = "") -> remote_op.Tested:
+        """What a remote can do and holds. See `cloche remote test`."""
+        return remote_op.try_out(self._project, name)
+
+    def push(self, *runs: str, remote: str = "", data: bool = False, dry_run: bool = False) -> push.Pushed:
+        """Send runs and their content to a remote. See `cloche push`."""
+        return push.push(self._project, runs, remote=remote, data=data, dry_run=dry_run)
+
+    def fetch(self, *runs: str, remote: str = "", data: bool = True, dry_run: bool = False) -> Fetched:
+        """Take runs and their content from a remote. See `cloche fetch`."""
+        return fetch.fetch(self._project, runs, remote=remote, data=data, dry_run=dry_run)
+
+    def pull(self, *, remote: str = "", data: bool = True, force: bool = False, dry_run: bool = False) -> pull.Pulled:
+        """Fetch, and bring the tracked data to what `cloche.lock` names. See `cloche pull`."""
+        return pull.pull(self._project, remote=remote, data=data, force=force, dry_run=dry_run)
 
     def prune(self, rules: Rules, *, experiment: str = "", where: str = "", dry_run: bool = False) -> prune.Pruned:
         """Take old runs out of the log by a rule. See `cloche prune`."""

@@ -15,6 +15,7 @@ ClocheError                   exit  code
 │   ├── DiskFull              9     disk-full
 │   └── NewerVersion          9     newer-version
 ├── PackageError              10    environment
+├── RemoteError               11    remote
 └── RunFailed                 1     run-failed
 
 The message says what happened; the hint says what to type. Foreign errors (OSError, sqlite3.Error,
@@ -135,6 +136,14 @@ class PackageError(ClocheError):
     code = "environment"
     exit_status = 10
     advice = "type `cloche doctor` to see which Python and which installer are used"
+
+
+class RemoteError(ClocheError):
+    """A remote cannot be reached, refuses, or does not hold what it should."""
+
+    code = "remote"
+    exit_status = 11
+    advice = "type `cloche remote test` to see what it can do"
 
 
 class RunFailed(ClocheError):

@@ -22,6 +22,7 @@ OPS = sorted(module.name for module in pkgutil.iter_modules(cloche.ops.__path__)
 NO_OP = {"completion": "prints a script for the shell; there is nothing to do in a project"}
 NO_METHOD = {
     "completion": "belongs to the shell",
+    "clone": "is cloche.clone(url), since there is no project to open yet",
     "init": "is cloche.init(path), since there is no project to open yet",
     "get": "is cloche.get(url, path), since it needs no project here",
     "hook": "Git calls it",
@@ -83,6 +84,7 @@ def test_every_command_that_prints_facts_prints_them_as_json(verb: str) -> None:
 
 
 PREVIEWED = ["add", "untrack", "revert", "checkout", "undo", "remove", "install", "gc", "prune", "import dvc"]
+PREVIEWED += ["push", "fetch", "pull"]
 
 
 @pytest.mark.parametrize("verb", PREVIEWED)

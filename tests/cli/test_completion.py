@@ -27,7 +27,7 @@ def runs(plain: Shell) -> tuple[Shell, list[str]]:
 
 
 def test_verbs(folder: Shell) -> None:
-    assert sorted(completed(folder, "cloche re")) == ["remove", "revert"]
+    assert sorted(completed(folder, "cloche re")) == ["remote", "remove", "revert"]
     assert {"init", "run", "undo", "doctor"} <= set(completed(folder, "cloche "))
 
 

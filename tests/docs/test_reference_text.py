@@ -10,7 +10,7 @@ import pytest
 
 from cloche import errors
 from cloche.errors import ClocheError
-from cloche.model.settings import Settings, Stage
+from cloche.model.settings import Remote, Settings, Stage
 from cloche.model.settings_text import parse_settings
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -36,9 +36,10 @@ def test_the_tree_at_the_top_of_errors_is_the_tree_of_classes() -> None:
 
 def settings_keys() -> list[str]:
     sections = msgspec.structs.fields(Settings)
-    plain = [one for one in sections if one.name != "stages"]
+    plain = [one for one in sections if one.name not in ("stages", "remotes")]
     keys = [f"[{one.name}] {key.name}" for one in plain for key in msgspec.structs.fields(type(one.default))]
-    return keys + [f"[stages.NAME] {key.name}" for key in msgspec.structs.fields(Stage)]
+    named = (("stages", Stage), ("remotes", Remote))
+    return keys + [f"[{name}.NAME] {key.name}" for name, kind in named for key in msgspec.structs.fields(kind)]
 
 
 def test_the_settings_reference_has_exactly_the_keys_that_exist() -> None:

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cloche.errors import SettingsError
-from cloche.model.settings import Section, Settings, Stage
+from cloche.model.settings import Remote, Section, Settings, Stage
 from cloche.model.settings_text import parse_settings, template
 from cloche.model.toml_lines import key_lines
 
@@ -29,8 +29,8 @@ def test_the_template_says_nothing_and_shows_everything() -> None:
     assert settings.stages["train"] == Stage("python train.py", ("data/clean",), ("model.joblib",), ("train",))
     document = msgspec.to_builtins(settings)
     for field in msgspec.structs.fields(Settings):
-        kind = Stage if field.name == "stages" else field.type
-        table = document["stages"]["train"] if field.name == "stages" else document[field.name]
+        kind, name = {"stages": (Stage, "train"), "remotes": (Remote, "origin")}.get(field.name, (field.type, ""))
+        table = document[field.name][name] if name else document[field.name]
         assert issubclass(kind, Section)
         missing = [key for key in kind.__struct_fields__ if f"{key} = " not in shown or not table[key]]
         assert missing == []

@@ -14,12 +14,13 @@ from cloche.catalog.documents import decode
 from cloche.catalog.facts import Facts
 from cloche.catalog.operations import Operations
 from cloche.catalog.runs import Runs
+from cloche.catalog.sharing import Sharing
 from cloche.catalog.stages import Stages
 from cloche.errors import Damaged
 from cloche.model.run import ID_SHOWN, StageRun
 
 
-class Catalog(Runs, Stages, Facts, Operations):
+class Catalog(Runs, Stages, Facts, Operations, Sharing):
     """One open catalog, for use by one thread; any number of processes may have it open at once.
 
     Opening it creates the file, or upgrades an older one. Each writing call is a transaction of its own; several go

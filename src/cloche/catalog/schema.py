@@ -111,4 +111,16 @@ _FIRST: Migration = (
 # Which linked worktree an operation was done in.
 _WORKTREES: Migration = ("ALTER TABLE operation ADD COLUMN worktree TEXT NOT NULL DEFAULT ''",)
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _WORKTREES)
+_SHARING: Migration = (
+    """CREATE TABLE fact_change (
+        fact TEXT NOT NULL,
+        key TEXT NOT NULL,
+        value TEXT,
+        changed REAL NOT NULL,
+        PRIMARY KEY (fact, key)
+    )""",
+    "CREATE TABLE merged (digest TEXT NOT NULL PRIMARY KEY)",
+    "CREATE TABLE elsewhere (run INTEGER NOT NULL PRIMARY KEY REFERENCES run (seq))",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _WORKTREES, _SHARING)

@@ -103,6 +103,23 @@ def complete_names(_ctx: click.Context, _param: click.Parameter, incomplete: str
     return [CompletionItem(before + comma + name) for name in names if name.startswith(begun)]
 
 
+def complete_remote(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The remotes that begin with what was typed."""
+    from cloche.errors import ClocheError
+    from cloche.project.remotes import all_remotes
+
+    try:
+        remotes = all_remotes(project())
+    except ClocheError:
+        return []
+    return [CompletionItem(name, help=one.url) for name, one in remotes.items() if name.startswith(incomplete)]
+
+
+remote_option: Decorator = click.option(
+    "-r", "--remote", default="", metavar="NAME", shell_complete=complete_remote, help="Which remote; else the default."
+)
+
+
 def run_argument(name: str = "run", **options: Any) -> Decorator:
     """An argument that names a run."""
     return click.argument(name, metavar=options.pop("metavar", "RUN"), shell_complete=complete_run, **options)

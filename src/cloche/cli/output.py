@@ -132,15 +132,15 @@ class _Cleaned:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+def progress(what: str, *, in_bytes: bool = False) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on stderr, shown on a terminal when the work takes longer than half a second.
 
-    Yields a function that is told how much is done, and of how much.
+    Yields a function that is told how much is done, and of how much. in_bytes: these are bytes; the rate is shown.
     """
     if not sys.stderr.isatty():
         yield lambda _done, _total: None
         return
-    bar = _Bar(what)
+    bar = _Bar(what, in_bytes=in_bytes)
     try:
         yield bar.update
     finally:
@@ -150,12 +150,13 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 class _Bar:
     """Starts rich's progress bar late: most work is over before a bar could be read."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, *, in_bytes: bool = False) -> None:
         import time
 
         self._now = time.monotonic
         self._began = time.monotonic()
         self._what = what
+        self._in_bytes = in_bytes
         self._show: Callable[[int, int], None] | None = None
         self._stop: Callable[[], None] = lambda: None
 
@@ -167,10 +168,22 @@ class _Bar:
 
     def _start(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            MofNCompleteColumn,
+            Progress,
+            ProgressColumn,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
 
         shown = Console(stderr=True, no_color=not use_colour(sys.stderr))
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        counts: list[ProgressColumn] = [MofNCompleteColumn()]
+        if self._in_bytes:
+            counts = [DownloadColumn(), TransferSpeedColumn()]
+        columns = (TextColumn("{task.description}"), BarColumn(), *counts, TimeRemainingColumn())
         bar = Progress(*columns, console=shown, transient=True)
         task = bar.add_task(self._what)
         bar.start()

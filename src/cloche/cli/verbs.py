@@ -26,6 +26,13 @@ SECTIONS: dict[str, dict[str, str]] = {
         "undo": "Reverse the last operation.",
         "history": "List what changed this project.",
     },
+    "Share": {
+        "remote": "The places that runs and data are shared through.",
+        "push": "Send runs and their content to a remote.",
+        "fetch": "Take runs and their content from a remote.",
+        "pull": "Fetch, and bring data to what cloche.lock names.",
+        "clone": "A project of somebody else, with its data.",
+    },
     "Keep in order": {
         "tag": "Name a run.",
         "note": "Attach a text to a run.",

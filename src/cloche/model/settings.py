@@ -64,6 +64,20 @@ class Stage(Section, frozen=True):
     params: tuple[str, ...] = ()
 
 
+class Remote(Section, frozen=True):
+    """`[remotes.NAME]`: a copy of the store elsewhere.
+
+    url: where. default: the one that is meant where none is named. single_writer: only one person pushes there, so that
+    pushing is fine although the place cannot refuse to overwrite. endpoint, region: of a server that speaks S3.
+    """
+
+    url: str
+    default: bool = False
+    single_writer: bool = False
+    endpoint: str = ""
+    region: str = ""
+
+
 class Settings(Section, frozen=True):
     """The whole of `cloche.toml`."""
 
@@ -74,6 +88,7 @@ class Settings(Section, frozen=True):
     outputs: OutputsSection = OutputsSection()
     environment: EnvironmentSection = EnvironmentSection()
     stages: dict[str, Stage] = {}
+    remotes: dict[str, Remote] = {}
 
     @property
     def config_files(self) -> tuple[str, ...]:

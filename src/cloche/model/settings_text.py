@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from cloche.errors import SettingsError
-from cloche.model.settings import FILE_NAME, Section, Settings, Stage
+from cloche.model.settings import FILE_NAME, Remote, Section, Settings, Stage
 from cloche.model.settings_rules import Unfit, tidy_of, tidy_path_pattern
 from cloche.model.suggestions import closest
 from cloche.model.toml_lines import Path, key_lines
@@ -19,10 +19,15 @@ _TWICE = re.compile(r"Cannot declare \(([^)]*)\)")  # as tomllib says it
 _WORD = re.compile(r"'([^']*)'")
 _PLACE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-_STAGE_NAME = re.compile(r"(?![-.])[^\s/\\\x00-\x1f\x7f\"'`]+")
+_NAMED: dict[Path, tuple[type[Section], str]] = {("stages",): (Stage, "stage"), ("remotes",): (Remote, "remote")}
+_TABLE_NAME = re.compile(r"(?![-.])[^\s/\\\x00-\x1f\x7f\"'`]+")
 _LISTS = (tuple[str, ...], tuple[str, ...] | None)
 _WORDS = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false", "list": "a list"}
-_EXAMPLES = {"run": 'write run = "python train.py", or whatever starts it'}
+_EXAMPLE_NAMES = {"stage": "train", "remote": "origin"}
+_EXAMPLES = {
+    "url": 'write url = "s3://bucket/folder", or a folder',
+    "run": 'write run = "python train.py", or whatever starts it',
+}
 
 
 def parse_settings(text: str, name: str = FILE_NAME) -> Settings:
@@ -84,8 +89,8 @@ class _Reader:
     def field(self, value: object, kind: Any, at: Path) -> object:
         if isinstance(kind, type) and issubclass(kind, Section):
             return self.section(value, kind, at)
-        if at == ("stages",):
-            return {name: self.stage(stage, name) for name, stage in self.table(value, at).items()}
+        if at in _NAMED:
+            return {name: self.named(one, at, name) for name, one in self.table(value, at).items()}
         if at == ("data", "keys"):
             return dict(self.columns(name, columns) for name, columns in self.table(value, at).items())
         if kind is str:
@@ -98,16 +103,19 @@ class _Reader:
         except msgspec.ValidationError as error:
             self.fail(at, f"{_key(at)}: {error}", "")
 
-    def stage(self, table: object, name: str) -> dict[str, Any]:
-        at = ("stages", name)
+    def named(self, table: object, among: Path, name: str) -> dict[str, Any]:
+        """One of many tables of a kind, such as `[stages.train]`."""
+        kind, noun = _NAMED[among]
+        at = (*among, name)
         if not isinstance(table, dict):
             hint = f"write [{'.'.join(map(_quoted, at))}] on a line of its own, and its keys below"
-            if name in Stage.__struct_fields__:
-                hint = f"a stage needs a name: write [stages.train], and `{name}` below it"
+            if name in kind.__struct_fields__:
+                hint = f"a {noun} needs a name: write [{among[0]}.{_EXAMPLE_NAMES[noun]}], and `{name}` below it"
             self.fail(at, f"{_key(at)} must be a table, not {_found(table)}", hint)
-        if not _STAGE_NAME.fullmatch(name):
-            self.fail(at, f"{name!r} cannot be the name of a stage", "use letters, digits, `-` and `_`, without spaces")
-        return self.section(table, Stage, at)
+        if not _TABLE_NAME.fullmatch(name):
+            hint = "use letters, digits, `-` and `_`, without spaces"
+            self.fail(at, f"{name!r} cannot be the name of a {noun}", hint)
+        return self.section(table, kind, at)
 
     def columns(self, name: str, columns: object) -> tuple[str, tuple[str, ...]]:
         """One line of `[data.keys]`: the tables, and the columns that identify a row of them."""
@@ -251,4 +259,12 @@ _TEMPLATE = """\
 #reads = ["data/clean"]
 #writes = ["model.joblib"]
 #params = ["train"]
+
+# Copies of the store elsewhere: `cloche remote add` writes these. Credentials never stand here.
+#[remotes.origin]
+#url = "s3://bucket/folder"
+#default = true
+#endpoint = "https://s3.example.org"
+#region = "eu-central-1"
+#single_writer = true
 """

@@ -8,7 +8,9 @@ from typing import BinaryIO, cast
 
 from cloche.errors import InputError, UsageError
 from cloche.model.paths import checked, decode_path, encode_path
+from cloche.project.exchange import at_hand
 from cloche.project.project import Project
+from cloche.project.reach import Root
 from cloche.project.revisions import WORK_TREE
 from cloche.project.versions import Found, Version, find_version
 
@@ -21,7 +23,9 @@ def cat(project: Project, revision: str, path: str) -> Iterator[bytes]:
     Raises NotFound where the run has no such file or the store does not hold it, and InputError for a folder.
     """
     version = find_version(project, revision)
-    with _opened(version, version.pick(path, _listing(revision)), revision) as file:
+    found = version.pick(path, _listing(revision))
+    _bring(project, version, found)
+    with _opened(version, found, revision) as file:
         while piece := file.read(_PIECE):
             yield piece
 
@@ -36,7 +40,17 @@ def open_file(project: Project, revision: str, path: str) -> BinaryIO:
     if revision == WORK_TREE:
         return _in_work_tree(project, path)
     version = find_version(project, revision)
-    return cast("BinaryIO", _opened(version, version.follow(path) or version.pick(path, _listing(revision)), revision))
+    found = version.follow(path) or version.pick(path, _listing(revision))
+    _bring(project, version, found)
+    return cast("BinaryIO", _opened(version, found, revision))
+
+
+def _bring(project: Project, version: Version, found: Found) -> None:
+    """Where the content of a run is on a remote: fetch that of one file."""
+    if version.name in project.catalog.elsewhere() and found.entry.kind != "d":
+        optional = found.part == "read"
+        root = Root(found.path, found.entry.kind, found.entry.digest, optional)
+        at_hand(project, project.catalog.run(version.name), only=[root])
 
 
 def _listing(revision: str) -> str:

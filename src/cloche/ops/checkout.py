@@ -11,9 +11,11 @@ from cloche.model.plan import Belongs, Plan
 from cloche.model.tree import entry_of
 from cloche.model.wording import some
 from cloche.ops.ls import ls
+from cloche.project.exchange import at_hand
 from cloche.project.going import refuse_while_going
 from cloche.project.journal import in_the_way, perform, planned
 from cloche.project.project import Project
+from cloche.project.reach import Root
 from cloche.project.revisions import find_run
 
 _LATER_WINS = ("read", "data", "config", "code", "outputs")
@@ -32,6 +34,7 @@ def checkout(project: Project, revision: str, paths: Sequence[str], *, dry_run: 
     with project.writing():
         run = find_run(project, revision)
         held = [one for path in paths for one in ls(project, run.id, path)]
+        at_hand(project, run, only=[Root(one.path, one.kind, one.digest) for one in held if one.kind != "d"])
         _refuse_lost(project, held)
         wanted = {one.path: one for one in sorted(held, key=lambda one: _LATER_WINS.index(one.part))}
         here = in_the_way(project, wanted)

@@ -20,6 +20,7 @@ from cloche.model.run import Run
 from cloche.model.suggestions import closest
 from cloche.model.tree import Entry
 from cloche.project.comparing import Inside, Say, keys_of, look_inside
+from cloche.project.exchange import at_hand
 from cloche.project.project import Project
 from cloche.project.recovery import recover
 from cloche.project.revisions import WORK_TREE
@@ -48,6 +49,9 @@ def diff(
     second = side(project, b, like=first.run)
     if a == WORK_TREE:
         first = side(project, a, like=second.run)
+    for one in (first, second):
+        if one.run is not None:
+            at_hand(project, one.run)
     parts = checked_parts(only) or PARTS
     _refuse_unknown(project, first, second, paths)
     wanted = _wanted(paths)

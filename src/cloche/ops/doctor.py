@@ -18,6 +18,7 @@ from cloche.ops.install import installed
 from cloche.project.interpreters import see
 from cloche.project.project import FORMAT, Project
 from cloche.project.recovery import cut_off, recover
+from cloche.project.remotes import all_remotes
 from cloche.project.sides import command_of
 from cloche.project.wholeness import Wholeness
 from cloche.store.walk import stat_of
@@ -25,7 +26,7 @@ from cloche.version import __version__
 
 State = Literal["ok", "warning", "error"]
 LOW_ON_SPACE = 1 << 30
-NO_STORE = "copy .cloche/ from where the data was added: Git carries what is needed to find it, not the data"
+NO_STORE = "`cloche pull` fetches it from a remote; else copy .cloche/ from where the data was added"
 CATALOG = "restore .cloche/catalog.db from a copy"
 COPY = (
     "restore .cloche/store from a copy; without one, move the damaged pack away: what still lies in the work tree is"
@@ -127,10 +128,13 @@ def _store(project: Project) -> Iterator[Check]:
 
 def _content(project: Project, lost: Collection[Digest]) -> Iterator[Check]:
     wholeness = Wholeness(project, lost)
+    away = project.catalog.elsewhere()
     runs = (project.catalog.run(run) for run in project.catalog.ids(""))
     bad = {run.short: gone for run in runs if (gone := wholeness.gone(run))}
     for short, gone in bad.items():
         yield Check("content", "error", f"run {short}: the store does not hold {some(gone)}", COPY)
+    if away:
+        yield Check("content", "ok", f"{len(away)} runs have content on a remote only", "`cloche fetch` brings it here")
     if not bad:
         yield Check("content", "ok", "everything that the runs are made of is in the store")
 
@@ -141,7 +145,7 @@ def _tracked(project: Project) -> Iterator[Check]:
         there = stat_of(project.root, path) is not None
         yield Check(
             "data",
-            "error",
+            "error" if there or not all_remotes(project) else "warning",
             f"cloche.lock names a content of {path} that the store here does not hold",
             f"type `cloche add {path}` if what lies there now is right" if there else NO_STORE,
         )

@@ -6,6 +6,7 @@ from cloche.errors import NotFound
 from cloche.model.held import Held
 from cloche.model.suggestions import closest
 from cloche.project.contents import contents
+from cloche.project.exchange import at_hand
 from cloche.project.project import Project
 from cloche.project.revisions import find_run
 
@@ -13,6 +14,7 @@ from cloche.project.revisions import find_run
 def ls(project: Project, revision: str = "@", path: str = "") -> list[Held]:
     """The files of a run, or those of it at or below `path`. Raises NotFound where it has none there."""
     run = find_run(project, revision)
+    at_hand(project, run, trees_only=True)
     found = list(contents(project, run, path))
     if path and not found:
         near = closest(path, (one.path for one in contents(project, run)))

@@ -8,7 +8,7 @@ from typing import Literal
 
 from cloche.analysis.environments import diff_environments
 from cloche.environments import create_environment
-from cloche.errors import ClocheError, Conflict, InputError, NotFound, UsageError
+from cloche.errors import ClocheError, Conflict, InputError, UsageError
 from cloche.model.changes import PARTS, Part, PathChange, checked_parts
 from cloche.model.lock import render_lock
 from cloche.model.operation import Effect, PackagesEffect
@@ -17,10 +17,12 @@ from cloche.model.plan import Belongs, Plan, PlannedFile
 from cloche.model.run import Run
 from cloche.model.tree import Entry, entry_of
 from cloche.model.wording import some
+from cloche.project.exchange import at_hand, lock_at_hand
 from cloche.project.going import refuse_while_going
 from cloche.project.journal import perform, planned, text_change, towards
+from cloche.project.locked import to_lock
 from cloche.project.packages import Packages, plan_environment
-from cloche.project.project import FOLDER, LOCK_FILE, Project
+from cloche.project.project import LOCK_FILE, Project
 from cloche.project.recovery import recover
 from cloche.project.revisions import find_run
 from cloche.project.sides import Side, data_files, data_towards, observed_changes, run_side, work_side
@@ -41,7 +43,9 @@ def revert(
     if lock == bool(revision) or (lock and only):
         raise UsageError("name a run, or --lock without anything else", hint="type `cloche revert @~1`")
     if lock:
-        return _to_lock(project, dry_run)
+        lock_at_hand(project)
+        return to_lock(project, "revert", dry_run=dry_run)
+    at_hand(project, find_run(project, revision))
     with project.writing():
         run = find_run(project, revision)
         parts = tuple(only) or PARTS
@@ -58,27 +62,6 @@ def revert(
             return plan
         _refuse_problems(plan, revision)
         _apply(project, run, plan, then)
-    return plan
-
-
-def _to_lock(project: Project, dry_run: bool) -> Plan:
-    """Bring tracked data to what `cloche.lock` names."""
-    with project.writing():
-        changes: list[PathChange] = []
-        gone = [item.path for item in project.tracked if not project.store.has(item.digest)]
-        if gone:
-            raise NotFound(
-                f"the store here does not hold {some(gone)} as {LOCK_FILE} names it",
-                hint=f"copy {FOLDER}/ from where it was added: Git carries what is needed to find it, not the data",
-            )
-        for item in project.tracked:
-            changes += data_towards(project, item)
-        changed = sorted((one for one in changes if one.before != one.after), key=lambda one: one.path)
-        files = tuple(planned(project, one, "data") for one in changed)
-        plan = Plan("revert", LOCK_FILE, files)
-        if not dry_run and files:
-            refuse_while_going(project, "the files that revert would change")
-            perform(project, "revert", f"went back to the data of {LOCK_FILE}", changed)
     return plan
 
 

@@ -8,10 +8,12 @@ import msgspec
 
 from cloche.model.environment import Environment
 from cloche.model.run import Run, Series
+from cloche.project.exchange import at_hand
 from cloche.project.finish import merged_series, metrics_so_far, read_spools
 from cloche.project.going import replaced
 from cloche.project.notes import Note, notes_of
 from cloche.project.project import Project
+from cloche.project.reach import Root
 from cloche.project.recovery import recover
 from cloche.project.revisions import find_run
 
@@ -50,6 +52,7 @@ def output_log(project: Project, revision: str = "@") -> Iterator[bytes]:
     """What a run printed, piece by piece. For a run that is still going: what it has printed so far."""
     run = find_run(project, revision)
     if run.log:
+        at_hand(project, run, only=[Root("its log", "f", run.log)])
         yield from project.store.stream(run.log)
         return
     log = project.runs_folder / run.id / "log"

@@ -107,7 +107,7 @@ def _needed(project: Project) -> Reached:
     """What the runs and `cloche.lock` need."""
     reached = Reached(project.store)
     reached.add(lock_roots(project.tracked))
-    for run in project.catalog.ids(""):
+    for run in set(project.catalog.ids("")) - project.catalog.elsewhere():
         reached.add(run_roots(project.catalog.run(run)))
     return reached
 

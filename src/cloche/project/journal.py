@@ -67,7 +67,7 @@ def conclude(project: Project, operation: Operation) -> None:
     with project.catalog.transaction():
         for effect in operation.effects:
             if isinstance(effect, FactEffect):
-                project.catalog.set_fact(effect.fact, effect.key, effect.after)
+                project.catalog.set_fact(effect.fact, effect.key, effect.after, operation.created)
         project.catalog.finish_operation(operation.number)
         if operation.undoes:
             project.catalog.mark_undone(operation.undoes, operation.number)

@@ -11,6 +11,7 @@ from cloche.model.run import Run
 from cloche.model.snapshot import Tracked
 from cloche.model.tree import EMPTY_DIGEST, Kind, Located, children
 from cloche.store.objects import Store
+from cloche.store.recipes import RECIPE
 
 Part = Literal["data", "outputs", "code", "config", "read", "logs", "undo"]
 
@@ -62,13 +63,15 @@ class Reached:
     """What roots need, collected; `raw in reached` asks for a raw digest.
 
     named: raw digests of trees and files. chunks: those that the large ones were cut into. missing: those that the
-    store does not hold and should; broken: large ones that have a missing chunk.
+    store does not hold and should; missing_trees: those of them that are trees; broken: large ones that have a missing
+    chunk.
     """
 
     def __init__(self, store: Store) -> None:
         self.named: set[bytes] = set()
         self.chunks: set[bytes] = set()
         self.missing: set[bytes] = set()
+        self.missing_trees: set[bytes] = set()
         self.broken: set[bytes] = set()
         self._store = store
         self._trees: set[bytes] = set()
@@ -81,23 +84,45 @@ class Reached:
 
         Raises Damaged where a tree or a list of chunks cannot be read: what it names cannot be known.
         """
-        pending = [(root.kind == "d", bytes.fromhex(root.digest), root.optional) for root in roots]
-        while pending:
-            is_tree, raw, optional = pending.pop()
-            if raw == _EMPTY or raw in (self._trees if is_tree else self.named):
+        self._store.see()
+        trees: list[tuple[bytes, bool]] = []
+        for root in roots:
+            raw = bytes.fromhex(root.digest)
+            if root.kind == "d":
+                trees.append((raw, root.optional))
+            else:
+                self._take(raw, root.optional)
+        while trees:
+            raw, optional = trees.pop()
+            # Seen apart: a file may have the bytes of a tree, and needs nothing of what that names.
+            if raw == _EMPTY or raw in self._trees:
                 continue
-            if self._store.missing((raw.hex(),)):
-                if not optional:
-                    self.missing.add(raw)
+            if not self._take(raw, optional):
+                self.missing_trees |= set() if optional else {raw}
                 continue
-            self.named.add(raw)
+            if raw in self.broken:
+                continue
+            self._trees.add(raw)
+            for kind, digest in children(self._store.read(raw.hex())):
+                if kind == b"d":
+                    trees.append((digest, optional))
+                elif digest not in self.named:
+                    self._take(digest, optional)
+
+    def _take(self, raw: bytes, optional: bool) -> bool:
+        """Collect one digest and its chunks; False where the store does not hold it."""
+        packs = self._store.packs
+        places = packs.places(raw)
+        if not places and packs.holds(raw):  # back from quarantine
+            places = packs.places(raw)
+        if not places:
+            if not optional:
+                self.missing.add(raw)
+            return False
+        self.named.add(raw)
+        if any(place.kind == RECIPE for place in places):
             self._add_chunks(raw, optional=optional)
-            if (
-                is_tree and raw not in self.broken
-            ):  # seen apart: a file may have the bytes of a tree, and needs nothing of what that names
-                self._trees.add(raw)
-                below = children(self._store.read(raw.hex()))
-                pending += ((kind == b"d", digest, optional) for kind, digest in below)
+        return True
 
     def _add_chunks(self, raw: bytes, *, optional: bool) -> None:
         chunks = self._store.chunks(raw)

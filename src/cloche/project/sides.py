@@ -12,6 +12,7 @@ from cloche.model.paths import inside
 from cloche.model.run import Run
 from cloche.model.snapshot import Snapshot, Tracked
 from cloche.model.tree import Entry, Located, entry_of, raw_entries
+from cloche.project.exchange import at_hand
 from cloche.project.journal import files_of, in_the_way, listing, present
 from cloche.project.project import Project
 from cloche.project.revisions import WORK_TREE, find_run
@@ -55,7 +56,8 @@ def side(project: Project, revision: str, *, keep: bool = False, like: Run | Non
 
 
 def run_side(project: Project, run: Run) -> Side:
-    """A recorded run as a side."""
+    """A recorded run as a side. Where its content is on a remote, its listings are fetched."""
+    at_hand(project, run, trees_only=True)
     environment = project.catalog.environment(run.snapshot.environment)
     code = listing(project, run.snapshot.code.tree)
     observed = observed_by(project, run)

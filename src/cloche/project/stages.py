@@ -22,6 +22,7 @@ from cloche.project.journal import files_of, in_the_way, perform, present
 from cloche.project.links import behind_links
 from cloche.project.naming import named_paths
 from cloche.project.project import Project
+from cloche.project.reach import Reached, Root
 from cloche.project.trees import entry_at
 
 
@@ -137,7 +138,10 @@ def _environment(run: Going, python: str) -> Digest:
 
 
 def _has(run: Going, output: Output) -> bool:
-    return run.project.store.has(output.digest)
+    """Whether all of an output is here: of a run of somebody else it may be the list of its files alone."""
+    reached = Reached(run.project.store)
+    reached.add([Root(output.path, output.kind, output.digest)])
+    return not reached.missing
 
 
 def put_outputs(run: Going, name: str, outputs: tuple[Output, ...]) -> None:

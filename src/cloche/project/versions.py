@@ -17,6 +17,7 @@ from cloche.model.paths import above, checked, encode_path, inside
 from cloche.model.run import Run
 from cloche.model.suggestions import closest
 from cloche.model.tree import EMPTY_DIGEST, MAGIC, Entry, Located, entry_of
+from cloche.project.exchange import at_hand
 from cloche.project.project import Project
 from cloche.project.revisions import WORK_TREE, find_id
 from cloche.store.random_access import shared_store
@@ -239,7 +240,9 @@ def commit_version(project: Project, commit: str, *, sizes: bool = True) -> Vers
 def find_version(project: Project, text: str) -> Version:
     """The version that `text` names: a run, or a Git revision that no run was made at. Raises NotFound, Ambiguous."""
     try:
-        return run_version(project, project.catalog.run(find_id(project, text)))
+        run = project.catalog.run(find_id(project, text))
+        at_hand(project, run, trees_only=True)
+        return run_version(project, run)
     except NotFound:
         commit = project.git.resolve(text) if project.git is not None and text != WORK_TREE else None
         if commit is None or project.catalog.run_of_commit(commit) is not None:

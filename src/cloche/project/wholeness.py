@@ -17,11 +17,15 @@ class Wholeness:
 
     def __init__(self, project: Project, lost: Collection[Digest] = ()) -> None:
         self._store = project.store
+        self._away = project.catalog.elsewhere()
         self._whole: dict[tuple[str, Digest], bool] = {}
         self._lost = frozenset(lost)
 
     def gone(self, run: Run) -> list[str]:
-        """What of a run the store does not hold, by path; each once."""
+        """What of a run the store does not hold and should, by path; each once. Of one that was fetched without its
+        content, that is nothing."""
+        if run.id in self._away:
+            return []
         return self.missing(root for root in run_roots(run) if not root.optional)
 
     def missing(self, roots: Iterable[Root]) -> list[str]:

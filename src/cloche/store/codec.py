@@ -55,6 +55,7 @@ class Decompressor:
 
         self._zstd = zstandard.ZstdDecompressor()
         self._error = zstandard.ZstdError
+        self._claimed = zstandard.frame_content_size
 
     def decompress(self, payload: bytes, how: bytes, raw: int) -> bytes:
         """The bytes that were compressed, `raw` of them. Raises Damaged."""
@@ -64,6 +65,8 @@ class Decompressor:
             raise Damaged("a frame of the store claims an impossible length")
         else:
             try:
+                if self._claimed(payload) not in (-1, raw):  # it would be believed, whatever we allow
+                    raise Damaged("a frame of the store claims another length")
                 content = self._zstd.decompress(payload, max_output_size=raw)
             except self._error as error:
                 raise Damaged("a frame of the store cannot be decompressed") from error

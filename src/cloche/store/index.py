@@ -68,6 +68,12 @@ def records(data: bytes) -> Iterator[bytes]:
     return (data[at : at + RECORD.size] for at in _offsets(0, count))
 
 
+def digests(data: bytes) -> list[bytes]:
+    """The raw digests of all records, in their order."""
+    count = _HEAD.unpack_from(data)[2]
+    return [data[at : at + 32] for at in _offsets(0, count)]
+
+
 def rows(data: bytes) -> memoryview:
     """The bytes of all records, each as `RECORD` has it."""
     return memoryview(data)[_START:-_SUM]

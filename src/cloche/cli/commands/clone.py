@@ -1,0 +1,45 @@
+"""`cloche clone`."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from cloche.cli.options import json_option
+from cloche.cli.output import print_json, progress, say
+
+
+@click.command()
+@click.argument("url")
+@click.argument("folder", default="", metavar="[FOLDER]", type=click.Path())
+@click.option("--no-data", is_flag=True, help="Of content, only what cloche.lock names.")
+@json_option
+def command(url: str, folder: str, no_data: bool, as_json: bool) -> int:
+    """Clone a project with its runs and data into FOLDER.
+
+    URL is that of a Git repository, whose cloche.toml names the remote; or of a remote alone: then FOLDER gets the data
+    of its newest run, and `cloche revert @` brings its code.
+
+    \b
+    Examples:
+      cloche clone https://example.org/me/flights.git
+      cloche clone s3://bucket/flights my-flights
+    """
+    from cloche.cli.render.remote import fetched_lines
+    from cloche.cli.render.words import plural
+    from cloche.ops.clone import clone
+
+    with progress("fetching", in_bytes=True) as told:
+        done = clone(url, folder, data=not no_data, progress=told)
+    if as_json:
+        print_json(done)
+        return 9 if done.fetched is not None and done.fetched.problems else 0
+    say(f"cloned into {os.path.relpath(done.root)}")
+    if done.fetched is None:
+        say("its cloche.toml names no default remote: `cloche remote add` one, then `cloche pull`")
+        return 0
+    for line in fetched_lines(done.fetched):
+        say(line)
+    say(f"brought {plural(done.files, 'file')} of data" + ("" if done.git else "; `cloche revert @` brings the code"))
+    return 9 if done.fetched.problems else 0

@@ -1,0 +1,46 @@
+"""`cloche pull`."""
+
+from __future__ import annotations
+
+import click
+
+from cloche.cli.options import dry_run_option, json_option, project, remote_option
+from cloche.cli.output import console, print_json, progress, say
+
+
+@click.command()
+@remote_option
+@click.option("--no-data", is_flag=True, help="Of content, only what cloche.lock names.")
+@click.option("--force", is_flag=True, help="Overwrite data that is recorded nowhere yet; it is stored first.")
+@dry_run_option
+@json_option
+def command(remote: str, no_data: bool, force: bool, dry_run: bool, as_json: bool) -> int:
+    """Fetch, then bring the tracked data to what cloche.lock names. `cloche undo` takes the latter back.
+
+    \b
+    Examples:
+      git pull && cloche pull
+      cloche pull --dry-run
+      cloche pull --no-data
+    """
+    from cloche.cli.render.remote import fetched_lines
+    from cloche.cli.render.words import plural
+    from cloche.ops.pull import pull
+
+    with progress("fetching", in_bytes=True) as told:
+        done = pull(project(), remote=remote, data=not no_data, force=force, dry_run=dry_run, progress=told)
+    if as_json:
+        print_json(done)
+        return 9 if done.fetched.problems else 0
+    for line in fetched_lines(done.fetched):
+        say(line)
+    if done.plan is not None and done.plan.files:
+        if dry_run:
+            from cloche.cli.render.plan import print_plan
+
+            print_plan(console(), done.plan)
+        else:
+            say(f"brought {plural(done.plan.count, 'file')} to cloche.lock; `cloche undo` takes it back")
+    elif done.plan is not None:
+        say("the data here is as cloche.lock names it")
+    return 9 if done.fetched.problems else 0

@@ -1,0 +1,38 @@
+"""`cloche push`."""
+
+from __future__ import annotations
+
+import click
+
+from cloche.cli.options import dry_run_option, json_option, project, remote_option, run_argument
+from cloche.cli.output import print_json, progress, say
+
+
+@click.command()
+@run_argument("runs", nargs=-1, metavar="[RUN]...")
+@remote_option
+@click.option("--data", is_flag=True, help="Only the data that cloche.lock names; no runs.")
+@dry_run_option
+@json_option
+def command(runs: tuple[str, ...], remote: str, data: bool, dry_run: bool, as_json: bool) -> None:
+    """Send runs with all their content, tags and notes, and the data of cloche.lock to a remote.
+
+    Only what it lacks is sent. Interrupted, it goes on where it stopped; what others see is always whole.
+
+    \b
+    Examples:
+      cloche push
+      cloche push --dry-run
+      cloche push @ champion
+      cloche push --data --remote lab
+    """
+    from cloche.cli.render.remote import pushed_lines
+    from cloche.ops.push import push
+
+    with progress("sending", in_bytes=True) as told:
+        done = push(project(), runs, remote=remote, data=data, dry_run=dry_run, progress=told)
+    if as_json:
+        print_json(done)
+        return
+    for line in pushed_lines(done):
+        say(line)

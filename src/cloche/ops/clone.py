@@ -1,0 +1,143 @@
+"""`cloche clone`: a project of somebody else, with its data."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from cloche.capture.cloning import clone_repository
+from cloche.errors import ClocheError, Conflict, NotAProject, RemoteError, UsageError
+from cloche.model.lock import LOCK_NAME, render_lock
+from cloche.model.settings import FILE_NAME, Remote
+from cloche.model.settings_text import template
+from cloche.project.exchange import Fetched, exchange
+from cloche.project.journal import perform, text_change
+from cloche.project.locked import to_lock
+from cloche.project.project import Project, real, root_of
+from cloche.project.remote_settings import write_remote
+from cloche.project.remotes import Place, all_remotes, connect, default_name, find_id, open_remote, read_id
+from cloche.remotes.address import Address, parse_address
+
+Progress = Callable[[int, int], None]
+_NAME = "origin"
+
+
+class Cloned(msgspec.Struct, frozen=True):
+    """What came. git: from a Git repository. fetched: None where no remote is named there. files: brought into the
+    work tree."""
+
+    root: str
+    git: bool
+    fetched: Fetched | None = None
+    files: int = 0
+
+
+def clone(url: str, folder: str = "", *, data: bool = True, progress: Progress | None = None) -> Cloned:
+    """Clone a Git repository and pull from the remote that its cloche.toml names; or make a project of a remote alone,
+    with the data of its newest run.
+
+    data: False brings the content of no run, only what `cloche.lock` names. Raises InputError, RemoteError, Conflict.
+    """
+    source = _remote_at(url)
+    target = real(Path(folder or _name_of(url)))
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise Conflict(
+            f"{target} is there already, and not empty", hint="name another folder: `cloche clone URL FOLDER`"
+        )
+    if source is None:
+        clone_repository(url, target)
+        return _pulled(target, data=data, progress=progress)
+    created = not target.exists()
+    try:
+        return _alone(source, target, data=data, progress=progress)
+    except ClocheError:
+        if created:
+            shutil.rmtree(target, ignore_errors=True)
+        raise
+
+
+def _remote_at(url: str) -> Address | None:
+    """The address, if a remote of Cloche is there; None for what is left to Git."""
+    try:
+        address = parse_address(url, os.getcwd())
+    except UsageError:
+        if "://" in url and not url.startswith(("http", "ssh", "git")):
+            raise
+        return None  # user@host:path, or a token in the URL: Git's own business
+    git_too = address.kind in ("folder", "web") or address.scheme in ("sftp", "git")
+    if address.scheme == "git" or address.url.startswith(("ssh://", "git+")):
+        return None
+    place = connect(Project(Path.cwd()), _NAME, Remote(address.url))
+    try:
+        found = find_id(place)
+    except RemoteError:
+        if git_too:
+            return None
+        raise
+    finally:
+        place.backend.close()
+    if not found and not git_too:
+        raise RemoteError(f"there is no remote of Cloche at {url}", hint="check the URL")
+    return address if found else None
+
+
+def _pulled(root: Path, *, data: bool, progress: Progress | None) -> Cloned:
+    if root_of(root) != root:
+        raise NotAProject(
+            f"{root} is cloned, and is no project of Cloche (it has no {FILE_NAME})",
+            hint=f"`cd {root.name}` and `cloche init` make it one",
+        )
+    project = Project.find(root)
+    if not default_name(all_remotes(project)):
+        return Cloned(str(root), git=True)
+    try:
+        place = open_remote(project)
+        fetched = exchange(project, place, data=data, lock=True, progress=progress)
+        plan = to_lock(project, "pull")
+    except ClocheError as error:
+        error.hint = f"the code is in {root.name}; {error.hint}; then `cd {root.name}` and `cloche pull`"
+        raise
+    finally:
+        project.close()
+    return Cloned(str(root), git=True, fetched=fetched, files=plan.count)
+
+
+def _alone(source: Address, root: Path, *, data: bool, progress: Progress | None) -> Cloned:
+    """A project from a remote without a Git repository: the data of the newest run; its code comes by `revert`."""
+    root.mkdir(parents=True, exist_ok=True)
+    project = Project(root)
+    project.prepare()
+    with project.writing():
+        perform(project, "init", f"made {root.name} a project", [text_change(project, FILE_NAME, template())])
+        write_remote(project, _NAME, Remote(source.url), local=True, summary="")
+    project = Project.find(root)
+    place: Place = connect(project, _NAME, Remote(source.url))
+    place.id = read_id(place)
+    fetched = exchange(project, place, data=data, progress=progress)
+    newest = project.catalog.latest()
+    files = 0
+    if newest is not None:
+        lock = render_lock(project.catalog.run(newest).snapshot.data.paths)
+        with project.writing():
+            perform(project, "clone", f"took {LOCK_NAME} of run {newest[:8]}", [text_change(project, LOCK_NAME, lock)])
+        exchange(project, place, data=False, lock=True, progress=progress)
+        files = to_lock(project, "pull").count
+    project.close()
+    return Cloned(str(root), git=False, fetched=fetched, files=files)
+
+
+def _name_of(url: str) -> str:
+    """The folder that a URL suggests, as Git does it.
+
+    >>> _name_of("https://example.org/me/flights.git"), _name_of("s3://bucket/flights/")
+    ('flights', 'flights')
+    """
+    name = url.rstrip("/").replace("\\", "/").removesuffix("/.git").rpartition("/")[2].rpartition(":")[2]
+    name = name.removesuffix(".git")
+    if not name or name in (".", ".."):
+        raise UsageError(f"{url} suggests no name for the folder", hint="name it: `cloche clone URL FOLDER`")
+    return name

@@ -1,0 +1,377 @@
+"""Bringing content from a remote into the store: what is missing, nothing twice, every frame proven.
+
+`receiving` is the one place where frames of a remote become part of the store.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+import msgspec
+from blake3 import blake3
+
+from cloche.errors import Damaged, RemoteError
+from cloche.model.digest import Digest
+from cloche.model.tree import EMPTY_DIGEST, RawEntry, raw_entries
+from cloche.project.listing import Remotely, each, look, shelf
+from cloche.project.project import Project
+from cloche.project.reach import Root
+from cloche.project.remotes import Place
+from cloche.remotes.backend import pack_name
+from cloche.store.codec import Decompressor
+from cloche.store.frames import HEADER, open_frame
+from cloche.store.frames import Place as Lies
+from cloche.store.proofs import Cut, Proofs
+from cloche.store.recipes import DEEPEST, RECIPE, Recipe, decode_recipe, with_rows
+from cloche.store.transfer import Receiver, Shelf
+
+Progress = Callable[[int, int], None]
+
+_GAP = 256 << 10
+_MOST = 32 << 20
+_AT_ONCE = 3
+_MOST_SMALL = 256
+_LARGEST_TREE = 1 << 30
+_MOST_FILES = 1 << 30
+_EMPTY = bytes.fromhex(EMPTY_DIGEST)
+
+
+class Brought(msgspec.Struct, frozen=True):
+    """What came. size: bytes that were read of the remote. lost: digests of what is neither here nor there. problems:
+    what is damaged there."""
+
+    objects: int = 0
+    size: int = 0
+    lost: frozenset[Digest] = frozenset()
+    problems: tuple[str, ...] = ()
+
+
+class _Range(NamedTuple):
+    pack: int
+    start: int
+    length: int
+    places: list[Lies]
+
+
+def bring(
+    project: Project,
+    place: Place,
+    roots: Iterable[Root],
+    *,
+    known: Remotely | None = None,
+    trees_only: bool = False,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> Brought:
+    """Bring everything that these roots need and the store here does not hold.
+
+    trees_only: the listings of folders, but no files. What was received stays, whatever stops the rest.
+    """
+    wanted = [root for root in roots if root.digest != EMPTY_DIGEST]
+    if not wanted:
+        return Brought()
+    found = known or look(place)
+    problems: list[str] = []
+    stacked = shelf(place, found.packs, problems)
+    with receiving(project) as receiver:
+        fetcher = _Fetcher(project, place, stacked, found.packs, None if dry_run else receiver, progress)
+        fetcher.walk(wanted)
+        if not trees_only:
+            fetcher.files()
+    lost = frozenset(raw.hex() for raw in fetcher.lost)
+    return Brought(fetcher.objects, fetcher.size, lost, (*problems, *dict.fromkeys(fetcher.problems)))
+
+
+def fetch_objects(
+    project: Project, place: Place, digests: Iterable[bytes], progress: Progress | None = None
+) -> Brought:
+    """Bring frames by their raw digests, whether or not the store holds (damaged) ones: for repair."""
+    found = look(place)
+    problems: list[str] = []
+    stacked = shelf(place, found.packs, problems)
+    with receiving(project) as receiver:
+        fetcher = _Fetcher(project, place, stacked, found.packs, receiver, progress)
+        fetcher.again(set(digests))
+    lost = frozenset(raw.hex() for raw in fetcher.lost)
+    return Brought(fetcher.objects, fetcher.size, lost, (*problems, *dict.fromkeys(fetcher.problems)))
+
+
+@contextlib.contextmanager
+def receiving(project: Project) -> Iterator[Receiver]:
+    """Around everything that comes from a remote, from the first look at what is missing to the last write."""
+    with project.storing():
+        project.store.see()
+        with Receiver(project.store) as receiver:
+            yield receiver
+
+
+class _Fetcher:
+    def __init__(
+        self,
+        project: Project,
+        place: Place,
+        stacked: Shelf,
+        sizes: dict[Digest, int],
+        receiver: Receiver | None,
+        progress: Progress | None,
+    ) -> None:
+        self.lost: set[bytes] = set()
+        self.problems: list[str] = []
+        self.objects = 0
+        self.size = 0
+        self._store = project.store
+        self._place = place
+        self._shelf = stacked
+        self._sizes = sizes
+        self._receiver = receiver  # None: only look
+        self._decompressor = Decompressor()
+        self._progress = progress
+        self._files: set[bytes] = set()
+        self._taken: set[bytes] = set()
+        self._small: dict[int, bytes] = {}
+        self._below: list[tuple[Lies, bytes]] = []
+
+    def walk(self, roots: Iterable[Root]) -> None:
+        """Read the trees, level by level; collect the files that they and the roots name."""
+        seen: set[bytes] = set()
+        optional: set[bytes] = set()
+        sums = _Sums()
+        level: set[bytes] = set()
+        for root in roots:
+            raw = bytes.fromhex(root.digest)
+            (level if root.kind == "d" else self._files).add(raw)
+            if root.optional:
+                optional.add(raw)
+        while level:
+            seen |= level
+            below: set[bytes] = set()
+            for raw, data in self._trees(level, optional):
+                entries = raw_entries(data)
+                sums.add(raw, entries)
+                self._files.update(one.digest for one in entries if one.kind != b"d")
+                below.update(one.digest for one in entries if one.kind == b"d")
+            level = below - seen - {_EMPTY}
+        for raw in sums.wrong():
+            self._damaged(raw, "is a folder of another size than it claims")
+        if not self.lost:  # a tree promises those below it
+            for lies, frame in self._below:
+                self._take(lies, frame, promise=True)
+        self._optional = optional
+
+    def _trees(self, wanted: set[bytes], optional: set[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        """Raw digests and bytes of trees, those that are missing here from the remote."""
+        missing = self._lacking(wanted)
+        for raw in wanted - missing:
+            yield raw, self._store.read(raw.hex())
+        recipes: list[tuple[Lies, bytes, bytes]] = []
+        for lies, frame, payload in self._frames(missing, optional):
+            if lies.kind == RECIPE:
+                recipes.append((lies, frame, payload))
+            else:
+                self._below.append((lies, frame))
+                yield lies.digest, payload
+        for lies, frame, payload in recipes:
+            data = self._assembled(lies.digest, payload)
+            if data is not None:
+                self._below.append((lies, frame))
+                yield lies.digest, data
+
+    def _assembled(self, raw: bytes, payload: bytes, depth: int = 0) -> bytes | None:
+        """Content that was cut into chunks, whole; None where it cannot be had."""
+        recipe = self._with_rows(raw, decode_recipe(payload), depth)
+        if recipe is None:
+            return None
+        chunks = list(recipe.chunks)
+        if sum(length for _, length in chunks) > _LARGEST_TREE:
+            self._damaged(raw, "is larger than any folder")
+            return None
+        pieces = self._contents({digest for digest, _ in chunks}, DEEPEST)
+        if any(digest not in pieces for digest, _ in chunks):
+            self.lost.add(raw)
+            return None
+        data = b"".join(pieces[digest] for digest, _ in chunks)
+        if blake3(data).digest() != raw:
+            self._damaged(raw, "is not what its chunks make up")
+            return None
+        return data
+
+    def _with_rows(self, raw: bytes, recipe: Recipe, depth: int = 0) -> Recipe | None:
+        """A recipe with its list of chunks, which may be content of its own; None where that cannot be had."""
+        if not recipe.listed:
+            return recipe
+        rows = self._contents({recipe.listed}, depth + 1).get(recipe.listed) if depth < DEEPEST else None
+        try:
+            if rows is not None:
+                return with_rows(recipe, rows)
+        except Damaged as error:
+            self.problems.append(error.message)
+        self._damaged(raw, "has no list of chunks")
+        return None
+
+    def _contents(self, wanted: set[bytes], depth: int) -> dict[bytes, bytes]:
+        """Contents by raw digest, whole, that are here or come now; without those that cannot be had."""
+        missing = self._lacking(wanted)
+        found = {raw: self._store.read(raw.hex()) for raw in wanted - missing}
+        recipes: list[tuple[Lies, bytes, bytes]] = []
+        for lies, frame, payload in self._frames(missing, set()):
+            if lies.kind == RECIPE:
+                recipes.append((lies, frame, payload))
+            else:
+                self._take(lies, frame, promise=False)
+                found[lies.digest] = payload
+        for lies, frame, payload in recipes if depth < DEEPEST else ():
+            data = self._assembled(lies.digest, payload, depth)
+            if data is not None:
+                self._take(lies, frame, promise=True)
+                found[lies.digest] = data
+        return found
+
+    def files(self) -> None:
+        """Bring the files that were collected."""
+        missing = {raw: self._shelf.places(raw) for raw in self._lacking(self._files)}
+        whole = {raw for raw, places in missing.items() if all(lies.kind != RECIPE for lies in places)}
+        cut: list[tuple[Lies, bytes, Cut]] = []
+        for lies, frame, payload in list(self._frames(missing.keys() - whole, self._optional)):
+            recipe = self._with_rows(lies.digest, decode_recipe(payload))
+            if recipe is not None:
+                cut.append((lies, frame, Cut(lies.digest, recipe)))
+        chunks = set[bytes]().union(*(one.chunks for _, _, one in cut)) - self._taken
+        wanted = whole | self._lacking(chunks)
+        if self._receiver is None:
+            lies_at = [places[0] for raw in wanted if (places := self._shelf.places(raw))]
+            self.objects += len(lies_at)
+            self.size += sum(one.stored for one in lies_at)
+            return
+        proofs = Proofs(one for _, _, one in cut)
+        for lies, frame, payload in self._frames(wanted, self._optional, self._progress):
+            self._take(lies, frame, promise=False)
+            proofs.feed(lies.digest, payload)
+        self._receiver.flush()
+        for lies, frame, one in cut:
+            if not one.chunks.isdisjoint(self.lost):
+                self.lost.add(lies.digest)
+            elif one.holds(self._store):
+                self._take(lies, frame, promise=True)
+            else:
+                self._damaged(lies.digest, "is not what its chunks make up")
+
+    def again(self, wanted: set[bytes]) -> None:
+        """Bring frames, whatever is here."""
+        for lies, frame, _ in self._frames(wanted, set(), self._progress):
+            self._take(lies, frame, promise=lies.kind == RECIPE)
+
+    def _lacking(self, wanted: set[bytes]) -> set[bytes]:
+        holds = self._store.packs.holds
+        return {raw for raw in wanted if not holds(raw)}
+
+    def _take(self, lies: Lies, frame: bytes, *, promise: bool) -> None:
+        if lies.digest not in self._taken:
+            self._taken.add(lies.digest)
+            self.objects += 1
+            if self._receiver is not None:
+                self._receiver.take(lies, frame, promise=promise)
+
+    def _frames(
+        self, wanted: Iterable[bytes], optional: set[bytes], progress: Progress | None = None
+    ) -> Iterator[tuple[Lies, bytes, bytes]]:
+        """Frames of the remote, proven, with their payloads. One that is damaged in one pack is looked for in others;
+        what cannot be had is added to `lost`, unless it is optional."""
+        places = {raw: self._shelf.places(raw) for raw in sorted(wanted)}
+        self.lost |= {raw for raw, found in places.items() if not found and raw not in optional}
+        while True:
+            now = [found.pop(0) for found in places.values() if found]
+            if not now:
+                return
+            ranges = self._ranges(now)
+            total, done = sum(one.length for one in ranges), 0
+            for one, data in zip(ranges, each(self._read, ranges, _AT_ONCE), strict=True):
+                for lies in one.places:
+                    frame = data[lies.offset - one.start : lies.end - one.start]
+                    payload = self._proven(lies, frame)
+                    if payload is not None:
+                        places[lies.digest] = []
+                        yield lies, frame, payload
+                    elif not places[lies.digest]:
+                        self.lost.add(lies.digest)
+                done += one.length
+                if progress is not None:
+                    progress(done, total)
+
+    def _proven(self, lies: Lies, frame: bytes) -> bytes | None:
+        try:
+            return open_frame(frame, lies, self._decompressor)
+        except Damaged as error:
+            self.problems.append(f"pack {self._shelf.names[lies.pack][:12]} of the remote is damaged: {error.message}")
+            return None
+
+    def _damaged(self, raw: bytes, what: str) -> None:
+        self.lost.add(raw)
+        self.problems.append(f"{raw.hex()[:12]} of the remote {what}")
+
+    def _ranges(self, places: Iterable[Lies]) -> list[_Range]:
+        """What to read: whole packs of which most is needed, and else pieces that lie close together."""
+        by_pack: dict[int, list[Lies]] = defaultdict(list)
+        for lies in places:
+            by_pack[lies.pack].append(lies)
+        found: list[_Range] = []
+        for pack, listed in sorted(by_pack.items()):
+            size = self._sizes[self._shelf.names[pack]]
+            listed.sort(key=lambda lies: lies.offset)
+            most = 2 * sum(HEADER.size + lies.stored for lies in listed) >= size
+            if (most and size <= 2 * _MOST) or size <= _GAP:
+                found.append(_Range(pack, 0, size, listed))
+                continue
+            start, end, near = listed[0].offset, listed[0].end, [listed[0]]
+            for lies in listed[1:]:
+                if lies.offset - end > _GAP or max(end, lies.end) - start > _MOST:
+                    found.append(_Range(pack, start, end - start, near))
+                    start, end, near = lies.offset, lies.end, []
+                near.append(lies)
+                end = max(end, lies.end)
+            found.append(_Range(pack, start, end - start, near))
+        return found
+
+    def _read(self, one: _Range) -> bytes:
+        name = self._shelf.names[one.pack]
+        if one.pack in self._small:
+            return self._small[one.pack]
+        if one.start or one.length != self._sizes[name]:
+            data = self._place.backend.get_range(pack_name(name), one.start, one.length)
+        else:
+            data = self._place.backend.get(pack_name(name), one.length) or b""
+            if blake3(data).hexdigest() != name:
+                self.problems.append(f"pack {name[:12]} of the remote is damaged: its bytes do not match its name")
+            if len(data) <= _GAP and len(self._small) < _MOST_SMALL:  # its trees are read first, its files later
+                self._small[one.pack] = data
+        self.size += len(data)
+        return data
+
+
+class _Sums:
+    """Whether folders are as large as those above them claim: else a few small trees could name billions of files."""
+
+    def __init__(self) -> None:
+        self._real: dict[bytes, tuple[int, int]] = {_EMPTY: (0, 0)}
+        self._claimed: set[tuple[bytes, tuple[int, int]]] = set()
+
+    def add(self, raw: bytes, entries: list[RawEntry]) -> None:
+        self._real[raw] = (sum(one.size for one in entries), sum(one.files for one in entries))
+        self._claimed |= {(one.digest, (one.size, one.files)) for one in entries if one.kind == b"d"}
+
+    def wrong(self) -> set[bytes]:
+        """The folders that are not, and those that hold more than any can."""
+        wrong = {raw for raw, claim in self._claimed if self._real.get(raw, claim) != claim}
+        return wrong | {raw for raw, (_, count) in self._real.items() if count > _MOST_FILES}
+
+
+def refuse_lost(brought: Brought, what: str, place: Place) -> None:
+    """Raises RemoteError where something is neither here nor there."""
+    if brought.lost:
+        why = f": {brought.problems[0]}" if brought.problems else ""
+        raise RemoteError(
+            f"{place.name} does not hold {len(brought.lost)} of the objects of {what}{why}",
+            hint="`cloche push` from where they were made puts them there",
+        )

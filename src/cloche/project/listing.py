@@ -1,0 +1,172 @@
+"""What a remote holds now: its bundles and packs, read and proven. Nothing is believed because it was so before."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import msgspec
+
+from cloche.errors import ClocheError, Damaged, NewerVersion
+from cloche.model.bundle import Bundle
+from cloche.model.digest import Digest, digest_bytes
+from cloche.project.remotes import Place
+from cloche.remotes.backend import BUNDLES, INVENTORY, PACKS, bundle_name, pack_name, parse_name
+from cloche.remotes.bundles import LARGEST_FILE, decode_bundle
+from cloche.store.index import check_index
+from cloche.store.transfer import Shelf
+
+AT_ONCE = 8
+_INVENTORY = b"cloche-inventory-1\n"
+_LARGEST_INVENTORY = 64 << 20
+_LARGEST_INDEX = 256 << 20
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Remotely(msgspec.Struct):
+    """What a remote holds. bundles: those that could be read. packs: sizes of the packs that are whole as far as can be
+    told without reading them. problems: what is damaged there."""
+
+    listed: list[Digest] = []
+    bundles: dict[Digest, Bundle] = {}
+    packs: dict[Digest, int] = {}
+    problems: list[str] = []
+
+    def is_sound(self, bundle: Bundle) -> bool:
+        """Whether every pack that a bundle relies on is there, with its size."""
+        return all(self.packs.get(pack.digest) == pack.size for pack in bundle.packs)
+
+
+def look(place: Place, skip: Collection[Digest] = ()) -> Remotely:
+    """Find out what the remote holds. Bundles are read (but for those to skip, where they can be), packs are not."""
+    found = Remotely()
+    if place.backend.listable:
+        names = [parsed for one in place.backend.list(BUNDLES) if (parsed := parse_name(one.name))]
+        found.listed = sorted(digest for digest, ending in names if ending == "bundle")
+        found.packs = list_packs(place)
+    else:
+        found.listed = read_inventory(place)
+    wanted = [one for one in found.listed if one not in skip or not place.backend.listable]
+    for digest, data in zip(wanted, each(lambda one: _cached_or_got(place, one), wanted), strict=True):
+        # Not in the threads that read: to decode a type for the first time, in two threads at once, crashes msgspec.
+        bundle = _decoded(digest, data)
+        if isinstance(bundle, Bundle):
+            found.bundles[digest] = bundle
+        else:
+            found.problems.append(bundle)
+    if not place.backend.listable:
+        found.packs = {pack.digest: pack.size for bundle in found.bundles.values() for pack in bundle.packs}
+    return found
+
+
+def list_packs(place: Place) -> dict[Digest, int]:
+    """The packs that a remote lists, each with its index."""
+    sizes: dict[str, dict[Digest, int]] = {"pack": {}, "index": {}}
+    for one in place.backend.list(PACKS):
+        parsed = parse_name(one.name)
+        if parsed is not None and parsed[1] in sizes:
+            sizes[parsed[1]][parsed[0]] = one.size
+    return {digest: size for digest, size in sizes["pack"].items() if digest in sizes["index"]}
+
+
+def shelf(place: Place, packs: dict[Digest, int], problems: list[str]) -> Shelf:
+    """Where everything lies in these packs of a remote. What is damaged is left out and named in `problems`."""
+    names = sorted(packs)
+    found = Shelf(place.cache)
+    for name, data in zip(names, each(lambda one: _read_index(place, one, packs[one]), names), strict=True):
+        try:
+            if isinstance(data, bytes):
+                found.add(name, data, packs[name])
+            else:
+                problems.append(data)
+        except Damaged as error:
+            problems.append(error.message)
+    return found
+
+
+def read_inventory(place: Place) -> list[Digest]:
+    """The bundles that the inventory names; it is a hint, and each of them is proven when it is read."""
+    data = place.backend.get(INVENTORY, _LARGEST_INVENTORY) or b""
+    lines = data.decode("ascii", "replace").splitlines()[1:] if data.startswith(_INVENTORY) else []
+    parsed = (parse_name(bundle_name(line)) for line in lines)
+    return sorted({one[0] for one in parsed if one is not None})
+
+
+def write_inventory(place: Place) -> None:
+    """List the bundles for those who cannot. Looked at again afterwards, so that of two who write at once the last
+    one names what both have added."""
+    for _ in range(5):
+        listed = {parsed[0] for one in place.backend.list(BUNDLES) if (parsed := parse_name(one.name))}
+        if set(read_inventory(place)) == listed:
+            return
+        place.backend.put(INVENTORY, _INVENTORY + "".join(f"{one}\n" for one in sorted(listed)).encode())
+
+
+def each(step: Callable[[T], R], items: Iterable[T], at_once: int = AT_ONCE) -> Iterator[R]:
+    """The results of a step on each item, in order; a few steps are under way at the same time."""
+    pool = ThreadPoolExecutor(at_once)
+    waiting: list[Future[R]] = []
+    try:
+        for item in items:
+            waiting.append(pool.submit(step, item))
+            if len(waiting) > at_once:
+                yield waiting.pop(0).result()
+        while waiting:
+            yield waiting.pop(0).result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _cached_or_got(place: Place, digest: Digest) -> bytes | None:
+    """The bytes of a bundle as they are in the cache, if they still are, or on the remote; None where it is gone."""
+    data = _cached(place, f"{digest}.bundle")
+    if data is not None and digest_bytes(data) == digest:
+        return data
+    data = place.backend.get(bundle_name(digest), LARGEST_FILE)
+    if data is not None and digest_bytes(data) == digest:
+        _cache(place, f"{digest}.bundle", data)
+    return data
+
+
+def _decoded(digest: Digest, data: bytes | None) -> Bundle | str:
+    """A bundle, or what is wrong with it."""
+    if data is None:
+        return f"bundle {digest[:12]} is gone"
+    try:
+        return decode_bundle(data, digest)
+    except (Damaged, NewerVersion) as error:
+        return error.message
+
+
+def _read_index(place: Place, digest: Digest, size: int) -> bytes | str:
+    """The index of a pack of `size` bytes, or what is wrong with it."""
+    try:
+        data = _cached(place, f"{digest}.index")
+        with contextlib.suppress(Damaged):
+            if data is not None:
+                return check_index(data, bytes.fromhex(digest))
+        data = place.backend.get(pack_name(digest, "index"), min(_LARGEST_INDEX, 4096 + 2 * size))
+        if data is None:
+            return f"the index of pack {digest[:12]} is gone"
+        check_index(data, bytes.fromhex(digest))
+    except Damaged as error:
+        return f"{error.message} (pack {digest[:12]} of the remote)"
+    _cache(place, f"{digest}.index", data)
+    return data
+
+
+def _cached(place: Place, name: str) -> bytes | None:
+    with contextlib.suppress(OSError), open(os.path.join(place.cache, name), "rb", buffering=0) as file:
+        return file.readall()
+    return None
+
+
+def _cache(place: Place, name: str, data: bytes) -> None:
+    with contextlib.suppress(OSError, ClocheError):  # a disk that takes no cache still serves
+        os.makedirs(place.cache, exist_ok=True)
+        place.fs.replace_file(os.path.join(place.cache, name), data, durable=False)

@@ -1,0 +1,164 @@
+"""Object stores: S3 and what speaks it, Google Cloud Storage, Azure. Needs the package `obstore`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from cloche.errors import RemoteError, UsageError
+from cloche.remotes.address import Address
+from cloche.remotes.backend import CannotCreate, Listed, Passing, too_large
+from cloche.remotes.profiles import aws_profile
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+_KEYS = {
+    "s3": "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or `aws configure`",
+    "gs": "type `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
+    "az": "set AZURE_STORAGE_ACCOUNT_NAME, and AZURE_STORAGE_ACCOUNT_KEY or what `az login` leaves",
+}
+_STATUS = re.compile(r"status code: (\d{3})")
+_CODE = re.compile(r"<Code>(\w+)</Code>")
+_NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist")
+_NOT_WITH_CREATE = ("NotImplemented", "501", "not supported", "not implemented")
+
+
+class CloudBackend:
+    """One prefix of a bucket. Writing is one request an object, so that it appears whole or not at all."""
+
+    listable = True
+    writable = True
+
+    def __init__(self, address: Address, endpoint: str = "", region: str = "") -> None:
+        self.address = address
+        self._store = _opened(address, endpoint, region)
+
+    def list(self, prefix: str) -> Iterator[Listed]:
+        """See `Backend`."""
+        import obstore
+
+        with self._translated("list"):
+            for batch in obstore.list(self._store, prefix, chunk_size=1000):
+                yield from (Listed(one["path"], one["size"]) for one in batch)
+
+    def get(self, name: str, most: int) -> bytes | None:
+        """See `Backend`."""
+        import obstore
+
+        with self._translated(f"read {name} of"):
+            try:
+                answer = obstore.get(self._store, name)
+            except FileNotFoundError as error:
+                if _is_no_bucket(str(error)):
+                    raise
+                return None
+            if answer.meta["size"] > most:
+                raise too_large(name, most)
+            return bytes(answer.bytes())
+
+    def get_range(self, name: str, start: int, length: int) -> bytes:
+        """See `Backend`."""
+        import obstore
+
+        with self._translated(f"read {name} of"):
+            return bytes(obstore.get_range(self._store, name, start=start, length=length))
+
+    def put(self, name: str, data: bytes, *, create: bool = False) -> bool:
+        """See `Backend`."""
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, NotSupportedError, PreconditionError
+
+        with self._translated(f"write {name} to"):
+            try:
+                mode = "create" if create else "overwrite"
+                obstore.put(self._store, name, data, mode=mode, use_multipart=False)
+            except (AlreadyExistsError, PreconditionError):
+                return False
+            except NotSupportedError as error:
+                raise CannotCreate(f"{self.address.url} cannot refuse to overwrite") from error
+        return True
+
+    def delete(self, name: str) -> None:
+        """See `Backend`."""
+        import obstore
+
+        with self._translated(f"delete {name} of"), contextlib.suppress(FileNotFoundError):
+            obstore.delete(self._store, name)
+
+    def close(self) -> None:
+        """See `Backend`."""
+
+    @contextlib.contextmanager
+    def _translated(self, doing: str) -> Iterator[None]:
+        from obstore.exceptions import BaseError
+
+        try:
+            yield
+        except (BaseError, OSError, ValueError) as error:
+            raise _meaning(self.address, doing, str(error)) from error
+
+
+def _opened(address: Address, endpoint: str, region: str) -> ObjectStore:
+    import datetime
+
+    from obstore import store
+
+    config: dict[str, Any] = {}
+    if address.scheme == "s3":
+        config = aws_profile(os.environ)
+        if endpoint:
+            config["endpoint"] = endpoint
+        if region:
+            config["region"] = region
+    elif endpoint:  # a cloche.toml of somebody else could have them sent the token that opens the bucket
+        raise UsageError("only s3:// has an endpoint of its own", hint="leave --endpoint out")
+    client: Any = {"connect_timeout": "10s", "timeout": "1200s", "user_agent": "cloche"}
+    where = str(config.get("endpoint") or endpoint or os.environ.get("AWS_ENDPOINT_URL", ""))
+    if where.startswith("http://"):
+        client["allow_http"] = True
+    second = datetime.timedelta(seconds=1)
+    retry: Any = {
+        "max_retries": 3,
+        "backoff": {"init_backoff": second / 5, "max_backoff": second * 5, "base": 3},
+        "retry_timeout": second * 180,
+    }
+    url = f"{address.scheme}://{address.host}{address.path}"
+    if address.user:
+        url = address.url  # abfss://container@account/...
+    try:
+        return store.from_url(url, config=config or None, client_options=client, retry_config=retry)
+    except Exception as error:
+        raise _meaning(address, "use", str(error)) from error
+
+
+def _is_no_bucket(text: str) -> bool:
+    return any(mark in text for mark in _NO_BUCKET)
+
+
+def _meaning(address: Address, doing: str, text: str) -> RemoteError:
+    """What an error of the object store means to a user."""
+    url, keys = address.url, _KEYS[address.scheme]
+    status, code = (found[1] if (found := pattern.search(text)) else "" for pattern in (_STATUS, _CODE))
+    said = " ".join(filter(None, (status, code))) or text.splitlines()[0][:200]
+    if _is_no_bucket(text):
+        return RemoteError(f"there is no bucket {address.host} ({said})", hint="create it, or correct the URL")
+    if any(mark in text for mark in ("metadata", "169.254.169.254", "credential", "Account must be specified")):
+        return RemoteError(f"no credentials for {url} were found", hint=keys)
+    if code in ("NotImplemented",) or status == "501":
+        return CannotCreate(f"{url} cannot do that ({said})")
+    if status in ("301", "307", "400") and ("Region" in text or "region" in text):
+        return RemoteError(
+            f"{url} lies in another region ({said})", hint="name it: `cloche remote add --region REGION`"
+        )
+    if status in ("400", "401", "403"):
+        return RemoteError(f"cannot {doing} {url}: it refuses the credentials ({said})", hint=keys)
+    if status[:1] == "5" or status == "429":
+        return Passing(f"cannot {doing} {url}: the server is in trouble ({said})", hint="try again later")
+    if not status and ("error sending request" in text or "timed out" in text or "dns" in text.lower()):
+        hint = "check the network, the URL and its endpoint, then run it again: it goes on where it stopped"
+        return RemoteError(f"cannot {doing} {url}: the server cannot be reached", hint=hint)
+    return RemoteError(f"cannot {doing} {url}: {said}", hint="check the URL; `cloche remote test` tries everything")

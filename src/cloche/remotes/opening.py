@@ -1,0 +1,34 @@
+"""From an address to the backend that reaches it."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from cloche.errors import RemoteError
+from cloche.remotes.adapter import FsspecBackend
+from cloche.remotes.address import Address
+from cloche.remotes.backend import Backend
+from cloche.remotes.cloud import CloudBackend
+from cloche.remotes.folder import FolderBackend
+from cloche.remotes.retrying import Retrying
+from cloche.remotes.sftp import SftpBackend
+from cloche.remotes.web import WebBackend
+
+_NEEDED = {"cloud": "obstore", "sftp": "paramiko", "fsspec": "fsspec"}
+
+
+def open_backend(address: Address, endpoint: str = "", region: str = "") -> Backend:
+    """The backend for an address. Nothing is asked of the place yet. Raises RemoteError where a package is missing."""
+    package = _NEEDED.get(address.kind)
+    if package is not None and find_spec(package) is None:
+        raise RemoteError(
+            f"{address.scheme}:// needs the package {package}, which is not installed",
+            hint="type `pip install 'cloche[remotes]'`",
+        )
+    if address.kind == "folder":
+        return FolderBackend(address.path)
+    if address.kind == "web":
+        return Retrying(WebBackend(address.url))
+    if address.kind == "cloud":
+        return CloudBackend(address, endpoint, region)  # tries again by itself
+    return Retrying(SftpBackend(address) if address.kind == "sftp" else FsspecBackend(address))

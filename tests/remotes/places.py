@@ -1,0 +1,121 @@
+"""Places to put a remote: real servers where there can be one, and a reason where not."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+SSHD = shutil.which("sshd") or next((one for one in ("/usr/sbin/sshd",) if os.path.exists(one)), "")
+Made = Callable[[pytest.FixtureRequest, Path], tuple[str, str]]
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def wait_for(port: int) -> None:
+    """Wait until something listens on a port."""
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError(f"nothing listens on {port}")
+
+
+class Sshd:
+    """A server of one's own: its keys, its user's key, and a home whose `.ssh` knows both."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = folder / "home"
+        self.port = free_port()
+        ssh = self.home / ".ssh"
+        ssh.mkdir(parents=True)
+        self.home.chmod(0o755)
+        for name in ("host", "user"):
+            command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(folder / name)]
+            subprocess.run(command, check=True)
+        shutil.copy(folder / "user", ssh / "id_ed25519")
+        host = " ".join((folder / "host.pub").read_text().split()[:2])
+        (ssh / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {host}\n")
+        (folder / "authorized").write_bytes((folder / "user.pub").read_bytes())
+        (folder / "config").write_text(
+            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\nStrictModes no\n"
+            f"AuthorizedKeysFile {folder}/authorized\nPasswordAuthentication no\nPermitRootLogin prohibit-password\n"
+            "KbdInteractiveAuthentication no\nUsePAM no\nMaxStartups 100\nSubsystem sftp internal-sftp\n"
+        )
+        if os.getuid() == 0:
+            os.makedirs("/run/sshd", exist_ok=True)
+        with (folder / "log").open("wb") as log:
+            self.process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(folder / "config")], stderr=log)
+        wait_for(self.port)
+
+    def url(self, folder: Path) -> str:
+        """The URL of a folder."""
+        return f"sftp://{getpass.getuser()}@127.0.0.1:{self.port}{folder}"
+
+    def stop(self) -> None:
+        """End it."""
+        self.process.terminate()
+        self.process.wait()
+
+
+class S3:
+    """A server that speaks S3, in this process."""
+
+    def __init__(self) -> None:
+        from moto.server import ThreadedMotoServer
+
+        self._server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+        self._server.start()
+        host, port = self._server.get_host_and_port()
+        self.endpoint = f"http://{host}:{port}"
+        self.buckets = 0
+
+    def bucket(self) -> str:
+        """A new bucket."""
+        import urllib.request
+
+        self.buckets += 1
+        request = urllib.request.Request(f"{self.endpoint}/bucket-{self.buckets}", method="PUT")
+        urllib.request.urlopen(request).close()
+        return f"bucket-{self.buckets}"
+
+    def stop(self) -> None:
+        """End it."""
+        self._server.stop()
+
+
+def _folder(_request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
+    return str(tmp_path / "a folder"), ""
+
+
+def _s3(request: pytest.FixtureRequest, _tmp_path: Path) -> tuple[str, str]:
+    server: S3 = request.getfixturevalue("s3")
+    return f"s3://{server.bucket()}/some/prefix", server.endpoint
+
+
+def _sftp(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
+    server: Sshd = request.getfixturevalue("sshd")
+    request.getfixturevalue("monkeypatch").setenv("HOME", str(server.home))
+    return server.url(tmp_path / "sftp folder"), ""
+
+
+def _fsspec(_request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
+    return f"local://{tmp_path}/fsspec", ""
+
+
+PLACES: dict[str, Made] = {"folder": _folder, "s3": _s3, "sftp": _sftp, "fsspec": _fsspec}
