@@ -371,9 +371,12 @@ class OpenProject:
         """Free the space of what nothing needs any more. See `cloche gc`."""
         return gc.gc(self._project, grace=grace, tips_only=tips_only, dry_run=dry_run)
 
-    def verify(self, *, sample: float = 1.0, since_last: bool = False, repair: bool = False) -> verify.Verified:
+    def verify(
+        self, *, sample: float = 1.0, since_last: bool = False, repair: bool = False, remotes: Sequence[str] = ()
+    ) -> verify.Verified:
         """Read every stored byte again, or a share of them. See `cloche verify`."""
-        return verify.verify(self._project, sample=sample, since_last=since_last, repair=repair)
+        here, named = self._project, _many(remotes)
+        return verify.verify(here, sample=sample, since_last=since_last, repair=repair, remotes=named)
 
     def install(
         self, *hooks: str, remove: bool = False, strict: bool = False, dry_run: bool = False

@@ -296,3 +296,30 @@ class TestVerify:
         assert 0 < project.facts("verify", "--sample", "10%")["packs"] < len(packs(project))
         assert "neither a number" in project.cloche("verify", "--sample", "some", status=2).err
         assert "more than nothing" in project.cloche("verify", "--sample", "0%", status=2).err
+
+    def test_what_a_remote_has_is_brought_back(self, project: Shell) -> None:
+        """Trees, small files, chunks and lists of chunks, with nothing of it left in the work tree."""
+        noise(project, "data/huge.bin", 40_000_000)
+        project.cloche("add")
+        project.run(command=["true"])
+        project.cloche("remote", "add", "origin", str(project.folder.parent / "remote"))
+        project.cloche("push")
+        before = project.files()
+        for pack in packs(project):
+            pack.unlink()
+        for name in ("huge.bin", "big.bin", "a.csv"):
+            (project.folder / "data" / name).unlink()
+        done = project.cloche("verify", "--repair", "--json", status=None).json
+        assert (done["sound"], done["problems"]) == (True, []), done
+        project.cloche("revert", "--lock")
+        assert project.files() == before
+
+    def test_a_remote_that_cannot_be_reached_is_named(self, project: Shell) -> None:
+        project.cloche("remote", "add", "origin", str(project.folder.parent / "remote"))
+        project.cloche("push")
+        (project.folder.parent / "remote").rename(project.folder.parent / "moved")
+        max(packs(project), key=lambda path: path.stat().st_size).unlink()
+        project.write("data/big.bin", b"no help")
+        done = project.cloche("verify", "--repair", status=1)
+        assert "warning: origin: " in done.err
+        assert project.cloche("verify", "--repair", "--remote", "origin", status=None).status not in (0, 1)

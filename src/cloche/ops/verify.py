@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from cloche.capture.cache import load, save
-from cloche.errors import ChangedWhileReading, UsageError
+from cloche.errors import ChangedWhileReading, ClocheError, UsageError
 from cloche.model.digest import Digest
 from cloche.model.run import ID_SHOWN
+from cloche.project.fetching import fetch_objects
 from cloche.project.project import LOCK_FILE, Project
 from cloche.project.reach import Reached, lock_roots, run_roots
+from cloche.project.remotes import all_remotes, open_remote
 from cloche.project.snapshots import take
 from cloche.project.view import look
 from cloche.project.wholeness import Wholeness
@@ -24,7 +26,6 @@ from cloche.store.walk import os_path
 CACHE = "verified.json"
 
 Progress = Callable[[int, int], None]
-Fetch = Callable[[Sequence[Digest]], None]
 
 
 class Affected(msgspec.Struct, frozen=True):
@@ -40,9 +41,13 @@ class Affected(msgspec.Struct, frozen=True):
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """What was found. packs, of: how many packs were read, of how many. damaged: packs whose bytes are not what
-    they were. lost: digests of content that no good copy of is left here. affected: the records that need something
-    that is lost or missing. repaired: digests of what could be had again. sound: nothing is wrong any more."""
+    """What was found.
+
+    packs, of: how many packs were read, of how many. damaged: packs whose bytes are not what they were. lost: digests
+    of content that no good copy of is left here. affected: the records that need something that is lost or missing.
+    repaired: digests of what could be had again. sound: nothing is wrong any more. problems: remotes that were of no
+    help, and why.
+    """
 
     packs: int
     of: int
@@ -51,6 +56,7 @@ class Verified(msgspec.Struct, frozen=True):
     affected: tuple[Affected, ...]
     repaired: tuple[Digest, ...] = ()
     sound: bool = True
+    problems: tuple[str, ...] = ()
 
 
 def verify(
@@ -59,13 +65,14 @@ def verify(
     sample: float = 1.0,
     since_last: bool = False,
     repair: bool = False,
-    fetch: Fetch | None = None,
+    remotes: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Verified:
     """Read packs again, all of them, a share (`sample`, 0 to 1), or those that were not read before (`since_last`).
 
-    repair: put what is good of damaged packs into new ones, and bring back what is lost from the work tree and by
-    `fetch`, which is told digests. Damaged packs are moved to `damaged/` in the store, and never deleted.
+    repair: put what is good of damaged packs into new ones, and bring back what is lost from the work tree and from
+    `remotes` (none: all that the project has; one that cannot be reached is then passed over, and named). Damaged packs
+    are moved to `damaged/` in the store, and never deleted. Raises RemoteError for a remote that was named.
     """
     if not 0 < sample <= 1:
         raise UsageError("a sample is more than nothing and at most all", hint="type `cloche verify --sample 10%`")
@@ -74,8 +81,9 @@ def verify(
     names = choose(project.store, sample=sample, leave=known if since_last else (), seed=int(project.clock()))
     found = examine(project.store, names, progress)
     repaired: tuple[Digest, ...] = ()
+    problems: list[str] = []
     if repair:
-        repaired = _repair(project, found, fetch)
+        repaired = _repair(project, found, remotes, problems)
         found = examine(project.store, sorted(project.store.pack_names()), progress)
     good = set(found.packs) - set(found.bad_packs)
     there = project.store.pack_names()
@@ -88,6 +96,7 @@ def verify(
         lost=tuple(sorted(raw.hex() for raw in found.lost)),
         affected=affected,
         repaired=repaired,
+        problems=tuple(dict.fromkeys(problems)),
         sound=not (found.bad_packs or found.bad_frames or found.lost or affected),
     )
 
@@ -112,7 +121,7 @@ def _needed(project: Project) -> Reached:
     return reached
 
 
-def _repair(project: Project, found: Examined, fetch: Fetch | None) -> tuple[Digest, ...]:
+def _repair(project: Project, found: Examined, remotes: Sequence[str], problems: list[str]) -> tuple[Digest, ...]:
     """Bring back what can be had; the digests of that. As trees come back, what they name is seen to be missing."""
     got: set[bytes] = set()
     with project.collecting():
@@ -121,14 +130,29 @@ def _repair(project: Project, found: Examined, fetch: Fetch | None) -> tuple[Dig
             salvage(project.store, packs, found.bad_frames)
         while wanted := _needed(project).missing:
             _take_from_work_tree(project)
-            left = _needed(project).missing
-            if left and fetch is not None:
-                fetch(sorted(raw.hex() for raw in left))
+            for name in remotes or all_remotes(project):
+                left = _needed(project).missing
+                if left:
+                    _take_from(project, name, left, None if remotes else problems)
             fresh = wanted - _needed(project).missing
             got |= fresh
             if not fresh:
                 break
     return tuple(sorted(raw.hex() for raw in got))
+
+
+def _take_from(project: Project, name: str, wanted: Iterable[bytes], problems: list[str] | None) -> None:
+    """Fetch what is missing from a remote. problems: where to note that it cannot be reached; None: raise."""
+    try:
+        place = open_remote(project, name)
+        try:
+            fetch_objects(project, place, wanted)
+        finally:
+            place.backend.close()
+    except ClocheError as error:
+        if problems is None:
+            raise
+        problems.append(f"{name}: {error.message}")
 
 
 def _take_from_work_tree(project: Project) -> None:

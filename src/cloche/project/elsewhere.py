@@ -11,24 +11,29 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from cloche.capture.git_clone import clone, is_git_url, without_secrets
-from cloche.capture.git_files import files_at
+from cloche.capture.git_files import files_at, read_file
 from cloche.errors import InputError, NotFound, UsageError
 from cloche.model.paths import decode_path
 from cloche.model.revision import Latest, WorkTree, parse_revision
 from cloche.model.settings import FILE_NAME
 from cloche.model.tree import Entry
 from cloche.model.wording import some
+from cloche.project.fetching import bring, refuse_lost
 from cloche.project.project import Project
+from cloche.project.reach import Root
+from cloche.project.remotes import all_remotes, open_remote
 from cloche.project.revisions import find_id
 from cloche.project.versions import Version, commit_version, run_version
 
 
 class Source(NamedTuple):
-    """A version of another project. url: as it may be shown. project: it, or the clone of its repository."""
+    """A version of another project. url: as it may be shown. project: it, or where `cloned` the clone of its
+    repository, which goes when it was used."""
 
     url: str
     project: Project
     version: Version
+    cloned: bool = False
 
 
 @contextlib.contextmanager
@@ -51,11 +56,27 @@ def opened(url: str, revision: str = "") -> Iterator[Source]:
 
 
 def fetch_content(source: Source, entries: list[Entry]) -> None:
-    """Bring content that the store of a source does not hold from its remote. Raises NotFound."""
-    raise NotFound(
-        f"the data is not in {source.url} itself: it needs remotes, which this version of Cloche does not have yet",
-        hint="name a folder of this machine that holds the project and its data",
-    )
+    """Bring content that the store of a cloned project does not hold from the project's remote.
+
+    Raises NotFound for a project on this machine, which is only read, and where there is no remote; RemoteError.
+    """
+    if not source.cloned:
+        raise NotFound(
+            f"the store of {source.url} does not hold that data",
+            hint=f"type `cloche -C {source.url} fetch`, then try again",
+        )
+    source.project.prepare()
+    if not all_remotes(source.project):
+        raise NotFound(
+            f"the data is not in {source.url} itself, and its {FILE_NAME} names no remote",
+            hint="name a folder of this machine that holds the project and its data",
+        )
+    place = open_remote(source.project)
+    try:
+        roots = [Root(entry.name, entry.kind, entry.digest) for entry in entries]
+        refuse_lost(bring(source.project, place, roots), "that data", place)
+    finally:
+        place.backend.close()
 
 
 def _folder(url: str) -> Path | None:
@@ -96,8 +117,9 @@ def _cloned(url: str, revision: str, folder: Path) -> Source:
             hint="name a Git revision with --rev",
         )
     commit = clone(url, revision, folder)
-    paths = [file.path for file in files_at(folder, commit, sizes=False)]
-    roots = [path.removesuffix(FILE_NAME) for path in paths if path.rpartition("/")[2] == FILE_NAME]
+    files = list(files_at(folder, commit, sizes=False))
+    settings = [file for file in files if file.path.rpartition("/")[2] == FILE_NAME and file.kind != "l"]
+    roots = [file.path.removesuffix(FILE_NAME) for file in settings]
     if len(roots) > 1 and "" not in roots:
         raise InputError(
             f"{without_secrets(url)} holds several projects: {some(roots)}", hint="clone it, then name one"
@@ -105,4 +127,7 @@ def _cloned(url: str, revision: str, folder: Path) -> Source:
     root = folder if not roots or "" in roots else folder / decode_path(roots[0])
     root.mkdir(parents=True, exist_ok=True)
     project = Project(root)
-    return Source(without_secrets(url), project, commit_version(project, commit, sizes=False))
+    for file in settings:
+        if file.path.removesuffix(FILE_NAME) == ("" if "" in roots else roots[0]):
+            (root / FILE_NAME).write_bytes(read_file(folder, file.name))  # it names the remotes
+    return Source(without_secrets(url), project, commit_version(project, commit, sizes=False), cloned=True)

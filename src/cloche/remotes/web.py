@@ -104,7 +104,7 @@ class WebBackend:
 class _OnlyWeb(urllib.request.HTTPRedirectHandler):
     """Follows redirections to web addresses only, never from https to http."""
 
-    def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]  # noqa: ANN
+    def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
         """As urllib does, where the new address is no worse than the old one."""
         if not newurl.startswith("https://") and not (newurl.startswith("http://") and req.type == "http"):
             raise RemoteError(f"{req.full_url} leads to {newurl}, which is not followed", hint="check the URL")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cloche.cli.options import json_option, project
+from cloche.cli.options import complete_remote, json_option, project
 from cloche.cli.output import console, print_json, progress, say
 
 
@@ -25,7 +25,14 @@ class _Share(click.ParamType[float]):
 @click.option("--sample", type=_Share(), default="100%", metavar="SHARE", help="Read a random share, such as 10%.")
 @click.option("--since-last", is_flag=True, help="Read only what no earlier `verify` has read.")
 @click.option("--repair", is_flag=True, help="Bring back what is lost, from the work tree and the remotes.")
-@click.option("--remote", "remotes", multiple=True, metavar="NAME", help="Repair from this remote; default: all.")
+@click.option(
+    "--remote",
+    "remotes",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete_remote,
+    help="Repair from this remote; default: all.",
+)
 @json_option
 def command(sample: float, since_last: bool, repair: bool, remotes: tuple[str, ...], as_json: bool) -> None:
     """Read every stored byte again: is it what it was, and is everything there that runs need?
@@ -44,7 +51,7 @@ def command(sample: float, since_last: bool, repair: bool, remotes: tuple[str, .
 
     here = project()
     with progress("reading packs") as told:
-        found = verify(here, sample=sample, since_last=since_last, repair=repair, progress=told)
+        found = verify(here, sample=sample, since_last=since_last, repair=repair, remotes=remotes, progress=told)
     if as_json:
         print_json(found)
     else:
@@ -57,6 +64,8 @@ def command(sample: float, since_last: bool, repair: bool, remotes: tuple[str, .
             out.print(Text.assemble(("lost     ", "red"), digest[:12]))
         for one in found.affected:
             out.print(Text.assemble(("needs it ", "red"), f"{one.short}: {', '.join(one.parts)}"))
+        for problem in found.problems:
+            say(f"warning: {problem}")
         if found.repaired:
             say(f"{plural(len(found.repaired), 'content')} brought back")
         say(f"read {found.packs} of {plural(found.of, 'pack')}: {_verdict(found.sound, repair)}")
