@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from cloche.errors import Damaged
+from cloche.errors import Damaged, NotFound
 from cloche.store.filesystem import disk_error
 from cloche.store.frames import Place
 from cloche.store.objects import Store
@@ -140,7 +140,7 @@ def _elsewhere(store: Store, raw: bytes, bad: Collection[tuple[str, bytes]]) -> 
 def _is_complete(store: Store, raw: bytes, lost: Collection[bytes]) -> bool:
     try:
         return all(chunk not in lost and store.packs.holds(chunk) for chunk in store.chunks(raw))
-    except Damaged:
+    except (Damaged, NotFound):
         return False
 
 

@@ -109,9 +109,9 @@ class Store:
             return False
         return True
 
-    def chunks(self, raw: bytes) -> tuple[bytes, ...]:
+    def chunks(self, raw: bytes, depth: int = 0) -> tuple[bytes, ...]:
         """The raw digests of the chunks that this content was cut into, and of what lists them; none where it is whole
-        or not here.
+        or not here. Where the list itself is incomplete, what it consists of is all that is known.
 
         Raises Damaged where the list of them is.
         """
@@ -121,9 +121,13 @@ class Store:
             payload, kind = self._frame(raw)
             if kind != RECIPE:
                 return ()
-            recipe = self.recipe(payload)
-            inner = (recipe.listed, *self.chunks(recipe.listed)) if recipe.listed else ()
-            return (*inner, *(chunk for chunk, _ in recipe.chunks))
+            listed = decode_recipe(payload).listed
+            if listed and depth >= DEEPEST:
+                raise Damaged("a list of chunks is listed by a list without end", hint=_DOCTOR)
+            inner = (listed, *self.chunks(listed, depth + 1)) if listed else ()
+            if self.missing(one.hex() for one in inner):
+                return inner
+            return (*inner, *(chunk for chunk, _ in self.recipe(payload).chunks))
 
     def recipe(self, payload: bytes, depth: int = 0) -> Recipe:
         """What the payload of a recipe says, with the rows that lie elsewhere. Raises Damaged, NotFound."""
