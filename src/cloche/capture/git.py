@@ -7,8 +7,10 @@ answered from that. Read anew after the work tree may have changed.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Collection, Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,38 +38,45 @@ class _Listed(NamedTuple):
 
     tracked: set[str]
     exact: set[str]
-    loose: set[str]
     nested: set[str]
 
 
-class _State(NamedTuple):
-    """What `git status` says: the paths below the project, as path texts."""
+class _State:
+    """What `git status` says: the paths below the project, as path texts.
 
-    commit: str
-    branch: str
-    changed: set[str]
-    untracked: set[str]
-    nested: set[str]
+    raw: the output of `git status --porcelain=v2 --branch -z`. prefix: the project within the repository. nested:
+    untracked folders that are repositories of their own. Data that is about to be tracked may be a million untracked
+    files: they are taken apart only when somebody asks for them.
+    """
 
-    @classmethod
-    def parse(cls, raw: bytes, prefix: bytes) -> _State:
-        """From the output of `git status --porcelain=v2 --branch -z`. prefix: the project within the repository."""
-        state = cls("", "", set(), set(), set())
-        commit = branch = ""
-        for record in raw.split(b"\0"):
+    def __init__(self, raw: bytes, prefix: bytes) -> None:
+        self._raw = raw
+        self._prefix = prefix
+        self.commit = self.branch = ""
+        self.changed: set[str] = set()
+        self.nested: set[str] = set()
+        for record in self._records():
             kind, _, rest = record.partition(b" ")
             if kind == b"#":
                 key, _, value = rest.decode("utf-8", "surrogateescape").partition(" ")
-                commit = value if key == "branch.oid" and value != "(initial)" else commit
-                branch = encode_path(value) if key == "branch.head" and value != "(detached)" else branch
+                self.commit = value if key == "branch.oid" and value != "(initial)" else self.commit
+                self.branch = encode_path(value) if key == "branch.head" and value != "(detached)" else self.branch
             elif kind in _FIELDS:
-                state.changed.add(_below(rest.split(b" ", _FIELDS[kind])[-1], prefix))
-            elif kind == b"?":
-                path = _below(rest, prefix)
-                (state.nested if path.endswith("/") else state.untracked).add(path.rstrip("/"))
-        return state._replace(commit=commit, branch=branch)
+                self.changed.add(_below(rest.split(b" ", _FIELDS[kind])[-1], prefix))
+            elif kind == b"?" and rest.endswith(b"/"):
+                self.nested.add(_below(rest, prefix).rstrip("/"))
+
+    @cached_property
+    def untracked(self) -> set[str]:
+        """Files that are neither tracked nor ignored."""
+        loose = (one[2:] for one in self._records() if one.startswith(b"? ") and not one.endswith(b"/"))
+        return {_below(name, self._prefix) for name in loose}
+
+    def _records(self) -> Iterator[bytes]:
+        return (match[0] for match in _RECORD.finditer(self._raw))
 
 
+_RECORD = re.compile(rb"[^\0]+")
 # How many fields stand before the path in a record of `git status`.
 _FIELDS = {b"1": 7, b"u": 9}
 
@@ -104,7 +113,7 @@ class GitRepository:
             prefix = ""
         elif _ignored_whole(root):
             return None
-        return cls(root, _State.parse(done.stdout, os.fsencode(prefix.replace(os.sep, "/")) + b"/" if prefix else b""))
+        return cls(root, _State(done.stdout, os.fsencode(prefix.replace(os.sep, "/")) + b"/" if prefix else b""))
 
     @staticmethod
     def files_below(folder: Path) -> list[str] | None:
@@ -122,8 +131,7 @@ class GitRepository:
 
     def candidates(self) -> list[str]:
         """What Git tracks, on disk or not, and what it would track: untracked and not ignored. Sorted."""
-        listing = self._listed()
-        found = listing.tracked | listing.loose
+        found = self._listed().tracked | self._state.untracked
         for path, nested in self._inner().items():
             found.update(f"{path}/{below}" for below in nested.candidates())
         return sorted(found)
@@ -231,7 +239,7 @@ def _below(name: bytes, prefix: bytes) -> str:
 
 
 def _parse_listing(raw: bytes, state: _State) -> _Listed:
-    listed = _Listed(set(), set(), set(state.untracked), set(state.nested))
+    listed = _Listed(set(), set(), set(state.nested))
     for record in raw.split(b"\0"):
         if not record:
             continue

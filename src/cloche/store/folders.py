@@ -36,7 +36,7 @@ class _Todo(NamedTuple):
     folder: Folder
     before: FolderRow | None
     known: Sequence[int]
-    unread: list[int]
+    unread: Sequence[int]
 
 
 class FolderRecorder:
@@ -79,12 +79,13 @@ class FolderRecorder:
                 self._rows[at] = before
                 return None
         known = _matched(folder, before)
-        return _Todo(
-            at, folder, before, known, [at for at, old in enumerate(known) if self._is_unread(folder, before, at, old)]
-        )
+        if before is None:
+            return _Todo(at, folder, None, known, range(len(known)))
+        unread = [number for number, old in enumerate(known) if self._is_unread(folder, before, number, old)]
+        return _Todo(at, folder, before, known, unread)
 
-    def _is_unread(self, folder: Folder, before: FolderRow | None, at: int, old: int) -> bool:
-        if before is None or old < 0 or before.marks[old] == DOUBTED:
+    def _is_unread(self, folder: Folder, before: FolderRow, at: int, old: int) -> bool:
+        if old < 0 or before.marks[old] == DOUBTED:
             return True
         if _record(folder.stats, at) != _record(before.stats, old):
             return True
