@@ -11,7 +11,8 @@ All numbers are little endian. A pack is the 14 bytes `cloche-pack-1\n`, then fr
 | 4 | raw length: bytes of payload once decompressed; at most 16 MiB where the codec is `z` |
 | stored length | payload |
 
-A pack is closed before a frame would carry it over 64 MiB (a recipe larger than that has a pack of its own), and is
+A pack is closed before a frame would carry it over 64 MiB (a recipe larger than that has a pack of its own) or over
+131,072 frames, and is
 named `packs/ab/<digest>.pack` by the BLAKE3-256 of its bytes, `ab` being the first two digits. It never changes.
 """
 
@@ -31,6 +32,7 @@ _FAMILY = b"cloche-pack-"
 CONTENT = b"c"
 HEADER = struct.Struct("<cc32sII")
 PACK_LIMIT = 64 << 20
+MOST_FRAMES = 1 << 17  # in a pack: its records lie in memory until it is closed
 
 
 class Place(NamedTuple):

@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from cloche.store import index
 from cloche.store.filesystem import FileSystem, token
-from cloche.store.frames import HEADER, MAGIC, PACK_LIMIT, write_header
+from cloche.store.frames import HEADER, MAGIC, MOST_FRAMES, PACK_LIMIT, write_header
 from cloche.store.locks import Lock, try_lock
 
 _BUFFER = 1 << 20
@@ -55,7 +55,7 @@ class PackWriter:
     def append(self, kind: bytes, how: bytes, digest: bytes, payload: bytes, raw: int) -> None:
         """Add one frame. raw: length of the payload once decompressed."""
         length = HEADER.size + len(payload)
-        if self._size + length > PACK_LIMIT and self._records:
+        if self._records and (self._size + length > PACK_LIMIT or len(self._records) >= MOST_FRAMES):
             self._seal()
         if self._fd < 0:
             self._open()
