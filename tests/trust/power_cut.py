@@ -233,9 +233,11 @@ class _Unknown(Exception):
 
 
 class Change(NamedTuple):
-    """A change of names that happens as one: in each folder, a name and what it stands for then."""
+    """A change of names that happens as one: in each folder, a name and what it stands for then. first: what has
+    happened wherever this has: no disk lets a folder go that still holds something."""
 
     names: tuple[tuple[Node, str, Node | None], ...]
+    first: tuple[Change, ...] = ()
 
 
 def read_disk(root: Path) -> Node:
@@ -328,9 +330,16 @@ class Cut:
 
     def _sync_folder(self, path: str) -> None:
         folder = self.at(path)
-        for change in [one for one in self._late if any(one_folder is folder for one_folder, _, _ in one.names)]:
+        for change in self._about(folder):
             _apply(change)
-            self._late.remove(change)
+            at = self._late.index(change)
+            names = {(id(one), name) for one, name, _ in change.names}
+            earlier = [one._replace(names=_without(one, names)) for one in self._late[:at]]
+            self._late[: at + 1] = [one for one in earlier if one.names]
+
+    def _about(self, folder: Node) -> list[Change]:
+        """What changed the names in a folder, and may not last."""
+        return [one for one in self._late if any(at is folder for at, _, _ in one.names)]
 
     def _sync_all(self) -> None:
         for node in self._touched:
@@ -354,7 +363,8 @@ class Cut:
         self._change(self._name(path, None))
 
     def _rmdir(self, path: str) -> None:
-        self._change(self._name(path, None))
+        first = tuple(self._about(self.at(path)))
+        self._late.append(Change((self._name(path, None),), first))
 
     def _mkdir(self, path: str) -> None:
         self._change(self._name(path, Node("d", 0o755)))
@@ -366,7 +376,14 @@ class Cut:
         self.catalog = catalog
 
 
+def _without(change: Change, names: set[tuple[int, str]]) -> tuple[tuple[Node, str, Node | None], ...]:
+    """What a change does to other names than those that a later one has settled."""
+    return tuple(one for one in change.names if (id(one[0]), one[1]) not in names)
+
+
 def _apply(change: Change) -> None:
+    for earlier in change.first:
+        _apply(earlier)
     for folder, name, node in change.names:
         if node is None:
             folder.names.pop(name, None)

@@ -17,8 +17,8 @@ from cloche.errors import Busy, Damaged, DiskFull, StoreError
 from cloche.model.changes import PathChange
 from cloche.model.paths import checked
 from cloche.model.tree import Entry
-from cloche.store.filesystem import FileSystem, disk_error
-from cloche.store.journal import FOLDER, MANY, Journal, Settled
+from cloche.store.filesystem import MANY, FileSystem, disk_error
+from cloche.store.journal import FOLDER, Journal, Settled
 from cloche.store.locks import Lock, try_lock
 from cloche.store.moves import Moves, Staged, order
 from cloche.store.objects import Store

@@ -14,8 +14,7 @@ from typing import NamedTuple
 from cloche.errors import Conflict, Damaged, DiskFull, InputError
 from cloche.model.paths import above, decode_path, is_dangerous
 from cloche.model.tree import Kind
-from cloche.store.filesystem import FileSystem, disk_error, token
-from cloche.store.journal import MANY
+from cloche.store.filesystem import MANY, FileSystem, disk_error, token
 
 Progress = Callable[[int, int], None]
 

@@ -9,11 +9,15 @@ import contextlib
 import errno
 import os
 import sys
+from collections.abc import Collection
 
 from cloche.errors import ClocheError, Damaged, DiskFull, StoreError
 
 if sys.platform != "win32":
     import fcntl
+
+# From so many on, one wait for the whole disk is cheaper than one for each file.
+MANY = 128
 
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _BINARY = getattr(os, "O_BINARY", 0)
@@ -115,6 +119,15 @@ class FileSystem:
         with contextlib.suppress(FileExistsError):
             self.mkdir(path)
         self.sync_folder(above)
+
+    def sync_many(self, folders: Collection[str]) -> None:
+        """Wait until the names in these folders would survive a power cut; those that are gone have none."""
+        if len(folders) > MANY:
+            self.sync_all()
+            return
+        for folder in folders:
+            if os.path.isdir(folder):
+                self.sync_folder(folder)
 
     def write_file(self, path: str, data: bytes | tuple[bytes, ...], *, durable: bool = True) -> None:
         """Create a file that must not exist yet, whole. On failure it is taken away again."""

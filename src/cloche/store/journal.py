@@ -21,7 +21,7 @@ import errno
 import os
 import stat as modes
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -36,9 +36,6 @@ FOLDER = ".cloche/tmp/checkout"
 Identity = tuple[int, int, int]
 Settled = Literal["nothing", "taken back", "done"]
 _T = TypeVar("_T")
-
-# From so many on, one wait for the whole disk is cheaper than one for each file.
-MANY = 128
 
 
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -73,9 +70,13 @@ class Journal:
         """Take all steps. Everything that they stage must be complete. On failure call `settle`."""
         staged = {step.staged: _identity(self._path(step.staged)) for step in steps if step.staged}
         self._write("moving", msgspec.json.encode(staged))
+        kept = False
         for step in steps:
+            if step.act == "swap" and not kept:
+                kept = True
+                self._keep_all([one for one in steps if one.act == "swap"])
             self._take(step)
-        self._sync_folders(steps)
+        self._sync_folders(step.path for step in steps)
         self._write("done", b"")
 
     def settle(self) -> Settled:
@@ -89,11 +90,14 @@ class Journal:
             if staged is not None and not done:
                 for step in reversed(steps):
                     self._take_back(step, staged.get(step.staged))
-            for step in steps:
-                self._drop(step.staged, step.kept)
-        left = os.listdir(self.folder)
-        for name in sorted(left, key=lambda name: name == "done"):  # `done` goes last: it says not to take back
-            self._discard(self._named(name))
+                self._sync_folders(step.path for step in steps)
+            self._drop(path for step in steps for path in (step.staged, step.kept))
+        for name in os.listdir(self.folder):
+            if name != "done":
+                self._discard(self._named(name))
+        if done:  # it says not to take back, so it must not go before the rest has gone for good
+            self._fs.sync_folder(self.folder)
+            self._discard(self._named("done"))
         return "done" if done else "nothing" if steps is None else "taken back"
 
     def _path(self, text: str) -> str:
@@ -117,11 +121,13 @@ class Journal:
                 hint=f"look at your files, then delete {FOLDER}",
             ) from error
 
-    def _drop(self, *paths: str) -> None:
-        """Remove what lies beside its target; the rest goes with the folder."""
-        for path in paths:
-            if path and not path.startswith(FOLDER) and os.path.lexists(self._path(path)):
+    def _drop(self, paths: Iterable[str]) -> None:
+        """Remove what lies beside its target, for good: only the journal knows of it. The rest goes with the folder."""
+        beside = [path for path in paths if path and not path.startswith(FOLDER)]
+        for path in beside:
+            if os.path.lexists(self._path(path)):
                 self._discard(self._path(path))
+        self._sync_folders(beside)
 
     def _discard(self, path: str) -> None:
         """Remove a file or link, or a whole folder that was staged."""
@@ -142,7 +148,6 @@ class Journal:
         if step.act == "place":
             fs.rename(self._path(step.staged), path)
         elif step.act == "swap":
-            self._keep(path, self._path(step.kept))
             fs.rename(self._path(step.staged), path)
         elif step.act == "remove":
             fs.rename(path, self._path(step.kept))
@@ -153,17 +158,24 @@ class Journal:
         else:
             fs.rmdir(path)
 
+    def _keep_all(self, steps: Sequence[Step]) -> None:
+        """Give all old files that others are going to replace a second name, for good: a disk may remember the
+        replacing and forget the name before it."""
+        for step in steps:
+            self._keep(os_path(self._root, step.path), self._path(step.kept))
+        self._sync_folders(step.kept for step in steps)
+
     def _keep(self, path: str, kept: str) -> None:
         """A second name for the old file, so that its path is never empty; a move where there are no such names."""
-        if not os.path.islink(path):
-            try:
-                self._fs.link(path, kept)
-            except OSError as error:
-                if error.errno == errno.EXDEV or os.path.lexists(kept):
-                    raise
+        try:
+            if os.path.islink(path):
+                self._fs.symlink(os.readlink(path), kept)
             else:
-                return
-        self._fs.rename(path, kept)
+                self._fs.link(path, kept)
+        except OSError as error:
+            if error.errno == errno.EXDEV or os.path.lexists(kept):
+                raise
+            self._fs.rename(path, kept)
 
     def _take_back(self, step: Step, placed: Identity | None) -> None:
         path = os_path(self._root, step.path)
@@ -185,14 +197,9 @@ class Journal:
             self._fs.mkdir(path)
             self._fs.chmod(path, step.old_mode)
 
-    def _sync_folders(self, steps: Sequence[Step]) -> None:
-        folders = {os.path.dirname(os_path(self._root, step.path)) for step in steps}
-        if len(folders) > MANY:
-            self._fs.sync_all()
-            return
-        for folder in folders:
-            if os.path.isdir(folder):
-                self._fs.sync_folder(folder)
+    def _sync_folders(self, paths: Iterable[str]) -> None:
+        """Make the names at these path texts last."""
+        self._fs.sync_many({os.path.dirname(os_path(self._root, path)) for path in paths})
 
 
 def _identity(path: str) -> Identity:

@@ -17,7 +17,7 @@ from blake3 import blake3
 
 from cloche.errors import ClocheError, Damaged, NotFound, StoreError
 from cloche.model.digest import Digest
-from cloche.model.tree import Tree, decode_tree
+from cloche.model.tree import EMPTY, EMPTY_DIGEST, Tree, decode_tree
 from cloche.store.digest_table import DigestTable
 from cloche.store.filesystem import FileSystem, disk_error
 from cloche.store.frame_queue import Frame, FrameQueue
@@ -147,8 +147,8 @@ class Store:
             return self._frame(raw)
 
     def read_tree(self, digest: Digest) -> Tree:
-        """The tree with this digest. Raises NotFound, Damaged."""
-        return decode_tree(self.read(digest))
+        """The tree with this digest; the empty one is there even if nobody stored it. Raises NotFound, Damaged."""
+        return EMPTY if digest == EMPTY_DIGEST else decode_tree(self.read(digest))
 
     def writer(self) -> Writer:
         """A writer: what it is given becomes part of the store when its `with` block ends without an exception."""

@@ -117,6 +117,8 @@ class PackWriter:
         shards = [self._place(sealed) for sealed in self._sealed]
         for shard in dict.fromkeys(shards):
             self._fs.sync_folder(shard)
+        if shards:  # one that died may have made a folder and not waited for its name
+            self._fs.sync_folder(os.path.join(self._folder, "packs"))
         self._made.clear()
         self._unlock()
         return self._sealed

@@ -45,9 +45,11 @@ class _Writer:
 
     def folder(self, target: str, at: str, digest: str) -> Iterator[int]:
         pending = [(target, at, digest)]
+        made: list[str] = []
         while pending:
             folder, where, tree = pending.pop()
             self._fs.mkdir(folder)
+            made.append(folder)
             entries = raw_entries(self._store.read(tree)) if tree != EMPTY_DIGEST else []
             rows: list[tuple[str, bytes, RawEntry]] = []
             done = 0
@@ -66,6 +68,8 @@ class _Writer:
             yield done
             if rows:
                 self._written.append(Written(where, _row(rows)))
+        if self._durable:
+            self._fs.sync_many(made)
 
     def _file(self, place: str, entry: RawEntry) -> bytes:
         """Write one file or link; its stat record."""
