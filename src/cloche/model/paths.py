@@ -15,6 +15,8 @@ from collections.abc import Iterator
 
 from cloche.errors import InputError
 
+DEEPEST = 2048  # folders in one another: a path of Linux has 4096 bytes
+
 _ESCAPE = re.compile(rb"\\\\|\\x([0-9a-f]{2})")
 _LONE = re.compile("[\ud800-\udfff]")
 _IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")  # by the disks of macOS
@@ -107,6 +109,14 @@ def checked(path: str) -> str:
     """
     if not _is_safe(path):
         raise InputError(f"unsafe path {path!r}", hint="a path must lie inside the project")
+    return path
+
+
+def checked_depth(path: str) -> str:
+    """`path` if it lies in no more folders than a disk takes. Raises InputError otherwise: trees from elsewhere can be
+    nested without end, and a path for each of their folders would take for ever."""
+    if path.count("/") > DEEPEST:
+        raise InputError(f"folders are nested more than {DEEPEST} deep, from {path[:40]} on", hint="leave them out")
     return path
 
 

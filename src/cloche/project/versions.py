@@ -13,7 +13,7 @@ from cloche.errors import ClocheError, InputError, NotFound, SettingsError
 from cloche.model.folder import Folder
 from cloche.model.held import Belonged
 from cloche.model.lock import LOCK_NAME, parse_lock
-from cloche.model.paths import above, checked, encode_path, inside
+from cloche.model.paths import above, checked, checked_depth, encode_path, inside
 from cloche.model.run import Run
 from cloche.model.suggestions import closest
 from cloche.model.tree import EMPTY_DIGEST, MAGIC, Entry, Located, entry_of
@@ -117,7 +117,7 @@ class Version:
             if one.entry.kind != "d":
                 yield one
                 continue
-            below = self.below(one.path)
+            below = self.below(checked_depth(one.path))
             if not below and one.path:
                 yield one._replace(entry=Entry(one.entry.name, "d", EMPTY_DIGEST, 0, 0))
             pending += reversed(below)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from cloche.errors import Damaged
+from cloche.errors import Damaged, NotFound
 from cloche.model.digest import Digest
 from cloche.model.run import Run
 from cloche.model.tree import EMPTY_DIGEST
 from cloche.project.project import Project
 from cloche.project.reach import Root, run_roots
+
+_Key = tuple[str, Digest]  # `d` or `f`: bytes of a tree can also be the content of a file
 
 
 class Wholeness:
@@ -18,7 +20,7 @@ class Wholeness:
     def __init__(self, project: Project, lost: Collection[Digest] = ()) -> None:
         self._store = project.store
         self._away = project.catalog.elsewhere()
-        self._whole: dict[tuple[str, Digest], bool] = {}
+        self._whole: dict[_Key, bool] = {}
         self._lost = frozenset(lost)
 
     def gone(self, run: Run) -> list[str]:
@@ -33,18 +35,34 @@ class Wholeness:
         return list(dict.fromkeys(root.name for root in roots if not self._is_whole(root.kind, root.digest)))
 
     def _is_whole(self, kind: str, digest: Digest) -> bool:
-        key = ("d" if kind == "d" else "f", digest)
-        if digest == EMPTY_DIGEST:
-            return True
-        if key not in self._whole:
-            self._whole[key] = digest not in self._lost and self._store.has(digest)
-            if kind == "d" and self._whole[key]:
-                self._whole[key] = self._tree_is_whole(digest)
-        return self._whole[key]
+        pending = [_key(kind, digest)]
+        opened: dict[_Key, list[_Key]] = {}
+        while pending:
+            key = pending[-1]
+            if key not in self._whole and key not in opened:
+                below = self._open(*key)
+                if below is None:
+                    self._whole[key] = False
+                else:
+                    opened[key] = below
+                    pending += [one for one in below if one not in self._whole]
+                    continue
+            if key not in self._whole:
+                self._whole[key] = all(self._whole[one] for one in opened.pop(key))
+            pending.pop()
+        return self._whole[_key(kind, digest)]
 
-    def _tree_is_whole(self, digest: Digest) -> bool:
+    def _open(self, kind: str, digest: Digest) -> list[_Key] | None:
+        """What is directly below; None where it cannot be had."""
+        if digest == EMPTY_DIGEST:
+            return []
         try:
-            tree = self._store.read_tree(digest)
-        except Damaged:
-            return False
-        return all(self._is_whole(entry.kind, entry.digest) for entry in tree)
+            if digest in self._lost or not self._store.has(digest):
+                return None
+            return [_key(one.kind, one.digest) for one in self._store.read_tree(digest)] if kind == "d" else []
+        except (Damaged, NotFound):
+            return None
+
+
+def _key(kind: str, digest: Digest) -> _Key:
+    return "d" if kind == "d" else "f", digest

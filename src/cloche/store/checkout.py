@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cloche.errors import Busy, Damaged, DiskFull, StoreError
 from cloche.model.changes import PathChange
-from cloche.model.paths import checked
+from cloche.model.paths import checked, checked_depth
 from cloche.model.tree import Entry
 from cloche.store.filesystem import MANY, FileSystem, disk_error
 from cloche.store.journal import FOLDER, Journal, Settled
@@ -98,6 +98,7 @@ def expand(store: Store, entry: Entry, path: str) -> dict[str, Entry]:
     pending = [(entry, path)]
     while pending:
         folder, at = pending.pop()
+        checked_depth(at)
         tree = store.read_tree(folder.digest)
         if not tree and at:
             found[checked(at)] = folder

@@ -62,7 +62,8 @@ def export(
             _put(staging, place, disk, replace=replace)
             disk.sync_folder(folder)
         finally:
-            _clear(staging, disk)
+            with contextlib.suppress(OSError):
+                disk.clear(staging)
     except OSError as error:
         raise _translated(error, place) from error
 
@@ -174,19 +175,6 @@ def _put_where_nothing_is(new: str, place: str, fs: FileSystem) -> None:
 
 def _is_folder(path: str) -> bool:
     return os.path.isdir(path) and not os.path.islink(path)
-
-
-def _clear(staging: str, fs: FileSystem) -> None:
-    """Take away what is left of the staging folder; links in it are not followed."""
-    for folder, folders, files in os.walk(staging, topdown=False):
-        for name in files:
-            fs.discard(os.path.join(folder, name))
-        for name in folders:
-            inner = os.path.join(folder, name)
-            with contextlib.suppress(OSError):
-                fs.unlink(inner) if os.path.islink(inner) else fs.rmdir(inner)
-    with contextlib.suppress(OSError):
-        fs.rmdir(staging)
 
 
 def _under(new: str, path: str) -> str:

@@ -156,6 +156,23 @@ class FileSystem:
         if durable:
             self.sync_folder(os.path.dirname(path))
 
+    def clear(self, path: str) -> None:
+        """Remove a file or link, or a folder with all that is in it, however deep; links are not followed."""
+        if os.path.islink(path) or not os.path.isdir(path):
+            self.unlink(path)
+            return
+        folders = [path]
+        for folder in folders:  # it grows meanwhile
+            with os.scandir(folder) as listing:
+                names = list(listing)
+            for one in names:
+                if one.is_dir(follow_symlinks=False):
+                    folders.append(one.path)
+                else:
+                    self.unlink(one.path)
+        for folder in reversed(folders):
+            self.rmdir(folder)
+
     def discard(self, path: str) -> None:
         """Take a file away if it is there and can be; used where the reason to give up is already known."""
         with contextlib.suppress(OSError):

@@ -18,6 +18,7 @@ named `packs/ab/<digest>.pack` by the BLAKE3-256 of its bytes, `ab` being the fi
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import NamedTuple
 
@@ -29,6 +30,7 @@ from cloche.store.recipes import RECIPE, check_recipe
 
 MAGIC = b"cloche-pack-1\n"
 _FAMILY = b"cloche-pack-"
+_NAME = re.compile("[0-9a-f]{64}")
 CONTENT = b"c"
 HEADER = struct.Struct("<cc32sII")
 PACK_LIMIT = 64 << 20
@@ -82,6 +84,11 @@ def open_frame(data: bytes, place: Place, decompressor: codec.Decompressor) -> b
     elif blake3(content).digest() != digest:
         raise Damaged(f"the stored bytes of {digest.hex()[:12]} do not match their digest")
     return content
+
+
+def is_pack_name(text: str) -> bool:
+    """Whether a pack can have this name, without its ending; other files among the packs are none of ours."""
+    return _NAME.fullmatch(text) is not None
 
 
 def check_magic(data: bytes) -> None:

@@ -52,6 +52,9 @@ def check_index(data: bytes, pack: bytes) -> bytes:
     magic, whose, count = _HEAD.unpack_from(data)
     if magic != MAGIC or whose != pack or len(data) != _START + count * RECORD.size + _SUM:
         raise Damaged("an index of the store belongs to another pack")
+    fanout = list(_FANOUT.unpack_from(data, _HEAD.size))
+    if fanout[-1] != count or fanout != sorted(fanout):
+        raise Damaged("an index of the store counts wrong")
     return data
 
 

@@ -94,10 +94,10 @@ class Journal:
             self._drop(path for step in steps for path in (step.staged, step.kept))
         for name in os.listdir(self.folder):
             if name != "done":
-                self._discard(self._named(name))
+                self._fs.clear(self._named(name))
         if done:  # it says not to take back, so it must not go before the rest has gone for good
             self._fs.sync_folder(self.folder)
-            self._discard(self._named("done"))
+            self._fs.clear(self._named("done"))
         return "done" if done else "nothing" if steps is None else "taken back"
 
     def _path(self, text: str) -> str:
@@ -126,28 +126,15 @@ class Journal:
         beside = [path for path in paths if path and not path.startswith(FOLDER)]
         for path in beside:
             if os.path.lexists(self._path(path)):
-                self._discard(self._path(path))
+                self._fs.clear(self._path(path))
         self._sync_folders(beside)
-
-    def _discard(self, path: str) -> None:
-        """Remove a file or link, or a whole folder that was staged."""
-        if os.path.islink(path) or not os.path.isdir(path):
-            self._fs.unlink(path)
-            return
-        for folder, folders, files in os.walk(path, topdown=False):
-            links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
-            for name in (*files, *links):
-                self._fs.unlink(os.path.join(folder, name))
-            self._fs.rmdir(folder)
 
     # One step
 
     def _take(self, step: Step) -> None:
         path = os_path(self._root, step.path)
         fs = self._fs
-        if step.act == "place":
-            fs.rename(self._path(step.staged), path)
-        elif step.act == "swap":
+        if step.act == "place" or step.act == "swap":
             fs.rename(self._path(step.staged), path)
         elif step.act == "remove":
             fs.rename(path, self._path(step.kept))
@@ -224,6 +211,11 @@ def _is_at(path: str, placed: Identity | None) -> bool:
 def _newest_below(folder: str) -> int:
     """The newest change time of anything below a folder."""
     newest = 0
-    for at, folders, files in os.walk(folder):
-        newest = max([newest, *(os.lstat(os.path.join(at, name)).st_ctime_ns for name in (*folders, *files))])
+    folders = [folder]
+    for at in folders:  # it grows meanwhile
+        with os.scandir(at) as listing:
+            for one in listing:
+                newest = max(newest, one.stat(follow_symlinks=False).st_ctime_ns)
+                if one.is_dir(follow_symlinks=False):
+                    folders.append(one.path)
     return newest

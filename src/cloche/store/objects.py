@@ -318,9 +318,9 @@ class Writer:
             if progress is not None:
                 progress(length)
         digest = whole.digest()
+        listing = b"".join(rows)
+        listed = bytes.fromhex(self.add_bytes(listing)) if len(listing) > SMALL else b""  # it may be missing alone
         if not self._holds(digest):
-            listing = b"".join(rows)
-            listed = bytes.fromhex(self.add_bytes(listing)) if len(listing) > SMALL else b""
             self._put(RECIPE, digest, encode_recipe(digest, Recipe(average, length, listing, listed)))
         return Taken(digest.hex(), length)
 

@@ -114,21 +114,23 @@ class PackWriter:
         """
         if self._fd >= 0:
             self._seal()
-        shards = [self._place(sealed) for sealed in self._sealed]
-        for shard in dict.fromkeys(shards):
-            self._fs.sync_folder(shard)
-        if shards:  # one that died may have made a folder and not waited for its name
-            self._fs.sync_folder(os.path.join(self._folder, "packs"))
+        if self._sealed:
+            packs = os.path.join(self._folder, "packs")
+            self._fs.make_folders(packs)
+            self._fs.sync_folder(packs)  # one that died may have made a folder in it and not waited for its name
+        for sealed in self._sealed:
+            self._place(sealed)
         self._made.clear()
         self._unlock()
         return self._sealed
 
-    def _place(self, sealed: Sealed) -> str:
+    def _place(self, sealed: Sealed) -> None:
+        """Make a pack last before the next one comes, which may hold lists of chunks that lie in this one."""
         shard = os.path.join(self._folder, "packs", sealed.digest[:2])
         self._fs.make_folders(shard)
         self._fs.rename(sealed.index_path, os.path.join(shard, f"{sealed.digest}.index"))
         self._fs.rename(sealed.path, os.path.join(shard, f"{sealed.digest}.pack"))
-        return shard
+        self._fs.sync_folder(shard)
 
     def discard(self) -> None:
         """Leave nothing behind. Packs that a failing `publish` has placed already stay: they are whole, and another

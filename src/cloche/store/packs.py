@@ -19,7 +19,7 @@ from cloche.store import index
 from cloche.store.codec import Decompressor
 from cloche.store.digest_table import DigestTable
 from cloche.store.filesystem import FileSystem, disk_error
-from cloche.store.frames import HEADER, MAGIC, Place, check_magic, open_frame, read_header
+from cloche.store.frames import HEADER, MAGIC, Place, check_magic, is_pack_name, open_frame, read_header
 from cloche.store.quarantine import Quarantine
 
 _ROW = struct.Struct("<32sIIIccI")
@@ -72,7 +72,7 @@ class Packs:
         for shard in _listed(self.folder):
             folder = os.path.join(self.folder, shard)
             for name in _listed(folder):
-                if name.endswith((".pack", ".index")) and len(name.partition(".")[0]) == 64:
+                if name.endswith((".pack", ".index")) and is_pack_name(name.partition(".")[0]):
                     yield os.path.join(folder, name)
 
     def refresh(self) -> None:

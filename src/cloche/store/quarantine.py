@@ -10,6 +10,7 @@ import os
 from typing import NamedTuple
 
 from cloche.store.filesystem import FileSystem
+from cloche.store.frames import is_pack_name
 
 
 class SetAside(NamedTuple):
@@ -31,10 +32,10 @@ class Quarantine:
         """Where each pack lies, without ending, by its digest."""
         found: dict[str, str] = {}
         for since in _listed(self._folder):
-            if since.isdigit():
+            if since.isascii() and since.isdigit():
                 for name in _listed(os.path.join(self._folder, since)):
                     digest, _, ending = name.partition(".")
-                    if ending == "pack" and len(digest) == 64:
+                    if ending == "pack" and is_pack_name(digest):
                         found[digest] = os.path.join(self._folder, since, digest)
         return found
 

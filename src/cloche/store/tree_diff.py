@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from cloche.model.changes import PathChange
-from cloche.model.paths import checked
+from cloche.model.paths import checked, checked_depth
 from cloche.model.tree import EMPTY_DIGEST, Entry, RawEntry, entry_from
 
 Opener = Callable[[str, Entry], list[RawEntry]]
@@ -20,18 +20,21 @@ def diff_trees(
     opener: for what was before and for what is after. whole: a folder that is to come where nothing is comes as one
     change, with the entry of its tree, instead of one for each file.
     """
-    if _same(before, after):
-        return
-    checked(path)
-    if before is None and after is not None and after.kind == "d" and whole:
-        yield PathChange(path, None, after)
-        return
-    was, shall_be = _inside(path, before, opener[0]), _inside(path, after, opener[1])
-    if (before and not was) or (after and not shall_be):
-        yield PathChange(path, None if was else before, None if shall_be else after)
-    old, new = ({one.name: one for one in map(entry_from, found)} for found in (was - shall_be, shall_be - was))
-    for name in sorted(old.keys() | new.keys()):
-        yield from diff_trees(f"{path}/{name}", old.get(name), new.get(name), opener, whole=whole)
+    pending = [(path, before, after)]
+    while pending:
+        at, one, other = pending.pop()
+        if _same(one, other):
+            continue
+        checked_depth(checked(at))
+        if one is None and other is not None and other.kind == "d" and whole:
+            yield PathChange(at, None, other)
+            continue
+        was, shall_be = _inside(at, one, opener[0]), _inside(at, other, opener[1])
+        if (one and not was) or (other and not shall_be):
+            yield PathChange(at, None if was else one, None if shall_be else other)
+        old, new = ({one.name: one for one in map(entry_from, found)} for found in (was - shall_be, shall_be - was))
+        names = sorted(old.keys() | new.keys(), reverse=True)
+        pending += [(f"{at}/{name}", old.get(name), new.get(name)) for name in names]
 
 
 def _inside(path: str, entry: Entry | None, opens: Opener) -> set[RawEntry]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from cloche.errors import Damaged
-from cloche.model.paths import checked, encode_path
+from cloche.model.paths import checked, checked_depth, encode_path
 from cloche.model.tree import EMPTY_DIGEST, Entry, RawEntry, raw_entries
 from cloche.store.filesystem import FileSystem
 from cloche.store.folder_rows import STORED, FolderRow
@@ -48,6 +48,7 @@ class _Writer:
         made: list[str] = []
         while pending:
             folder, where, tree = pending.pop()
+            checked_depth(where)
             self._fs.mkdir(folder)
             made.append(folder)
             entries = raw_entries(self._store.read(tree)) if tree != EMPTY_DIGEST else []
