@@ -175,6 +175,7 @@ class Project:
             yield
             return
         with held(self.shared.folder / STORE_LOCK, "`cloche gc`", wait=LONG, shared=True):
+            self._look_again()
             self._storing = True
             try:
                 yield
@@ -185,11 +186,17 @@ class Project:
     def collecting(self) -> Iterator[None]:
         """Be the only one who counts on what the store holds: what no record needs now, nobody is about to need."""
         with held(self.shared.folder / STORE_LOCK, "another cloche command", wait=LONG):
+            self._look_again()
             self._storing = True
             try:
                 yield
             finally:
                 self._storing = False
+
+    def _look_again(self) -> None:
+        """See what `gc` took away while nobody kept it out: what was held then may be held no more."""
+        if "store" in self.__dict__:
+            self.store.see()
 
     @contextlib.contextmanager
     def naming(self) -> Iterator[None]:

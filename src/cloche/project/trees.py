@@ -8,7 +8,7 @@ import msgspec
 
 from cloche.capture.cache import load, save
 from cloche.model.digest import Digest, digest_bytes
-from cloche.model.tree import Entry, build_tree
+from cloche.model.tree import EMPTY_DIGEST, Entry, build_tree, children
 from cloche.project.project import Project
 
 CACHE = "trees.json"
@@ -29,7 +29,7 @@ def tree_of(project: Project, files: Mapping[str, Entry], name: str = "", *, kee
     known = load(place, _Known) or {}
     if mark in known:
         digest, size, count = known[mark]
-        if not keep or project.store.has(digest):
+        if not keep or _is_kept(project, digest):
             return Entry(name, "d", digest, size, count)
     built = build_tree(files, name)
     if keep:
@@ -38,6 +38,19 @@ def tree_of(project: Project, files: Mapping[str, Entry], name: str = "", *, kee
     fresh = {mark: (entry.digest, entry.size, entry.count)}
     save(place, dict([*((key, one) for key, one in known.items() if key != mark)][1 - MOST :]) | fresh)
     return entry
+
+
+def _is_kept(project: Project, digest: Digest) -> bool:
+    """Whether the store holds a tree and all trees below it: one that came from elsewhere may have come alone."""
+    pending = [digest]
+    while pending:
+        digest = pending.pop()
+        if digest == EMPTY_DIGEST:
+            continue
+        if not project.store.has(digest):
+            return False
+        pending += [raw.hex() for kind, raw in children(project.store.read(digest)) if kind == b"d"]
+    return True
 
 
 def store_trees(project: Project, trees: Mapping[Digest, bytes]) -> None:

@@ -89,7 +89,7 @@ def salvage(store: Store, names: Iterable[str], bad: Collection[BadFrame]) -> No
 
     Nothing is deleted. Raises DiskFull, StoreError.
     """
-    wanted = set(names)
+    wanted = store.pack_names().intersection(names)
     known = {(one.pack, one.digest) for one in bad}
     writer = PackWriter(store.folder, store.fs)
     try:

@@ -134,7 +134,7 @@ class Journal:
     def _take(self, step: Step) -> None:
         path = os_path(self._root, step.path)
         fs = self._fs
-        if step.act == "place" or step.act == "swap":
+        if step.act in ("place", "swap"):
             fs.rename(self._path(step.staged), path)
         elif step.act == "remove":
             fs.rename(path, self._path(step.kept))
