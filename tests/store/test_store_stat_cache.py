@@ -163,3 +163,30 @@ def test_paths_that_are_gone_do_not_pile_up(file: Path, monkeypatch: pytest.Monk
     kept = [number for number in range(25) if cache.get(f"{number}", OLD)]
     assert 0 in kept
     assert len(kept) < 15
+
+
+def test_marks_that_were_looked_at_before_do_not_outlive_their_packs(file: Path) -> None:
+    cache = StatCache(file)
+    cache.trust_marks(frozenset({"one"}))
+    cache.put("a/b", OLD, DIGEST, NOW, stored=True)
+    assert cache.is_stored("a/b")
+    cache.trust_marks(frozenset({"another"}))
+    assert not cache.is_stored("a/b")
+    assert cache.get("a/b", OLD) == DIGEST
+
+
+def test_a_folder_that_was_replaced_and_forgotten_does_not_stop_a_merge(file: Path) -> None:
+    cache = StatCache(file)
+    cache.put("other/c", OLD, DIGEST, NOW)
+    cache.save()
+    cache.put("a/b", OLD, DIGEST, NOW)
+    cache.trust_marks(frozenset({"one"}))
+    cache.save()
+    cache.trust_marks(frozenset({"two"}))
+    cache.forget("a/b")
+    second = StatCache(file)
+    second.put("other/d", OLD, DIGEST, NOW)
+    second.save()
+    cache.save()
+    assert StatCache(file).get("other/d", OLD) == DIGEST
+    assert StatCache(file).get("a/b", OLD) is None

@@ -255,7 +255,7 @@ class TestReaders:
             project.remove("@")
             project.undo()
             project.remove("@")
-            assert collect(project.root, 0 if not grace else grace)
+            assert collect(project.root, grace)
             with contextlib.suppress(ClocheError):
                 assert first + file.read() == noise(5)
 

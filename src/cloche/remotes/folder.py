@@ -57,7 +57,7 @@ class FolderBackend:
         with _translated(self.folder, f"write {name} to"):
             if create and os.path.lexists(target):
                 return False
-            os.makedirs(os.path.dirname(target), exist_ok=True)
+            _make_folders(os.path.dirname(target))
             beside = f"{target}.{os.urandom(8).hex()}.tmp"
             try:
                 _write(beside, data)
@@ -98,6 +98,17 @@ def _write(path: str, data: bytes) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def _make_folders(path: str) -> None:
+    """Create a folder and those above it; their names last, as what will be in them has to."""
+    if os.path.isdir(path):
+        return
+    above = os.path.dirname(path)
+    _make_folders(above)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path)
+    _sync_folder(above)
 
 
 def _sync_folder(path: str) -> None:

@@ -95,6 +95,8 @@ class StatCache:
         self._load()
         if not self._packs <= packs:
             self._close()
+            self._open.clear()
+            self._changed.clear()
             self._rows = {at: row.unmarked() for at, row in self._rows.items()}
             self._replaced.update(self._rows)
             self._packs.clear()
@@ -215,7 +217,7 @@ class StatCache:
     def _merge(self) -> None:
         """Take over what another process saved, but for what was changed here."""
         packs, rows = self._read()
-        for at in self._replaced:
+        for at in self._replaced & self._rows.keys():
             rows[at] = self._rows[at]
         for at, names in self._changed.items():
             mine = OpenRow(self._rows.get(at))
