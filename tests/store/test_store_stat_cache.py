@@ -185,8 +185,8 @@ def test_a_folder_that_was_replaced_and_forgotten_does_not_stop_a_merge(file: Pa
     cache.trust_marks(frozenset({"two"}))
     cache.forget("a/b")
     second = StatCache(file)
-    second.put("other/d", OLD, DIGEST, NOW)
+    second.put("third/d", OLD, DIGEST, NOW)
     second.save()
     cache.save()
-    assert StatCache(file).get("other/d", OLD) == DIGEST
+    assert StatCache(file).get("third/d", OLD) == DIGEST
     assert StatCache(file).get("a/b", OLD) is None

@@ -7,6 +7,7 @@ import random
 import resource
 import shutil
 import struct
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -169,7 +170,9 @@ def test_a_link_out_of_the_project_is_a_link_and_what_comes_later_does_not_follo
 
 def limited(act: Callable[[], object]) -> None:
     """Do something that must not take much memory."""
-    pid = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of threads of the test runner, which do nothing here
+        pid = os.fork()
     if not pid:
         try:
             used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,0 +1,154 @@
+"""`kill -9` at any moment, again and again, on one project that lives on."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kill_server import Server
+
+import cloche
+from cloche.api import OpenProject
+from cloche.model.digest import digest_bytes
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a POSIX thing")
+
+Files = dict[str, str]
+CALLS = (
+    "project.add('data')",
+    "project.add('data')",
+    "project.run(['cp', 'data/a.csv', 'out.csv'])",
+    "project.revert('@~1', only=['code', 'data'])",
+    "project.revert('@~2', only=['code', 'data'])",
+    "project.revert(lock=True)",
+    "project.undo(force=True)",
+    "project.gc(grace=1e-9)",
+    "project.gc(grace=1e-9)",
+    "project.gc(grace=0)",
+    "project.remove('@~5')",
+    "project.verify(repair=True)",
+    "project.push()",
+    "project.status()",
+)
+
+
+def files_of(root: Path) -> Files:
+    """The digest of each file of the work tree."""
+    found: Files = {}
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if name != ".cloche"]
+        for name in names:
+            path = Path(folder, name)
+            found[path.relative_to(root).as_posix()] = digest_bytes(path.read_bytes())
+    return found
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as running:
+        yield running
+
+
+class Life:
+    """A project, and what was recorded in it."""
+
+    def __init__(self, root: Path, server: Server, seed: int) -> None:
+        self.root = root
+        self.chance = random.Random(seed)
+        self.server = server
+        self.took: dict[str, float] = {}
+        self.killed = 0
+        with cloche.init(root) as project:
+            self.edit()
+            project.add("data")
+            for _ in range(3):
+                project.run(["cp", "data/a.csv", "out.csv"])
+            project.remote_add("here", os.fspath(root.parent / "remote"), local=True)
+            self.runs = {run.id for run in project.log()}
+
+    def edit(self) -> None:
+        """Change some files."""
+        chance = self.chance
+        (self.root / "data/sub").mkdir(parents=True, exist_ok=True)
+        for name in ("data/a.csv", "data/sub/b.csv", "code.py", "data/big.bin"):
+            if chance.random() < 0.5 or not (self.root / name).exists():
+                size = 90_000 if name.endswith("bin") else 50
+                path = self.root / name
+                path.unlink(missing_ok=True)
+                path.write_bytes(chance.randbytes(size))
+        if chance.random() < 0.1:
+            shutil.rmtree(self.root / "data/sub")
+
+    def step(self) -> None:
+        """Do something, kill it, and see that all is well."""
+        call = self.chance.choice(CALLS)
+        with cloche.open(self.root) as project:
+            if self.chance.random() < 0.5:
+                self.edit()
+            before = files_of(self.root)
+            newest = project.history(1)[0].number
+        usual = self.took.get(call, 0.1)
+        ended = self.server.do(self.root, call, self.chance.uniform(0, usual * 1.2))
+        if not ended.killed:
+            self.took[call] = 0.7 * usual + 0.3 * ended.took
+        self.killed += ended.killed
+        if ended.killed and self.chance.random() < 0.3:  # the recovery is killed as well
+            self.server.do(self.root, "project.status()", self.chance.uniform(0, 0.02))
+        with cloche.open(self.root) as project:
+            self.check(project, before, newest, call)
+
+    def check(self, project: OpenProject, before: Files, newest: int, call: str) -> None:
+        for number in project.status().cut_off:
+            project.undo(number)
+            assert without_output(files_of(self.root)) == without_output(before), call
+        done = [one for one in project.history() if one.number > newest]
+        if not done and ".run(" not in call:
+            assert files_of(self.root) == before, call
+        runs = {run.id for run in project.log(hidden=True)}
+        assert self.runs <= runs, call
+        self.runs = runs
+        assert all(run.status != "running" for run in project.log())
+        found = project.verify()
+        assert found.sound, (call, found)
+
+    def end(self) -> None:
+        """Everything that was ever recorded can be had, and new things can be recorded."""
+        with cloche.open(self.root) as project:
+            for run in project.log():
+                for one in project.ls(run.id):
+                    assert digest_bytes(b"".join(project.cat(run.id, one.path))) == one.digest
+            self.edit()
+            project.add("data")
+            project.push()
+            project.gc(grace=0)
+            assert project.verify().sound
+            assert [one for one in project.doctor() if one.state == "error"] == []
+            left = [name for name in os.listdir(self.root / ".cloche/store/tmp") if not name.endswith(".lock")]
+            assert left == []
+
+
+def without_output(files: Files) -> Files:
+    return {path: digest for path, digest in files.items() if path != "out.csv"}
+
+
+def test_hundreds_of_kills(tmp_path: Path, server: Server) -> None:
+    life = Life(tmp_path / "work", server, 11)
+    for _ in range(300):
+        life.step()
+    life.end()
+    assert life.killed > 120
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", range(8))
+def test_thousands_of_kills(tmp_path: Path, server: Server, seed: int) -> None:
+    life = Life(tmp_path / "work", server, seed)
+    for _ in range(600):
+        life.step()
+    life.end()
