@@ -21,6 +21,8 @@ from power_cut import Bits, Cut, Log, Rebuilt, fast, read_catalog, read_disk, re
 import cloche
 from cloche.api import OpenProject
 from cloche.errors import ClocheError
+from cloche.model.digest import digest_bytes
+from cloche.remotes.folder import FolderBackend
 from cloche.store import pack_writer
 
 Files = dict[str, bytes | str | None]
@@ -105,6 +107,7 @@ class Replay:
 
     def __init__(self, project: OpenProject, act: Act) -> None:
         self.root = project.root
+        self.needs_repair = act in (repair, pull)  # before a pull, `cloche.lock` names what is not here
         self.project = project
         self.runs = {run.id for run in project.log(hidden=True)}
         self.readable = {run.id: self.listed(project, run.id) for run in project.log()}
@@ -171,7 +174,7 @@ class Replay:
             kept = {run.id for run in project.log(hidden=True)}
             assert self.runs <= kept, "a run is gone"
             assert all(run.status != "running" for run in project.log()), "a run was not closed"
-            found = project.verify()
+            found = project.verify(repair=self.needs_repair)
             assert found.sound, found
             for run, listed in self.readable.items():
                 if run not in self.gone:
@@ -261,6 +264,49 @@ def damaged(project: OpenProject) -> None:
     big.write_bytes(raw)
 
 
+def repair(project: OpenProject) -> object:
+    return project.verify(repair=True)
+
+
+def push(project: OpenProject) -> object:
+    return project.push()
+
+
+def fetch(project: OpenProject) -> object:
+    return project.fetch()
+
+
+def pull(project: OpenProject) -> object:
+    return project.pull(force=True)
+
+
+def has_remote(project: OpenProject) -> None:
+    project.remote_add("origin", os.fspath(project.root.parent / "remote"), local=True)
+    project.add("data")
+
+
+def others_have_pushed(project: OpenProject) -> None:
+    """A run of somebody else is on the remote, and what is here is not yet recorded."""
+    remote = os.fspath(project.root.parent / "remote")
+    project.remote_add("origin", remote, local=True)
+    project.push()
+    project.close()
+    other = shutil.copytree(project.root, project.root.parent / "other", symlinks=True)
+    with cloche.open(other) as there:
+        write(other, "data/big.bin", noise(8, 250_000))
+        write(other, "data/sub/their.csv", b"theirs\n")
+        there.add("data")
+        there.run(["true"])
+        there.push()
+
+
+def their_lock_came(project: OpenProject) -> None:
+    """As by `git pull`: their `cloche.lock`, before their data."""
+    others_have_pushed(project)
+    project.revert(lock=True)
+    shutil.copy(project.root.parent / "other/cloche.lock", project.root / "cloche.lock")
+
+
 COMMANDS = [
     pytest.param(nothing, add, id="add"),
     pytest.param(nothing, run, id="run"),
@@ -270,6 +316,9 @@ COMMANDS = [
     pytest.param(one_removed, collect, id="gc that deletes"),
     pytest.param(one_removed, set_aside, id="gc that sets aside"),
     pytest.param(in_quarantine, add, id="add of what lies in quarantine"),
+    pytest.param(damaged, repair, id="repair"),
+    pytest.param(others_have_pushed, fetch, id="fetch"),
+    pytest.param(their_lock_came, pull, id="pull"),
 ]
 
 
@@ -286,3 +335,40 @@ def test_a_power_cut_at_any_moment(project: OpenProject, prepare: Callable[[Open
 def test_a_power_cut_at_every_moment(project: OpenProject, prepare: Callable[[OpenProject], None], act: Act) -> None:
     prepare(project)
     Replay(project, act).check(None)
+
+
+def test_a_push_that_is_cut_off_leaves_no_reference_without_its_content(
+    project: OpenProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The remote is a folder: its files are written beside their places, waited for, and get their names one by one, so
+    that what it holds after a cut is what it held after some of them."""
+    has_remote(project)
+    before = project.root.parent / "before"
+    states = 0
+    real = FolderBackend.put
+
+    def put(self: FolderBackend, name: str, data: bytes, *, create: bool = False) -> bool:
+        nonlocal states
+        done = real(self, name, data, create=create)
+        if "/remote" in self.folder and not cut:
+            states += 1
+            cut.append(True)
+            shutil.rmtree(before, ignore_errors=True)
+            with cloche.init(before) as other:
+                other.remote_add("origin", self.folder, local=True)
+                other.fetch()
+                assert other.verify().sound, name
+                for run in other.log():
+                    for one in other.ls(run.id):
+                        data = one.kind == "d" or b"".join(other.cat(run.id, one.path))
+                        assert data is True or digest_bytes(data) == one.digest
+            cut.clear()
+        return done
+
+    cut: list[bool] = []
+    monkeypatch.setattr(FolderBackend, "put", put)
+    project.push()
+    assert states > 4
+    with cloche.open(before) as other:
+        other.fetch()
+        assert len(other.log()) == 2

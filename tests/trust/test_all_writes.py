@@ -1,0 +1,151 @@
+"""Whatever the store and the journal write passes through `FileSystem`, where tests can record it and make it fail."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cloche
+from shell import Shell
+
+SOURCE = Path(cloche.__file__).parent
+WRITING = {
+    "write", "pwrite", "writev", "truncate", "ftruncate", "replace", "rename", "renames", "link", "symlink", "unlink",
+    "remove", "removedirs", "mkdir", "makedirs", "rmdir", "chmod", "fchmod", "chown", "utime", "mkfifo", "copy_file_range",
+    "sendfile", "fsync", "fdatasync", "sync",
+}  # fmt: skip
+OF_PATHS = {"write_bytes", "write_text", "touch", "hardlink_to", "symlink_to"}
+FLAGS = {"O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_APPEND"}
+MODULES = [path for path in sorted((SOURCE / "store").glob("*.py")) if path.name != "filesystem.py"]
+MODULES += [SOURCE / "project/journal.py", SOURCE / "project/collecting.py", SOURCE / "project/fetching.py"]
+
+# What of the project writes files by itself, and why that is no matter of the store.
+OTHERS = {
+    "project/comparing.py": "copies for DuckDB to read, in tmp/",
+    "project/hook_files.py": "Git's hooks, which are Git's",
+    "project/sharing.py": "makes .cloche/ before there is anything in it",
+    "project/recovery.py": "removes the folder of a run whose record is complete",
+    "project/going.py": "the folder of a run that is going: its log and spool are the program's",
+    "project/placed.py": "a cache",
+    "project/elsewhere.py": "a temporary folder of the system",
+    "project/probing.py": "a cache of what a remote can do",
+    "project/listing.py": "a cache of a remote's lists",
+    "project/creating.py": "the folder of a clone that failed goes",
+}
+
+
+def writes(path: Path) -> Iterator[str]:
+    """Calls that write to a disk by themselves."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner = ast.unparse(node.func.value)
+            name = node.func.attr
+            if (owner == "os" and name in WRITING) or owner in ("shutil", "tempfile") or name in OF_PATHS:
+                yield f"{path.relative_to(SOURCE).as_posix()}:{node.lineno} {owner}.{name}"
+            if owner == "os" and name == "open" and any(flag in ast.unparse(node) for flag in FLAGS):
+                yield f"{path.relative_to(SOURCE).as_posix()}:{node.lineno} os.open for writing"
+            if name == "open" and owner != "os" and _mode(node, 0).strip("'\"") not in ("r", "rb"):
+                yield from _unless_reading(node, path)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open":
+            if set(_mode(node, 1)) & set("wax+"):
+                yield f"{path.relative_to(SOURCE).as_posix()}:{node.lineno} open for writing"
+
+
+def _mode(node: ast.Call, at: int) -> str:
+    named = next((one.value for one in node.keywords if one.arg == "mode"), None)
+    given = named or (node.args[at] if len(node.args) > at else None)
+    return str(given.value) if isinstance(given, ast.Constant) else "r"
+
+
+def _unless_reading(node: ast.Call, path: Path) -> Iterator[str]:
+    if set(_mode(node, 0)) & set("wax+") and len(_mode(node, 0)) <= 3:
+        yield f"{path.relative_to(SOURCE).as_posix()}:{node.lineno} open for writing"
+
+
+def test_the_store_writes_through_its_file_system_alone() -> None:
+    assert [one for path in MODULES if path.exists() for one in writes(path)] == []
+
+
+def test_what_else_writes_has_a_reason() -> None:
+    found = {one.partition(":")[0] for path in (SOURCE / "project").glob("*.py") for one in writes(path)}
+    assert found <= set(OTHERS)
+
+
+def test_this_very_check_sees_a_write(tmp_path: Path) -> None:
+    lines = ["os.replace(a, b)", "os.open(a, os.O_WRONLY)", "open(a, 'wb')", "p.write_bytes(b'')", "p.open('a')"]
+    for line in [*lines, "shutil.rmtree(a)"]:
+        file = SOURCE / "store" / "nowhere.py"
+        assert list(writes_of(line, file)), line
+    for line in ["os.open(a, _READ)", "open(a, 'rb')", "open(a)", "fs.replace_file(a, b)", "os.read(fd, 1)"]:
+        assert list(writes_of(line, SOURCE / "store" / "nowhere.py")) == [], line
+
+
+def writes_of(line: str, file: Path) -> Iterator[str]:
+    class Text(type(file)):  # type: ignore[misc]
+        def read_text(self, *_: object, **__: object) -> str:
+            return line
+
+    return writes(Text(file))
+
+
+# The same, seen from below: Python tells of every file that is opened, renamed or removed, and who asked for it.
+WATCHED = """\
+import os, sys
+SOURCE = sys.argv[1]
+ALLOWED = tuple(os.path.join(SOURCE, one) for one in sys.argv[2].split(","))
+EVENTS = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.chmod", "os.truncate"}
+WRITE = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+def hook(event, arguments):
+    if event not in EVENTS and not (event == "open" and arguments[2] & WRITE):
+        return
+    frame = sys._getframe(1)
+    while frame is not None and not frame.f_code.co_filename.startswith(SOURCE):
+        frame = frame.f_back
+    path = str(arguments[0])
+    inside = os.path.join(".cloche", "store") in path or not os.path.join(".cloche", "") in path
+    if frame is None or not inside or not path.startswith(os.getcwd()):
+        return
+    file = frame.f_code.co_filename
+    if not file.endswith(os.path.join("store", "filesystem.py")) and not file.startswith(ALLOWED):
+        print(event, path, file, frame.f_lineno)
+
+import cloche
+sys.addaudithook(hook)
+project = cloche.open(".")
+project.add("data")
+project.run(["cp", "data/points.csv", "out.csv"])
+open("data/points.csv", "a").write("more\\n")
+project.revert("@")
+project.undo()
+project.remove("@")
+project.gc(grace=0)
+project.remote_add("here", "../remote", local=True)
+project.push()
+project.fetch()
+project.verify(repair=True)
+"""
+
+
+def test_no_write_to_store_or_work_tree_goes_another_way(model: Shell) -> None:
+    done = model(sys.executable, "-c", WATCHED, str(SOURCE), ",".join(OTHERS), status=None)
+    assert (done.status, done.out, done.err) == (0, "", "")
+
+
+def test_the_watcher_sees_a_write(model: Shell) -> None:
+    script = WATCHED.split("import cloche\n", maxsplit=1)[0] + "sys.addaudithook(hook)\nimport cloche.x"
+    package = model.folder / "cloche"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "x.py").write_text("import os\nos.mkdir(os.path.join(os.getcwd(), 'seen'))\n")
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(package), "none"],
+        cwd=model.folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "os.mkdir" in done.stdout
