@@ -1,5 +1,5 @@
-"""Any byte of the store may change, any file of it be cut short or go, any step of a disk fail: what is read is right or
-refused, what is wrong is named, and what can be had again is had again."""
+"""Any byte of the store may change, any file of it be cut short or go, any step of a disk fail: what is read is right
+or refused, what is wrong is named, and what can be had again is had again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import cloche
 from cloche.api import OpenProject
-from cloche.errors import ClocheError, Damaged, DiskFull, NotFound
+from cloche.errors import ClocheError, Damaged, DiskFull, NewerVersion, NotFound
 from cloche.model.digest import digest_bytes
 from cloche.store.filesystem import FileSystem
 from cloche.store.objects import Store
@@ -99,17 +99,14 @@ def look_at(made: Made, data: st.DataObject) -> None:
         for digest, content in made.contents.items():
             try:
                 assert store.read(digest) == content
-            except (Damaged, NotFound):
+            except (Damaged, NotFound, NewerVersion):
                 continue
-            except ClocheError as error:
-                assert "newer" in error.message
         store.close()
         in_use = file.suffix == ".pack" and "quarantine" not in file.parts
         with cloche.open(made.root) as project:
             try:
                 found = project.verify()
-            except ClocheError as error:
-                assert "newer" in error.message
+            except NewerVersion:
                 return
             assert found.sound is not in_use
             if in_use and other is not None:
@@ -217,17 +214,13 @@ def files_of(root: Path) -> dict[str, bytes]:
     }
 
 
-def fetch_all(project: OpenProject) -> object:
-    return project.fetch()
-
-
-VERBS = {
+VERBS: dict[str, Act] = {
     "add": lambda project: project.add("data"),
     "run": lambda project: project.run(["true"]),
     "revert": lambda project: project.revert("@", only=["code", "data"]),
     "gc": lambda project: project.gc(grace=1e-9),
     "repair": lambda project: project.verify(repair=True),
-    "fetch": fetch_all,
+    "fetch": lambda project: project.fetch(),
     "push": lambda project: project.push(),
 }
 
@@ -261,8 +254,7 @@ def test_a_disk_that_fails_at_any_step_of_a_command(made: Made, tmp_path: Path, 
             failing = Failing(patch, at, error, forever=bool(round_ % 2))
             try:
                 act(project)
-            except ClocheError as problem:
-                assert problem.message
+            except ClocheError:
                 refused = True
         steps = steps or failing.count
         if not steps:

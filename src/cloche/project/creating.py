@@ -30,8 +30,9 @@ def create(root: Path, *, named: str = "", nested: bool = False) -> tuple[Projec
     except OSError as error:
         raise InputError(f"cannot create {named or root}: {error.strerror}", hint="name another folder") from error
     project = Project(root)
-    existed = (root / FILE_NAME).exists()
     project.prepare()
+    project.settle()  # one that was cut off half-way is taken back first
+    existed = (root / FILE_NAME).exists()
     if not existed:
         with project.writing():
             perform(project, "init", f"made {root.name} a project", [text_change(project, FILE_NAME, template())])

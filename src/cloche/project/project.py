@@ -32,6 +32,7 @@ NAMES = "names.lock"
 STORE_LOCK = "store.lock"
 LONG = 3600  # seconds to wait for others who use the store: as long as reading all of it may take
 LOCK_FILE = "cloche.lock"
+_INIT = "type `cloche init` in the folder that should become one"
 
 
 class Project:
@@ -66,11 +67,13 @@ class Project:
         if root is None:
             raise NotAProject(
                 f"{real(start)} is not in a Cloche project (no {FILE_NAME} here or in a folder above)",
-                hint="type `cloche init` in the folder that should become one",
+                hint=_INIT,
             )
         project = cls(root)
         project.prepare()
         project.settle()
+        if project.taken_back and not os.path.isfile(root / FILE_NAME):
+            raise NotAProject(f"{root} was about to become a project, and `cloche init` was cut off", hint=_INIT)
         return project
 
     @classmethod

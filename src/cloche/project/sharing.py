@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from cloche.capture.worktrees import Linked, linked_worktree, shown
 from cloche.errors import Conflict, NewerVersion, StoreError
+from cloche.store.filesystem import FileSystem
 
 FOLDER = ".cloche"
 FORMAT = 1
@@ -107,16 +108,16 @@ def is_ready(folder: Path) -> bool:
 
 
 def _create(folder: Path, inner: tuple[str, ...], pointer: str = "") -> None:
+    if folder.exists() and not folder.is_dir():
+        raise Conflict(f"{folder} is a file", hint="move it away: Cloche keeps its store there")
+    fs = FileSystem()  # what is made here lasts: all that is recorded will rely on it
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".gitignore").write_text("*\n", "ascii")
-        for name in inner:
-            (folder / name).mkdir(exist_ok=True)
+        for name in ("", *inner):
+            fs.make_folders(os.fspath(folder / name))
+        fs.replace_file(os.fspath(folder / ".gitignore"), b"*\n")
         if pointer:
             _write(folder, pointer)
-        (folder / "format").write_text(f"{FORMAT}\n", "ascii")
-    except FileExistsError as error:
-        raise Conflict(f"{folder} is a file", hint="move it away: Cloche keeps its store there") from error
+        fs.replace_file(os.fspath(folder / "format"), f"{FORMAT}\n".encode("ascii"))
     except OSError as error:
         raise StoreError(f"cannot create {folder}: {error}", hint="make the folder writable") from error
 
