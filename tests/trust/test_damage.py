@@ -127,6 +127,7 @@ def test_any_change_of_any_file_of_the_store_is_found_and_named(made: Made, data
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @LONG
 @given(data=st.data())
 def test_very_many_changes_of_files_of_the_store(made: Made, data: st.DataObject) -> None:

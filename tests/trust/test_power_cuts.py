@@ -354,6 +354,7 @@ def test_a_power_cut_while_a_project_is_made(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize(("prepare", "act"), COMMANDS)
 def test_a_power_cut_at_every_moment(project: OpenProject, prepare: Callable[[OpenProject], None], act: Act) -> None:
     prepare(project)
