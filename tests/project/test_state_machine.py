@@ -28,6 +28,7 @@ from hypothesis.stateful import (
 
 import cloche
 from cloche.model.changes import PARTS, Part
+from cloche.model.paths import inside
 
 Content = tuple[str, bytes]  # kind as in a tree: f, x, l; and the bytes
 Files = dict[str, Content]
@@ -215,10 +216,13 @@ class Project(RuleBasedStateMachine):
         plan = self.project.revert(run.id, only=sorted(only))
         assert plan == preview
         assert not only or {one.part for one in plan.files} <= only
-        changed = {one.change.path for one in plan.files}
         after = self.files()
-        assert {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)} == {
-            path for path in changed if before.get(path) or after.get(path)
+        planned = [one.change.path for one in plan.files]
+        both = before.keys() | after.keys()
+        assert {path for path in both if before.get(path) != after.get(path)} == {
+            path
+            for path in both
+            if any(inside(path, one) for one in planned)  # a folder may come whole
         }
         if plan.files:
             self.note(before)

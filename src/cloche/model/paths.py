@@ -17,6 +17,7 @@ from cloche.errors import InputError
 
 DEEPEST = 2048  # folders in one another: a path of Linux has 4096 bytes
 
+_RESERVED = frozenset({".cloche", ".git", "git~1"})
 _ESCAPE = re.compile(rb"\\\\|\\x([0-9a-f]{2})")
 _LONE = re.compile("[\ud800-\udfff]")
 _IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")  # by the disks of macOS
@@ -82,12 +83,13 @@ def inside(path: str, folder: str) -> bool:
 
 
 def is_reserved(path: str) -> bool:
-    """Whether a path belongs to Cloche or Git itself: what is written there could be run.
+    """Whether a path belongs to Cloche or to a Git repository, at the top or anywhere below: what is written there
+    could be run. Names that some disks take for these count too.
 
-    >>> is_reserved(".git/hooks/pre-commit"), is_reserved("data/.gitignore")
-    (True, False)
+    >>> is_reserved(".git/hooks/pre-commit"), is_reserved("data/.GIT/config"), is_reserved("data/.gitignore")
+    (True, True, False)
     """
-    return path.partition("/")[0].casefold() in (".cloche", ".git")
+    return any(part.casefold().rstrip(" .") in _RESERVED for part in path.split("/"))
 
 
 def is_dangerous(name: str) -> bool:

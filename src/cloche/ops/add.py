@@ -12,7 +12,7 @@ import msgspec
 from cloche.errors import Conflict, InputError
 from cloche.model.changes import PathChange
 from cloche.model.lock import render_lock
-from cloche.model.paths import decode_path, inside
+from cloche.model.paths import decode_path, inside, is_reserved
 from cloche.model.settings import FILE_NAME
 from cloche.model.snapshot import Tracked
 from cloche.model.wording import some
@@ -92,19 +92,23 @@ def _record(project: Project, path: str, before: Tracked | None, keep: bool, pro
 
 def data_files(project: Project, path: str) -> Files:
     """Every file, link and empty folder of a data path. Raises InputError where one is missing or unreadable."""
-    stores: list[str] = []
+    reserved: list[str] = []
 
     def is_store(folder: str, name: str) -> bool:
-        if name == FOLDER:
-            stores.append(folder)
-        return name == FOLDER
+        if is_reserved(name):
+            reserved.append(folder)
+        return is_reserved(name)
 
     walked = walk(project.root, path, skip=is_store)
-    if stores:
-        inner = stores[0].rpartition("/")[0]
+    reserved += [at for at in walked.files if is_reserved(at)] if _may_hold_pointer(walked.files) else []
+    if reserved:
+        inner, _, name = reserved[0].rpartition("/")
+        what = "a project of its own, and its store is" if name == FOLDER else f"a Git repository of its own; {name} is"
         raise Conflict(
-            f"{inner} is a project of its own, and its store is no data",
-            hint=f"add the data there, with `cloche -C {shlex.quote(decode_path(inner))} add`, or a path beside it",
+            f"{inner} is {what} no data",
+            hint=f"add the data there, with `cloche -C {shlex.quote(decode_path(inner))} add`, or a path beside it"
+            if name == FOLDER
+            else "add a path beside it, or move the repository away: what Git holds is not for Cloche to write",
         )
     if walked.unreadable:
         name, why = walked.unreadable[0]
@@ -117,6 +121,11 @@ def data_files(project: Project, path: str) -> Files:
     if not walked.files:
         raise InputError(f"{path} does not exist", hint="check the spelling; paths are relative to this folder")
     return walked.files
+
+
+def _may_hold_pointer(files: Files) -> bool:
+    """Whether one of the names could be the `.git` of a submodule or worktree, which is a file."""
+    return any("git" in folder.names.casefold() for folder in files.folders.values())
 
 
 def _refuse(project: Project, names: Iterable[str], before: dict[str, Tracked]) -> None:

@@ -84,7 +84,7 @@ def with_execute(mode: int, kind: str) -> int:
 
 def _refuse_reserved(path: str) -> None:
     if is_reserved(path):
-        raise InputError(f"unsafe path {path!r}", hint="`.cloche/` and `.git/` are never written to")
+        raise InputError(f"unsafe path {path!r}", hint="`.cloche/` and `.git` are never written to")
 
 
 def _refuse_contradiction(change: PathChange, by_path: Mapping[str, PathChange]) -> None:

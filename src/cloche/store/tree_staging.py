@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cloche.errors import Damaged
-from cloche.model.paths import checked, checked_depth, encode_path
+from cloche.errors import Damaged, InputError
+from cloche.model.paths import checked, checked_depth, encode_path, is_reserved
 from cloche.model.tree import EMPTY_DIGEST, Entry, RawEntry, raw_entries
 from cloche.store.filesystem import FileSystem
 from cloche.store.folder_rows import STORED, FolderRow
@@ -57,6 +57,10 @@ class _Writer:
             for entry in entries:
                 plain = os.fsdecode(entry.name)
                 name = checked(encode_path(plain))
+                if is_reserved(name):
+                    raise InputError(
+                        f"unsafe path {name!r} in {at or 'a folder'}", hint="`.cloche/` and `.git` are never written to"
+                    )
                 place = f"{folder}/{plain}"
                 if entry.kind == b"d":
                     pending.append((place, f"{where}/{name}" if where else name, entry.digest.hex()))
