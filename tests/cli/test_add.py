@@ -186,7 +186,7 @@ def test_it_says_what_to_give_to_git(project: Shell) -> None:
 
 @pytest.mark.parametrize("place", ["data/clone/.git/config", "data/clone/.git", "data/a/.GIT/hooks/pre-commit"])
 def test_a_repository_is_no_data(project: Shell, place: str) -> None:
-    """What lies in a `.git` could be run by the next Git command in that folder, on every machine that gets the data."""
+    """What lies in a `.git` could be run by the next Git command there, on every machine that gets the data."""
     project.write(place, "x")
     done = project.cloche("add", "data", status=6)
     assert "is a Git repository of its own" in done.err
