@@ -98,7 +98,8 @@ def _step(project: Project, path: str, was: Tracked | None, wanted: Tracked | No
     target = _held(project, wanted) if wanted is not None else {}
     if target is None:
         return "absent"
-    if here.is_work and not here.is_(was):
+    # What was tracked in place, wherever `cloche.toml` says so now, lies here alone.
+    if here.is_work and (was is None or not here.is_(was) or _held(project, was) is None):
         return "kept"
     changes = [one for one in towards(project, here.files.everything(), target) if one.before != one.after]
     return changes if all(inside(one.path, path) for one in changes) else "kept"
