@@ -151,6 +151,27 @@ def test_outputs_written_there_are_not_stored_either(huge: Shell) -> None:
     assert huge.facts("verify")["sound"]
 
 
+def test_push_says_what_stays_and_copying_it_later_sends_it(huge: Shell, tmp_path: Path) -> None:
+    huge.cloche("add", "--in-place", "data/huge")
+    huge.cloche("add", "data/small.txt")
+    huge.run(command=["true"])
+    huge.cloche("remote", "add", "origin", str(tmp_path / "remote"))
+    huge.commit()
+    assert "not pushed: data/huge, tracked in place" in huge.cloche("push").err
+    huge("git", "clone", "-q", str(huge.folder), str(tmp_path / "second"))
+    second = Shell(tmp_path / "second", huge.variables)
+    second.cloche("pull", status=None)
+    assert second.read("data/small.txt") == "small\n"
+    assert len(second.facts("log")) == 1
+    assert "only you can put it back" in second.cloche("status").out
+    huge.cloche("add", "--copy", "data/huge")
+    huge.commit()
+    huge.cloche("push")
+    second("git", "pull", "-q")
+    second.cloche("pull")
+    assert second.data("data/huge/a.bin") == BIG
+
+
 # Elsewhere on the disk
 
 

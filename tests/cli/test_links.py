@@ -229,3 +229,22 @@ def test_a_mode_that_is_misspelt_is_named(project: Shell) -> None:
     error = project.cloche("status", status=None)
     assert error.status != 0
     assert "did you mean `hardlink`?" in error.err
+
+
+@each_mode
+def test_links_are_pushed_as_content_and_come_as_links(data: Shell, tmp_path: Path, mode: str) -> None:
+    use(data, mode)
+    data.cloche("add", "data")
+    data.run(command=["true"])
+    data.cloche("remote", "add", "origin", str(tmp_path / "remote"))
+    data.commit()
+    data.cloche("push")
+    assert "has everything" in data.cloche("push").err
+    assert packed(data) < 20_000  # cut into packs only on the way
+    assert list((data.folder / ".cloche/tmp").glob("push-*")) == []
+    data("git", "clone", "-q", str(data.folder), str(tmp_path / "second"))
+    second = Shell(tmp_path / "second", data.variables)
+    second.cloche("pull")
+    assert second.data("data/big.bin") == BIG
+    assert linked(second, "data/big.bin")
+    second.cloche("verify")

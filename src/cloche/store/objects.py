@@ -102,6 +102,14 @@ class Store:
         """Whether content is held as a file of its own, and in no pack."""
         return not self._packs.in_use(raw) and self.loose.holds(raw)
 
+    def pack_into(self, other: Store, raws: Iterable[bytes]) -> None:
+        """Put content that is held here as loose files, by raw digests, into packs of another store. Raises Damaged,
+        NotFound, DiskFull, StoreError."""
+        with other.writer() as writer:
+            for raw in sorted(raws):
+                with self.loose.open(raw.hex()) as file:
+                    writer.add_open(file, raw.hex())
+
     def is_sound(self, digest: Digest) -> bool:
         """Whether content can be read, every byte as it was."""
         try:

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable
 
 from blake3 import blake3
 
-from cloche.errors import ClocheError, StoreError
+from cloche.errors import ClocheError, Damaged, StoreError
 from cloche.model.digest import Digest
 from cloche.store.digest_table import DigestTable
 from cloche.store.filesystem import disk_error
 from cloche.store.frame_queue import Frame, FrameQueue
 from cloche.store.frames import CONTENT
 from cloche.store.listing import FileStat
-from cloche.store.loose import Loose
+from cloche.store.loose import REPAIR, Loose
 from cloche.store.pack_writer import PackWriter
 from cloche.store.packs import Packs
 from cloche.store.reading import Taken, Takers, hash_open, take
@@ -91,6 +91,11 @@ class Writer:
             return self._take(fd, size, previous, progress)
 
         return take(path, stat, Takers(file, self.add_bytes))
+
+    def add_open(self, fd: int, digest: Digest) -> None:
+        """Store what can be read from a descriptor. Raises Damaged where it does not have this digest."""
+        if self._take(fd, os.fstat(fd).st_size, None, None).digest != digest:
+            raise Damaged(f"{digest[:12]} was changed through a link into the store", hint=REPAIR)
 
     def _take(self, fd: int, size: int, previous: Digest | None, progress: Callable[[int], None] | None) -> Taken:
         if size <= SMALL:
