@@ -256,7 +256,7 @@ def test_untrack_takes_link_and_setting_away_and_undo_brings_both_back(project: 
         (["--as", "data/x", "data/small.txt"], "--as names"),
         (["--in-place", "data/small.txt", "--as", "data/x"], "leave --as out"),
         (["--in-place", "/nowhere/at/all"], "does not exist"),
-        (["--in-place", "s3://bucket/prefix", "--as", "data/x"], "is an address"),
+        (["--in-place", "ftp://host/prefix", "--as", "data/x"], "is no object store"),
         (["--in-place", "/usr", "--as", "../x"], "outside the project"),
         (["--in-place", "/usr", "--as", ".git/x"], "no one may track"),
     ],

@@ -56,6 +56,11 @@ class DataSection(Section, frozen=True):
         return (*self.in_place, *self.external)
 
 
+def is_address(place: str) -> bool:
+    """Whether a place is an address, and no folder of this machine."""
+    return "://" in place
+
+
 class OutputsSection(Section, frozen=True):
     """`[outputs]`. ignore: patterns of files that a run may write without their becoming its outputs."""
 

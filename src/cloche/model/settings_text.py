@@ -266,10 +266,11 @@ _TEMPLATE = """\
 
 # Columns that identify a row of a table, for `cloche diff`. Left out: a column that is named like an id and is one.
 # How data lies in the work tree: auto (copies), reflink, hardlink or symlink (links into the store, read-only). Paths
-# of which only digests are recorded, since they are too big to hold twice.
+# of which only digests are recorded, since they are too big to hold twice, and where those lie that lie elsewhere.
 #[data]
 #checkout = "hardlink"
 #in_place = ["data/huge"]
+#external = { "data/imagenet" = "/mnt/imagenet" }
 #keys = { "data/flights.csv" = ["flight_id"], "data/daily/*.csv" = ["station", "day"] }
 
 # Files that a run may write without their becoming its outputs.

@@ -15,7 +15,7 @@ from cloche.errors import Conflict, InputError, UsageError
 from cloche.model.changes import PathChange
 from cloche.model.lock import render_lock
 from cloche.model.paths import decode_path, inside
-from cloche.model.settings import FILE_NAME, CheckoutMode
+from cloche.model.settings import FILE_NAME, CheckoutMode, is_address
 from cloche.model.snapshot import Tracked
 from cloche.model.wording import some
 from cloche.project.ignore import with_ignored
@@ -23,6 +23,7 @@ from cloche.project.in_place import (
     default_name,
     elsewhere_of,
     in_place,
+    is_elsewhere,
     link_change,
     place_links,
     refuse_copy,
@@ -32,11 +33,13 @@ from cloche.project.in_place import (
 from cloche.project.journal import perform, present, read_bytes, text_change
 from cloche.project.linked import refuse_edited
 from cloche.project.links import links_outside
+from cloche.project.object_sets import record_objects, tidy_url
 from cloche.project.project import FOLDER, LOCK_FILE, Project
 from cloche.project.snapshots import way_back
 from cloche.store.capture import record_path
 from cloche.store.linking import link_files
 from cloche.store.listing import Files
+from cloche.store.recorded import Recorded
 from cloche.store.walk import stat_of, walk
 
 Progress = Callable[[int, int], None]
@@ -144,12 +147,9 @@ def _external(project: Project, paths: Sequence[str], base: Path | None, name: s
         return {}
     if len(paths) > 1:
         raise UsageError("one set of data that lies elsewhere at a time", hint="type the command once for each")
-    if "://" in places[0]:
-        raise UsageError(
-            f"{places[0]} is an address: only data on a disk can be tracked in place yet",
-            hint="mount it, and name the folder",
-        )
-    if not os.path.exists(places[0]):
+    if is_address(places[0]):
+        places = [tidy_url(project, places[0])]
+    elif not os.path.exists(places[0]):
         raise InputError(f"{paths[0]} does not exist", hint="check the spelling")
     called = project.path_text(name or default_name(places[0]), base if name else project.root)
     refuse_taken(project, called, places[0])
@@ -162,8 +162,10 @@ def _stays(project: Project, names: Sequence[str], place: Place) -> Callable[[st
     return lambda path: place == "in place" if path in names else in_place(project)(path)
 
 
-def _refuse_gone(project: Project, items: Sequence[Tracked], external: Mapping[str, str]) -> None:
-    gone = [item for item in items if stat_of(project.root, item.path) is None and item.path not in external]
+def _refuse_gone(project: Project, items: Sequence[Tracked], given: Mapping[str, str]) -> None:
+    external = project.settings.data.external | dict(given)
+    here = [item for item in items if not is_address(external.get(item.path, ""))]
+    gone = [item for item in here if stat_of(project.root, item.path) is None and item.path not in given]
     if gone:
         forget = f"`cloche untrack {shlex.quote(decode_path(gone[0].path))}` forgets it"
         names = some([item.path for item in gone])
@@ -171,6 +173,10 @@ def _refuse_gone(project: Project, items: Sequence[Tracked], external: Mapping[s
 
 
 def _record(project: Project, path: str, before: Tracked | None, how: _How, progress: Progress | None) -> AddedPath:
+    place = how.place or project.settings.data.external.get(path, "")
+    if is_address(place):
+        recorded = record_objects(project, path, place, keep=how.keep, read=how.keep, progress=progress)
+        return _as_row(path, recorded, before, how)
     if how.place:
         return _record_elsewhere(project, path, before, how, progress)
     files = data_files(project, path)
@@ -211,12 +217,18 @@ def _row(
         content=not how.in_place,
         progress=progress,
     )
+    return _as_row(path, recorded, before, how, links_outside(project, files.links()))
+
+
+def _as_row(
+    path: str, recorded: Recorded, before: Tracked | None, how: _How, outside: tuple[str, ...] = ()
+) -> AddedPath:
     entry = recorded.entry
     if entry is None:
-        raise InputError(f"{path} is gone", hint="run it again once nothing deletes files")
+        raise InputError(f"{path} holds nothing", hint="check the spelling of the place; run it again")
     now = Tracked(path, entry.kind, entry.digest, entry.size, entry.count)
     state = "new" if before is None else "unchanged" if before == now else "changed"
-    return AddedPath(now, state, links_outside(project, files.links()), how.in_place)
+    return AddedPath(now, state, outside, how.in_place)
 
 
 def _linked(project: Project, path: str, files: Files, mode: CheckoutMode, progress: Progress | None) -> Files:
@@ -231,7 +243,7 @@ def _linked(project: Project, path: str, files: Files, mode: CheckoutMode, progr
 
 def data_files(project: Project, path: str) -> Files:
     """Every file, link and empty folder of a data path. Raises InputError where one is missing or unreadable."""
-    return _walked(project.root, path, through=path in project.settings.data.external)
+    return _walked(project.root, path, through=is_elsewhere(project, path))
 
 
 def _walked(root: Path, path: str, *, through: bool) -> Files:

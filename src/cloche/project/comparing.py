@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -46,7 +47,11 @@ def look_inside(
 ) -> Inside:
     """Look into those of `changes` whose content differs. keys: the columns that identify a row of a table."""
     differ = [change for change in changes if _content_differs(change)]
-    lacking = {change.path for change in differ if not all(_is_held(project, *one) for one in _both(sides, change))}
+    lacking = {
+        change.path
+        for change in differ
+        if not all(_is_held(project, change.path, *one) for one in _both(sides, change))
+    }
     differ = [change for change in differ if change.path not in lacking]
     kinds = [[one for one in differ if fits(one.path)] for fits in (is_table, is_array, is_image)]
     most = (TABLES_SHOWN, ARRAYS_SHOWN, IMAGES_SHOWN)
@@ -96,9 +101,11 @@ def _both(sides: tuple[Side, Side], change: PathChange) -> Iterator[tuple[Side, 
     return zip(sides, (change.before, change.after), strict=True)
 
 
-def _is_held(project: Project, of: Side, entry: Entry | None) -> bool:
+def _is_held(project: Project, path: str, of: Side, entry: Entry | None) -> bool:
     """Whether content can be read: of what is tracked in place, the past cannot."""
-    return entry is None or of.taken is not None or project.store.has(entry.digest)
+    if entry is None or of.taken is None:
+        return entry is None or project.store.has(entry.digest)
+    return os.path.exists(project.root / decode_path(path))
 
 
 def _materialise(project: Project, of: Side, path: str, entry: Entry | None, place: Path) -> Path | None:

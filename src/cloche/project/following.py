@@ -17,6 +17,7 @@ from cloche.model.snapshot import Tracked
 from cloche.model.tree import Entry
 from cloche.model.wording import some
 from cloche.project.going import refuse_while_going
+from cloche.project.in_place import in_place
 from cloche.project.journal import files_of, perform, towards
 from cloche.project.placed import note_placed, placed
 from cloche.project.project import Project
@@ -44,7 +45,9 @@ def follow(project: Project) -> Followed:
     """Bring tracked data to what `cloche.lock` names now. Raises Busy while a run is going in this work tree."""
     with project.writing():
         before, now = placed(project), {item.path: item for item in project.tracked}
+        stays = in_place(project)
         paths = [path for path in sorted(now.keys() | (before or {})) if (before or {}).get(path) != now.get(path)]
+        paths = [path for path in paths if path not in now or not stays(path)]  # the others are not ours to bring
         steps = {path: _step(project, path, (before or {}).get(path), now.get(path)) for path in paths}
         changes = [change for step in steps.values() if isinstance(step, list) for change in step]
         if changes:

@@ -11,7 +11,7 @@ from typing import Any
 from cloche.errors import Conflict, InputError, SettingsError
 from cloche.model.changes import PathChange
 from cloche.model.paths import above, decode_path, inside
-from cloche.model.settings import FILE_NAME
+from cloche.model.settings import FILE_NAME, is_address
 from cloche.model.settings_text import parse_settings
 from cloche.model.tree import Entry
 from cloche.model.wording import some
@@ -32,7 +32,13 @@ def in_place(project: Project) -> Callable[[str], bool]:
 
 def walk_data(project: Project, path: str, skip: Callable[[str, str], bool] = never) -> Walked:
     """What lies at a data path; of one that lies elsewhere, what is there."""
-    return walk(project.root, path, skip=skip, through=path in project.settings.data.external)
+    return walk(project.root, path, skip=skip, through=is_elsewhere(project, path))
+
+
+def is_elsewhere(project: Project, path: str) -> bool:
+    """Whether data lies elsewhere on this machine, so that a link stands for it."""
+    place = project.settings.data.external.get(path, "")
+    return bool(place) and not is_address(place)
 
 
 def place_links(project: Project, only: Iterable[str] | None = None) -> None:
@@ -43,7 +49,9 @@ def place_links(project: Project, only: Iterable[str] | None = None) -> None:
     wanted = None if only is None else set(only)
     for path, place in project.settings.data.external.items():
         at = os_path(project.root, path)
-        if (wanted is not None and path not in wanted) or _is_link_to(at, place) or not os.path.exists(place):
+        if is_address(place) or (wanted is not None and path not in wanted):
+            continue
+        if _is_link_to(at, place) or not os.path.exists(place):
             continue
         refuse_taken(project, path, place)
         try:
@@ -57,6 +65,8 @@ def place_links(project: Project, only: Iterable[str] | None = None) -> None:
 def refuse_taken(project: Project, path: str, place: str) -> None:
     """Raise Conflict where something other than the link to `place` is at a path, or a link leads out above it."""
     at = os_path(project.root, path)
+    if os.path.lexists(at) and is_address(place):
+        raise Conflict(f"{path} is here, and stands for {place}", hint="move it away, or name another path with --as")
     if os.path.lexists(at) and not _is_link_to(at, place):
         raise Conflict(
             f"{path} is not the link to {place} that {FILE_NAME} names", hint="move what is there away, then try again"
@@ -69,7 +79,7 @@ def refuse_taken(project: Project, path: str, place: str) -> None:
 def link_change(project: Project, path: str, place: str) -> list[PathChange]:
     """The change that makes the link to a place elsewhere; none where it is there."""
     refuse_taken(project, path, place)
-    if os.path.lexists(os_path(project.root, path)):
+    if is_address(place) or os.path.lexists(os_path(project.root, path)):
         return []
     with project.store.writer() as writer:
         digest = writer.add_bytes(os.fsencode(place))
@@ -128,7 +138,7 @@ def _edited(text: str, listed: tuple[str, ...], elsewhere: dict[str, str]) -> st
         data.pop("external", None)
     if not data:
         del document["data"]
-    return tomlkit.dumps(document)
+    return tomlkit.dumps(document).rstrip("\n") + "\n"
 
 
 def is_link_to(project: Project, path: str, place: str) -> bool:

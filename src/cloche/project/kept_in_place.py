@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from cloche.model.changes import Part
+from cloche.model.settings import is_address
 from cloche.model.snapshot import Tracked
+from cloche.model.tree import Entry
 from cloche.model.wording import some
 from cloche.project.in_place import walk_data
+from cloche.project.object_sets import record_objects
 from cloche.project.project import Project
 from cloche.project.sides import Side, data_changes
 from cloche.store.capture import record_path
@@ -39,12 +42,19 @@ def _problem(project: Project, now: Side, then: Side, path: str, parts: Collecti
         yield f"{path} is tracked in place and not as it was: {some(changed)}"
 
 
+def _here(project: Project, path: str) -> Entry | None:
+    place = project.settings.data.external.get(path, "")
+    if is_address(place):
+        return record_objects(project, path, place, keep=False, read=False).entry
+    files = walk_data(project, path).files
+    return record_path(project.root, path, files, project.store, project.cache, keep=False).entry
+
+
 def changed_in_place(project: Project, items: Iterable[Tracked]) -> tuple[str, ...]:
     """Which of these, tracked in place, are not what `cloche.lock` names, in words."""
     notes: list[str] = []
     for item in items:
-        files = walk_data(project, item.path).files
-        here = record_path(project.root, item.path, files, project.store, project.cache, keep=False).entry
+        here = _here(project, item.path)
         if here is None or (here.kind, here.digest) != (item.kind, item.digest):
             notes.append(f"{item.path}, which is tracked in place and not as cloche.lock names it")
     return tuple(notes)

@@ -10,12 +10,14 @@ from msgspec.structs import replace
 from cloche.capture.config import read_config
 from cloche.errors import InputError
 from cloche.model.environment import Environment, Machine
+from cloche.model.settings import is_address
 from cloche.model.snapshot import Code, Config, ConfigFile, Data, Snapshot, Tracked
 from cloche.model.tree import Entry
 from cloche.model.values import Value
 from cloche.project.in_place import in_place, place_links
 from cloche.project.interpreters import see
 from cloche.project.linked import refuse_edited
+from cloche.project.object_sets import record_objects
 from cloche.project.project import FOLDER, LOCK_FILE, Project
 from cloche.project.trees import tree_of
 from cloche.project.view import View, look
@@ -84,27 +86,13 @@ def take(
         refuse_missing(project, view)
     loose = view.code | view.config
     entries = record_files(project.root, loose, project.store, project.cache, keep=keep, progress=progress)
-    stays = in_place(project)
-    recorded = {
-        path: record_path(
-            project.root,
-            path,
-            files,
-            project.store,
-            project.cache,
-            keep=keep,
-            content=not stays(path),
-            progress=progress,
-        )
-        for path, files in sorted(view.data.items())
-    }
-    if strict:
-        refuse_edited(project)
+    recorded = _data(project, view, keep=keep, strict=strict, progress=progress)
     lost = [path for path, one in recorded.items() if one.entry is None]
     view = view.without({*(loose.keys() - entries.keys()), *lost})
     if strict:
         refuse_missing(project, view)
     code = _code(project, view, entries, keep)
+    stays = in_place(project)
     data = Data(
         tuple(
             Tracked(path, one.entry.kind, one.entry.digest, one.entry.size, one.entry.count)
@@ -121,6 +109,22 @@ def take(
     project.cache.save()
     snapshot = Snapshot(code, data, config, environment.digest)
     return Taken(snapshot, environment, machine, view, entries, recorded)
+
+
+def _data(project: Project, view: View, *, keep: bool, strict: bool, progress: Progress | None) -> dict[str, Recorded]:
+    """What lies at each data path. strict: also read what is new in object stores, which may take long, and refuse what
+    was changed through a link."""
+    root, store, cache, stays = project.root, project.store, project.cache, in_place(project)
+    recorded = {
+        path: record_path(root, path, files, store, cache, keep=keep, content=not stays(path), progress=progress)
+        for path, files in view.data.items()
+    }
+    if strict:
+        refuse_edited(project)
+    external = project.settings.data.external
+    for path in (item.path for item in view.tracked if is_address(external.get(item.path, ""))):
+        recorded[path] = record_objects(project, path, external[path], keep=keep, read=strict, progress=progress)
+    return {path: recorded[path] for path in sorted(recorded)}
 
 
 def way_back(project: Project, missing: Sequence[Tracked]) -> str:
