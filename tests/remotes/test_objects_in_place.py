@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.request
-
 import pytest
 from places import S3
 
@@ -24,10 +22,6 @@ class Bucket:
         import obstore
 
         obstore.put(self._store, name, data)
-
-    def put_raw(self, name: str, data: bytes) -> None:
-        request = urllib.request.Request(f"{self.endpoint}/{self.name}/{name}", data, method="PUT")
-        urllib.request.urlopen(request).close()
 
     def delete(self, name: str) -> None:
         import obstore
@@ -92,11 +86,13 @@ def test_status_sees_changes_without_reading_and_add_reads_only_those(tracking: 
     assert "not as cloche.lock names it" in tracking.cloche("revert", "--lock").err
 
 
-def test_names_that_are_no_files_are_refused(tracking: Shell, bucket: Bucket) -> None:
-    bucket.put_raw("some/set/deep//x", b"x")
+def test_names_that_no_folder_can_hold_are_refused(tracking: Shell, bucket: Bucket) -> None:
+    before = tracking.read("cloche.lock")
+    bucket.put("some/set/deep/er", b"a file where there is a folder")
     error = tracking.cloche("add", status=None)
     assert error.status != 0
-    assert "cannot be the name of a file" in error.err
+    assert "both a file and a folder" in error.err
+    assert tracking.read("cloche.lock") == before
 
 
 def test_an_address_that_holds_nothing_is_named(tracking: Shell, bucket: Bucket) -> None:
