@@ -248,3 +248,10 @@ def test_links_are_pushed_as_content_and_come_as_links(data: Shell, tmp_path: Pa
     assert second.data("data/big.bin") == BIG
     assert linked(second, "data/big.bin")
     second.cloche("verify")
+    for file in (second.folder / ".cloche/store/files").glob("??/*"):  # a disaster, and the remote has it all
+        file.unlink()
+    if mode == "symlink":
+        assert "does not hold its content any more" in second.cloche("status").out
+        second.cloche("verify", "--repair")
+        assert second.data("data/big.bin") == BIG
+        assert linked(second, "data/big.bin")

@@ -13,6 +13,7 @@ from cloche.errors import ChangedWhileReading, ClocheError, UsageError
 from cloche.model.digest import Digest
 from cloche.model.run import ID_SHOWN
 from cloche.project.fetching import fetch_objects
+from cloche.project.linked import mend_links
 from cloche.project.project import LOCK_FILE, Project
 from cloche.project.reach import Reached, lock_roots, run_roots
 from cloche.project.remotes import all_remotes, open_remote
@@ -156,6 +157,7 @@ def _repair(
             got |= fresh
             if not fresh:
                 break
+    mend_links(project)
     return tuple(sorted(raw.hex() for raw in got))
 
 

@@ -18,6 +18,7 @@ from cloche.model.wording import some
 from cloche.project.neighbours import neighbours
 from cloche.project.project import FOLDER, LOCK_FILE, Project
 from cloche.store.loose import REPAIR
+from cloche.store.placing import Placing
 from cloche.store.walk import behind
 
 
@@ -81,6 +82,16 @@ def linked_digests(project: Project) -> set[Digest]:
                     real = behind(encode_path(os.path.relpath(at, top)), at)
                     found |= {os.path.basename(real)} if real else set()
     return found
+
+
+def mend_links(project: Project) -> None:
+    """Bring back loose files that symbolic links lead to, and that packs still hold. Raises Damaged, StoreError."""
+    store = project.store
+    placing = Placing(project.root, store, store.fs, "symlink")
+    for digest in sorted(linked_digests(project)):
+        if not store.loose.holds(bytes.fromhex(digest)) and store.has(digest):
+            placing.keep(digest)
+    store.loose.save()
 
 
 def _locked(project: Project, digest: Digest) -> tuple[Tracked, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat as modes
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from cloche.store.listing import RECORD, Files, FileStat, Folder, pack_stat
 # Windows has no execute bit, and its folder listings no file number: both are left out of every comparison there.
 _EXECUTABLE = 0o100 if os.name == "posix" else 0
 _NUMBERED = os.name == "posix"
+_DIGEST = re.compile("[0-9a-f]{64}")
 STORE_FILES = ".cloche/store/files"
 LOST = "it is a link into the store, which does not hold its content any more"
 
@@ -87,7 +89,9 @@ def behind(path: str, at: str) -> str:
         target = os.readlink(at)
     except OSError:
         return ""
-    return os.path.realpath(at) if target == store_link(path, target.rpartition("/")[2]) and len(target) > 64 else ""
+    name = target.rpartition("/")[2]
+    ours = _DIGEST.fullmatch(name) is not None and target == store_link(path, name)
+    return os.path.realpath(at) if ours else ""
 
 
 def look_at(path: str, at: str) -> FileStat | None:
