@@ -14,6 +14,7 @@ from pathlib import Path
 from cloche.errors import Damaged, StoreError
 from cloche.model.settings import CheckoutMode
 from cloche.store.filesystem import FileSystem, disk_error, token
+from cloche.store.journal import MANY
 from cloche.store.listing import FileStat
 from cloche.store.objects import Store
 from cloche.store.placing import Placing
@@ -21,7 +22,6 @@ from cloche.store.reading import hash_file
 from cloche.store.walk import behind, file_stat, os_path, stat_of
 
 _TMP = ".cloche/tmp"
-_MANY = 128
 
 Progress = Callable[[int, int], None]
 
@@ -33,14 +33,11 @@ def link_files(root: Path, files: Mapping[str, tuple[FileStat, str]], store: Sto
     are executable or empty, or that the disk has no links for stay as they are: they have to be recorded like any.
     Raises DiskFull, StoreError.
     """
-    linker = _Linker(root, store, mode)
+    wanted = {path: one for path, one in files.items() if one[0].kind == "f" and one[0].size}
+    linker = _Linker(root, store, mode, each=len(wanted) <= MANY)
     try:
-        wanted = {path: one for path, one in files.items() if one[0].kind == "f" and one[0].size}
         kept = {path: digest for path, (stat, digest) in wanted.items() if linker.keep(path, stat, digest)}
-        if len(kept) > _MANY:
-            store.fs.sync_all()
-        for digest in set(kept.values()):
-            store.loose.settle(digest)
+        linker.settle()
         linked = 0 if mode == "reflink" else sum(linker.replace(path, digest) for path, digest in kept.items())
     except OSError as error:
         raise disk_error(error, "move content into the store") from error
@@ -93,12 +90,16 @@ def _copy(store: Store, digest: str, fd: int) -> None:
 
 
 class _Linker:
-    def __init__(self, root: Path, store: Store, mode: CheckoutMode) -> None:
+    """each: wait for the disk after each file; else `settle` does, for all."""
+
+    def __init__(self, root: Path, store: Store, mode: CheckoutMode, *, each: bool) -> None:
         self._root = root
         self._store = store
         self._fs = store.fs
         self._mode = mode
         self._placing = Placing(root, store, store.fs, mode)
+        self._each = each
+        self._adopted: set[str] = set()
 
     def keep(self, path: str, stat: FileStat, digest: str) -> bool:
         """Make sure that the content is a loose file; whether it is."""
@@ -106,13 +107,22 @@ class _Linker:
         if loose.holds(bytes.fromhex(digest)):
             return loose.is_sound(digest)
         if self._mode != "reflink" and not os.path.islink(at):
-            self._sync(at)
+            if self._each:
+                self._sync(at)
             if loose.adopt(at, stat, digest):
+                self._adopted.add(digest)
                 return True
         with contextlib.suppress(StoreError):
             loose.put(digest, lambda beside: self._take(path, stat, digest, beside))
             return True
         return False
+
+    def settle(self) -> None:
+        """Wait until what was adopted would survive a power cut."""
+        if self._adopted and not self._each:
+            self._fs.sync_all()
+        for digest in {digest[:2]: digest for digest in self._adopted}.values():
+            self._store.loose.settle(digest)
 
     def replace(self, path: str, digest: str) -> bool:
         """Put a link in place of a file that holds the content of a loose file; whether there is one now."""

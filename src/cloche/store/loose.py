@@ -53,12 +53,16 @@ class Loose:
 
     def holds(self, raw: bytes) -> bool:
         """Whether there is one. A file in quarantine comes back into use by this; one found to be edited is none."""
-        if not os.path.isdir(self.folder):
+        if not self.is_used():
             return False
         digest = raw.hex()
         if digest in self.edited:
             return False
         return os.path.isfile(self.path(digest)) or self._release(digest)
+
+    def is_used(self) -> bool:
+        """Whether there can be any."""
+        return os.path.isdir(self.folder)
 
     def has_size(self, size: int) -> bool:
         """Whether some file is of this size: others need not be looked for by their digest."""
@@ -85,7 +89,7 @@ class Loose:
     def find(self, stat: FileStat, path: str) -> Digest | None:
         """The digest of the file that this stat is of, itself or under another name; None for any other file, and for
         one that was edited. path: where the stat was seen."""
-        if not stat.inode or not os.path.isdir(self.folder):
+        if not stat.inode:
             return None
         digest = self._by_inode().get(stat.inode)
         if digest is None or self._stat(digest) != stat:
@@ -102,7 +106,7 @@ class Loose:
 
     def is_file(self, found: os.stat_result) -> bool:
         """Whether this is one of them, edited or not."""
-        return os.path.isdir(self.folder) and found.st_ino in self._by_inode()
+        return found.st_ino in self._by_inode()
 
     def is_sound(self, digest: Digest, *, again: bool = False) -> bool:
         """Whether a file is what its name says; it is read only where its stat is not as it was, or if asked to. One

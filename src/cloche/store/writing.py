@@ -38,6 +38,7 @@ class Writer:
     def __init__(self, packs: Packs, out: PackWriter, loose: Loose) -> None:
         self._packs = packs
         self._loose = loose
+        self._has_loose = loose.is_used()
         self._out = FrameQueue(out)
         self._added = DigestTable()
         self._failed = False
@@ -56,7 +57,7 @@ class Writer:
         if len(data) <= SMALL:
             return self.add_small(data).hex()
         digest = blake3(data).digest()
-        if not self._holds(digest) and not self._loose.holds(digest):
+        if not self._holds(digest) and not self._is_loose(digest):
             average = average_for(len(data))
             self._cut((bytes(chunk.data) for chunk in cutter(average).cut_buf(data)), average)
         return digest.hex()
@@ -64,7 +65,7 @@ class Writer:
     def add_small(self, data: bytes) -> bytes:
         """Store at most 64 KiB; the raw digest. Raises DiskFull, StoreError."""
         digest = blake3(data).digest()
-        if digest not in self._added and not self._packs.holds(digest) and not self._loose.holds(digest):
+        if digest not in self._added and not self._packs.holds(digest) and not self._is_loose(digest):
             self._put(CONTENT, digest, data, first=True)
         return digest
 
@@ -101,7 +102,7 @@ class Writer:
         if size <= SMALL:
             data = _read_all(fd, size)
             return Taken(self.add_bytes(data), len(data))
-        if self._loose.has_size(size):  # it may be there whole: then it is not cut, and stored again, only to find out
+        if self._has_loose and self._loose.has_size(size):
             whole = hash_open(fd, size)
             if self._loose.holds(bytes.fromhex(whole.digest)):
                 return whole
@@ -145,6 +146,9 @@ class Writer:
 
     def _holds(self, digest: bytes) -> bool:
         return digest in self._added or self._packs.holds(digest)
+
+    def _is_loose(self, digest: bytes) -> bool:
+        return self._has_loose and self._loose.holds(digest)
 
     def _average_of(self, previous: Digest | None) -> int | None:
         """How the last version was cut; None where it was not, or cannot be known."""
