@@ -47,6 +47,7 @@ from cloche.ops import (
     status,
     tag,
     undo,
+    unlock,
     untrack,
     verify,
 )
@@ -174,13 +175,22 @@ class OpenProject:
         self._opened.refresh()
         return self._opened
 
-    def add(self, *paths: str, dry_run: bool = False) -> add.Added:
-        """Track data paths, or record their new content. See `cloche add`."""
-        return add.add(self._project, paths, base=self.root, dry_run=dry_run)
+    def add(
+        self, *paths: str, in_place: bool = False, name: str = "", copy: bool = False, dry_run: bool = False
+    ) -> add.Added:
+        """Track data paths, or record their new content. See `cloche add`; name is its --as."""
+        if in_place and copy:
+            raise UsageError("in_place and copy are opposites")
+        place: add.Place = "in place" if in_place else "copy" if copy else ""
+        return add.add(self._project, paths, base=self.root, dry_run=dry_run, place=place, name=name)
 
     def untrack(self, *paths: str, dry_run: bool = False) -> untrack.Untracked:
         """Stop tracking data paths. See `cloche untrack`."""
         return untrack.untrack(self._project, paths, base=self.root, dry_run=dry_run)
+
+    def unlock(self, *paths: str, dry_run: bool = False) -> unlock.Unlocked:
+        """Make links into the store files that can be edited. See `cloche unlock`."""
+        return unlock.unlock(self._project, paths, base=self.root, dry_run=dry_run)
 
     def run(
         self,

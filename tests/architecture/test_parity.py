@@ -84,7 +84,7 @@ def test_every_command_that_prints_facts_prints_them_as_json(verb: str) -> None:
 
 
 PREVIEWED = ["add", "untrack", "revert", "checkout", "undo", "remove", "install", "gc", "prune", "import dvc"]
-PREVIEWED += ["push", "fetch", "pull"]
+PREVIEWED += ["unlock", "push", "fetch", "pull"]
 
 
 @pytest.mark.parametrize("verb", PREVIEWED)

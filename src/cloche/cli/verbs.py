@@ -7,6 +7,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "init": "Make this folder a project.",
         "add": "Track data, or record its new content.",
         "untrack": "Stop tracking data.",
+        "unlock": "Make links into the store files that can be edited.",
         "get": "A file or folder of another project.",
         "run": "Run a command or the pipeline, and record everything.",
         "import": "Carry over what another tool has recorded.",

@@ -65,7 +65,8 @@ class Hunks(msgspec.Struct, frozen=True):
 
 class DataChange(msgspec.Struct, frozen=True):
     """How one tracked data path changed. tables, arrays, images: what changed inside of such files. uncompared: those
-    that differ and were not looked into, since there were too many."""
+    that differ and were not looked into, since there were too many. unstored: of those whose content was tracked in
+    place."""
 
     path: str
     act: Act
@@ -76,6 +77,7 @@ class DataChange(msgspec.Struct, frozen=True):
     uncompared: tuple[str, ...] = ()
     arrays: tuple[ArrayChange, ...] = ()
     images: tuple[ImageChange, ...] = ()
+    unstored: tuple[str, ...] = ()
 
 
 class ValueChange(msgspec.Struct, frozen=True):

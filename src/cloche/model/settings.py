@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import msgspec
 
 FILE_NAME = "cloche.toml"
@@ -31,10 +33,32 @@ class CodeSection(Section, frozen=True):
     ignore: tuple[str, ...] = ()
 
 
+CheckoutMode = Literal["auto", "copy", "reflink", "hardlink", "symlink"]
+CHECKOUT_MODES: tuple[CheckoutMode, ...] = get_args(CheckoutMode)
+
+
 class DataSection(Section, frozen=True):
-    """`[data]`. keys: by a path or pattern of tables, the columns that identify a row of them."""
+    """`[data]`. keys: by a path or pattern of tables, the columns that identify a row of them.
+
+    checkout: how data lies in the work tree. `auto` and `copy` are files of their own, `auto` by clones where it can;
+    `reflink` has the store keep clones too; `hardlink` and `symlink` are links into the store. in_place: paths of which
+    only digests are recorded. external: of those, the ones that lie elsewhere, and where.
+    """
 
     keys: dict[str, tuple[str, ...]] = {}
+    checkout: CheckoutMode = "auto"
+    in_place: tuple[str, ...] = ()
+    external: dict[str, str] = {}
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The paths that are tracked in place, wherever they lie."""
+        return (*self.in_place, *self.external)
+
+
+def is_address(place: str) -> bool:
+    """Whether a place is an address, and no folder of this machine."""
+    return "://" in place
 
 
 class OutputsSection(Section, frozen=True):

@@ -84,6 +84,7 @@ def tidy_of(section: str, key: str) -> Callable[[str], str]:
 _TIDY: dict[tuple[str, str], Callable[[str], str]] = {
     ("config", "files"): tidy_path,
     ("metrics", "files"): tidy_path_pattern,
+    ("data", "in_place"): tidy_path,
     ("code", "ignore"): tidy_pattern,
     ("outputs", "ignore"): tidy_pattern,
     ("environment", "variables"): tidy_variable,

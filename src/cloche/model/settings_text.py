@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import msgspec
 
 from cloche.errors import SettingsError
-from cloche.model.settings import FILE_NAME, Remote, Section, Settings, Stage
-from cloche.model.settings_rules import Unfit, tidy_of, tidy_path_pattern
+from cloche.model.settings import CHECKOUT_MODES, FILE_NAME, Remote, Section, Settings, Stage
+from cloche.model.settings_rules import Unfit, tidy_of, tidy_path, tidy_path_pattern
 from cloche.model.suggestions import closest
 from cloche.model.toml_lines import Path, key_lines
 
@@ -93,6 +94,10 @@ class _Reader:
             return {name: self.named(one, at, name) for name, one in self.table(value, at).items()}
         if at == ("data", "keys"):
             return dict(self.columns(name, columns) for name, columns in self.table(value, at).items())
+        if at == ("data", "external"):
+            return dict(self.external(name, place) for name, place in self.table(value, at).items())
+        if at == ("data", "checkout"):
+            return self.choice(value, CHECKOUT_MODES, at)
         if kind is str:
             return self.string(value, at)
         if kind in _LISTS:
@@ -126,6 +131,26 @@ class _Reader:
             self.fail(at, f"{_key(at)}: {problem}", problem.hint)
         listed = self.items(columns, at)
         return pattern, tuple(dict.fromkeys(self.item(one, (*at, index)) for index, one in enumerate(listed)))
+
+    def external(self, name: str, place: object) -> tuple[str, str]:
+        """One line of `[data.external]`: the path by which it is called, and where it is."""
+        at = ("data", "external", name)
+        try:
+            path = tidy_path(name)
+        except Unfit as problem:
+            self.fail(at, f"{_key(at)}: {problem}", problem.hint)
+        text = self.string(place, at)
+        if not (text.startswith("/") or re.match(r"[a-z][a-z0-9+.-]*://.", text)):
+            self.fail(at, f"{_key(at)}: {text!r} is neither an absolute path nor an address", "such as /mnt/data")
+        return path, text
+
+    def choice(self, value: object, known: Sequence[str], at: Path) -> str:
+        text = self.string(value, at)
+        if text not in known:
+            near = closest(text, known)
+            hint = f"did you mean `{near}`?" if near else f"known are: {', '.join(known)}"
+            self.fail(at, f"{_key(at)}: unknown value {text!r}", hint)
+        return text
 
     def table(self, value: object, at: Path) -> dict[str, Any]:
         if not isinstance(value, dict):
@@ -240,7 +265,12 @@ _TEMPLATE = """\
 #ignore = ["notebooks/scratch/**"]
 
 # Columns that identify a row of a table, for `cloche diff`. Left out: a column that is named like an id and is one.
+# How data lies in the work tree: auto (copies), reflink, hardlink or symlink (links into the store, read-only). Paths
+# of which only digests are recorded, since they are too big to hold twice, and where those lie that lie elsewhere.
 #[data]
+#checkout = "hardlink"
+#in_place = ["data/huge"]
+#external = { "data/imagenet" = "/mnt/imagenet" }
 #keys = { "data/flights.csv" = ["flight_id"], "data/daily/*.csv" = ["station", "day"] }
 
 # Files that a run may write without their becoming its outputs.

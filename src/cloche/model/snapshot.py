@@ -43,9 +43,10 @@ class Tracked(msgspec.Struct, frozen=True):
 
 
 class Data(msgspec.Struct, frozen=True):
-    """The tracked data paths, sorted by path."""
+    """The tracked data paths, sorted by path. in_place: those of which only the digests were recorded."""
 
     paths: tuple[Tracked, ...] = ()
+    in_place: tuple[str, ...] = ()
 
     @property
     def digest(self) -> Digest:

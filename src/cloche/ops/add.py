@@ -4,44 +4,66 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import msgspec
 
-from cloche.errors import Conflict, InputError
+from cloche.errors import Conflict, InputError, UsageError
 from cloche.model.changes import PathChange
 from cloche.model.lock import render_lock
 from cloche.model.paths import decode_path, inside, is_reserved
-from cloche.model.settings import FILE_NAME
+from cloche.model.settings import FILE_NAME, CheckoutMode, is_address
 from cloche.model.snapshot import Tracked
 from cloche.model.wording import some
 from cloche.project.ignore import with_ignored
+from cloche.project.in_place import (
+    default_name,
+    elsewhere_of,
+    in_place,
+    is_elsewhere,
+    link_change,
+    place_links,
+    refuse_copy,
+    refuse_taken,
+    settings_change,
+)
 from cloche.project.journal import perform, present, read_bytes, text_change
+from cloche.project.linked import refuse_edited
 from cloche.project.links import links_outside
+from cloche.project.object_sets import record_objects, tidy_url
 from cloche.project.project import FOLDER, LOCK_FILE, Project
+from cloche.project.snapshots import way_back
 from cloche.store.capture import record_path
+from cloche.store.linking import link_files
 from cloche.store.listing import Files
+from cloche.store.recorded import Recorded
 from cloche.store.walk import stat_of, walk
 
 Progress = Callable[[int, int], None]
+Place = Literal["", "in place", "copy"]
 
 
 class AddedPath(msgspec.Struct, frozen=True):
     """One data path. state: `new`, `changed` or `unchanged` against `cloche.lock`. outside: links in it that lead out
-    of the project; what they lead to is not recorded."""
+    of the project; what they lead to is not recorded. in_place: only its digests are recorded."""
 
     tracked: Tracked
     state: str
     outside: tuple[str, ...] = ()
+    in_place: bool = False
 
 
 class Added(msgspec.Struct, frozen=True):
-    """What `add` did (or would do, with dry_run). ignored: `.gitignore` files that got a line."""
+    """What `add` did (or would do, with dry_run). ignored: `.gitignore` files that got a line. settings: whether
+    `cloche.toml` was changed."""
 
     paths: tuple[AddedPath, ...]
     ignored: tuple[str, ...] = ()
     dry_run: bool = False
+    settings: bool = False
 
 
 def add(
@@ -51,47 +73,180 @@ def add(
     base: Path | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
+    place: Place = "",
+    name: str = "",
 ) -> Added:
     """Record the content of data paths and write them to `cloche.lock`. Without paths: all that are tracked already.
 
-    `base` is the folder that relative paths start from. Raises InputError for a path that is missing, unreadable or
-    outside the project, and Conflict for one that Git tracks or that overlaps another data path.
+    `base` is the folder that relative paths start from. place: `in place` records digests and no content, and may name
+    data outside of the project, called `name` here; `copy` takes that back. Raises InputError for a path that is
+    missing, unreadable or outside the project, and Conflict for one that Git tracks or that overlaps another data path.
     """
+    _refuse_words(paths, place, name)
     with project.writing():
         before = {item.path: item for item in project.tracked}
-        names = list(dict.fromkeys(project.path_text(path, base) for path in paths)) or list(before)
+        external = _external(project, paths, base, name) if place == "in place" else {}
+        given = [path for path in paths if not external]
+        names = [*dict.fromkeys(project.path_text(path, base) for path in given), *external] or list(before)
         if not names:
             raise InputError("nothing is tracked yet", hint="name a data path: `cloche add data/`")
-        _refuse(project, names, before)
-        gone = [name for name in names if name in before and stat_of(project.root, name) is None]
-        if gone:
-            held = all(project.store.has(before[name].digest) for name in gone)
-            back = "`cloche revert --lock` brings it back" if held else f"copy {FOLDER}/ from where it was added"
-            forget = f"`cloche untrack {shlex.quote(decode_path(gone[0]))}` forgets it"
-            raise InputError(f"tracked data is missing: {some(gone)}", hint=f"{back}; {forget}")
-        rows = tuple(_record(project, name, before.get(name), not dry_run, progress) for name in sorted(names))
+        elsewhere = project.settings.data.external | external
+        if place == "copy":
+            refuse_copy(one for one in names if one in elsewhere)
+        _refuse(project, names, before, elsewhere)
+        if not dry_run:
+            place_links(project, names)
+        _refuse_gone(project, [before[one] for one in names if one in before], external)
+        stays = _stays(project, names, place)
+        rows = tuple(
+            _record(project, one, before.get(one), _How(not dry_run, stays(one), external.get(one, "")), progress)
+            for one in sorted(names)
+        )
         project.cache.save()
+        refuse_edited(project)
         found = {row.tracked.path: row.tracked for row in rows}
-        changes = _changes(project, before, found) if not dry_run else []
-        if changes:
-            perform(project, "add", "added " + ", ".join(names), changes)
+        settings: list[PathChange] = []
+        changes: list[PathChange] = []
+        if not dry_run:
+            changes = _changes(project, before, found)
+            if place:
+                listed, gone = (names, ()) if place == "in place" else ((), names)
+                settings = settings_change(project, listed, gone, external)
+            links = [change for path, where in external.items() for change in link_change(project, path, where)]
+            if changes or settings or links:
+                how = f" {place}" if place == "in place" else ""
+                perform(project, "add", f"added {', '.join(names)}{how}", [*changes, *settings, *links])
+                project.refresh()
     ignored = tuple(change.path for change in changes if change.path != LOCK_FILE)
-    return Added(rows, ignored, dry_run)
+    return Added(rows, ignored, dry_run, bool(settings))
 
 
-def _record(project: Project, path: str, before: Tracked | None, keep: bool, progress: Progress | None) -> AddedPath:
+class _How(NamedTuple):
+    """keep: whether anything is stored. in_place: whether contents are not. place: where it lies, if not here."""
+
+    keep: bool
+    in_place: bool
+    place: str
+
+
+def _refuse_words(paths: Sequence[str], place: Place, name: str) -> None:
+    if place and not paths:
+        raise UsageError("no path given", hint="name the data: `cloche add --in-place data/huge`")
+    if name and (place != "in place" or len(paths) != 1):
+        raise UsageError(
+            "--as names one set of data that lies elsewhere", hint="cloche add --in-place /mnt/set --as data/set"
+        )
+
+
+def _external(project: Project, paths: Sequence[str], base: Path | None, name: str) -> dict[str, str]:
+    """What is to be tracked where it lies, outside of the project, by the path that stands for it here."""
+    places = [elsewhere_of(path, project, os.fspath(base or Path.cwd())) for path in paths]
+    if not any(places):
+        if name:
+            raise UsageError(f"{paths[0]} lies in the project, where it has a name", hint="leave --as out")
+        return {}
+    if len(paths) > 1:
+        raise UsageError("one set of data that lies elsewhere at a time", hint="type the command once for each")
+    if is_address(places[0]):
+        places = [tidy_url(project, places[0])]
+    elif not os.path.exists(places[0]):
+        raise InputError(f"{paths[0]} does not exist", hint="check the spelling")
+    called = project.path_text(name or default_name(places[0]), base if name else project.root)
+    refuse_taken(project, called, places[0])
+    return {called: places[0]}
+
+
+def _stays(project: Project, names: Sequence[str], place: Place) -> Callable[[str], bool]:
+    if not place:
+        return in_place(project)
+    return lambda path: place == "in place" if path in names else in_place(project)(path)
+
+
+def _refuse_gone(project: Project, items: Sequence[Tracked], given: Mapping[str, str]) -> None:
+    external = project.settings.data.external | dict(given)
+    here = [item for item in items if not is_address(external.get(item.path, ""))]
+    gone = [item for item in here if stat_of(project.root, item.path) is None and item.path not in given]
+    if gone:
+        forget = f"`cloche untrack {shlex.quote(decode_path(gone[0].path))}` forgets it"
+        names = some([item.path for item in gone])
+        raise InputError(f"tracked data is missing: {names}", hint=f"{way_back(project, gone)}; {forget}")
+
+
+def _record(project: Project, path: str, before: Tracked | None, how: _How, progress: Progress | None) -> AddedPath:
+    place = how.place or project.settings.data.external.get(path, "")
+    if is_address(place):
+        recorded = record_objects(project, path, place, keep=how.keep, read=how.keep, progress=progress)
+        return _as_row(path, recorded, before, how)
+    if how.place:
+        return _record_elsewhere(project, path, before, how, progress)
     files = data_files(project, path)
-    recorded = record_path(project.root, path, files, project.store, project.cache, keep=keep, progress=progress)
+    mode = project.settings.data.checkout
+    if how.keep and not how.in_place and mode not in ("auto", "copy"):
+        files = _linked(project, path, files, mode, progress)
+    return _row(project, project.root, path, files, before, how, progress)
+
+
+def _record_elsewhere(
+    project: Project, path: str, before: Tracked | None, how: _How, progress: Progress | None
+) -> AddedPath:
+    """Record what lies elsewhere, before there is a link to it: through one in a folder of our own."""
+    with tempfile.TemporaryDirectory(dir=project.folder / "tmp") as folder:
+        root = Path(folder)
+        at = root / decode_path(path)
+        at.parent.mkdir(parents=True, exist_ok=True)
+        at.symlink_to(how.place)
+        return _row(project, root, path, _walked(root, path, through=True), before, how, progress)
+
+
+def _row(
+    project: Project,
+    root: Path,
+    path: str,
+    files: Files,
+    before: Tracked | None,
+    how: _How,
+    progress: Progress | None,
+) -> AddedPath:
+    recorded = record_path(
+        root,
+        path,
+        files,
+        project.store,
+        project.cache,
+        keep=how.keep,
+        content=not how.in_place,
+        progress=progress,
+    )
+    return _as_row(path, recorded, before, how, links_outside(project, files.links()))
+
+
+def _as_row(
+    path: str, recorded: Recorded, before: Tracked | None, how: _How, outside: tuple[str, ...] = ()
+) -> AddedPath:
     entry = recorded.entry
     if entry is None:
-        raise InputError(f"{path} is gone", hint="run it again once nothing deletes files")
+        raise InputError(f"{path} holds nothing", hint="check the spelling of the place; run it again")
     now = Tracked(path, entry.kind, entry.digest, entry.size, entry.count)
     state = "new" if before is None else "unchanged" if before == now else "changed"
-    return AddedPath(now, state, links_outside(project, files.links()))
+    return AddedPath(now, state, outside, how.in_place)
+
+
+def _linked(project: Project, path: str, files: Files, mode: CheckoutMode, progress: Progress | None) -> Files:
+    """Make the files of a data path links into the store; what is there then."""
+    seen = record_path(project.root, path, files, project.store, project.cache, keep=False, progress=progress)
+    refuse_edited(project)
+    digests = {one: entry.digest for one, entry in seen.everything().items()}
+    stats = {one: (stat, digests[one]) for one, stat in seen.files.rows() if one in digests}
+    link_files(project.root, stats, project.store, mode)
+    return data_files(project, path)
 
 
 def data_files(project: Project, path: str) -> Files:
     """Every file, link and empty folder of a data path. Raises InputError where one is missing or unreadable."""
+    return _walked(project.root, path, through=is_elsewhere(project, path))
+
+
+def _walked(root: Path, path: str, *, through: bool) -> Files:
     reserved: list[str] = []
 
     def is_store(folder: str, name: str) -> bool:
@@ -99,7 +254,7 @@ def data_files(project: Project, path: str) -> Files:
             reserved.append(folder)
         return is_reserved(name)
 
-    walked = walk(project.root, path, skip=is_store)
+    walked = walk(root, path, skip=is_store, through=through)
     reserved += [at for at in walked.files if is_reserved(at)] if _may_hold_pointer(walked.files) else []
     if reserved:
         inner, _, name = reserved[0].rpartition("/")
@@ -128,7 +283,9 @@ def _may_hold_pointer(files: Files) -> bool:
     return any("git" in folder.names.casefold() for folder in files.folders.values())
 
 
-def _refuse(project: Project, names: Iterable[str], before: dict[str, Tracked]) -> None:
+def _refuse(
+    project: Project, names: Iterable[str], before: Mapping[str, Tracked], elsewhere: Mapping[str, str]
+) -> None:
     git_tracked = project.git.tracked() if project.git is not None else frozenset[str]()
     for name in names:
         if name in (FILE_NAME, LOCK_FILE):
@@ -144,7 +301,9 @@ def _refuse(project: Project, names: Iterable[str], before: dict[str, Tracked]) 
                 f"Git already tracks {clash}",
                 hint=f"type `git rm -r --cached {name}` and try again: either Git or Cloche keeps a file",
             )
-        if os.path.islink(os.path.join(project.root, decode_path(name))):
+        if name in elsewhere:
+            refuse_taken(project, name, elsewhere[name])
+        elif (stat := stat_of(project.root, name)) is not None and stat.kind == "l":
             raise Conflict(f"{name} is a symbolic link", hint="add the folder that it points to, or copy it here")
 
 

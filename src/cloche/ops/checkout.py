@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from cloche.errors import NotFound, UsageError
 from cloche.model.changes import PathChange
 from cloche.model.held import Held
+from cloche.model.paths import inside
 from cloche.model.plan import Belongs, Plan
+from cloche.model.run import Run
 from cloche.model.tree import entry_of
 from cloche.model.wording import some
 from cloche.ops.ls import ls
@@ -35,7 +37,7 @@ def checkout(project: Project, revision: str, paths: Sequence[str], *, dry_run: 
         run = find_run(project, revision)
         held = [one for path in paths for one in ls(project, run.id, path)]
         at_hand(project, run, only=[Root(one.path, one.kind, one.digest) for one in held if one.kind != "d"])
-        _refuse_lost(project, held)
+        _refuse_lost(project, run, held)
         wanted = {one.path: one for one in sorted(held, key=lambda one: _LATER_WINS.index(one.part))}
         here = in_the_way(project, wanted)
         changes = [PathChange(path, here.get(path), entry_of(wanted[path])) for path in wanted]
@@ -53,8 +55,14 @@ def checkout(project: Project, revision: str, paths: Sequence[str], *, dry_run: 
     return plan
 
 
-def _refuse_lost(project: Project, held: Sequence[Held]) -> None:
+def _refuse_lost(project: Project, run: Run, held: Sequence[Held]) -> None:
     lost = [one.path for one in held if one.kind != "d" and not project.store.has(one.digest)]
+    in_place = [path for path in lost if any(inside(path, one) for one in run.snapshot.data.in_place)]
+    if in_place:
+        raise NotFound(
+            f"{some(in_place)} was tracked in place: its content was never stored",
+            hint="bring it back from where it came from; `cloche status` tells whether it is the same",
+        )
     if lost:
         raise NotFound(f"the store here does not hold {some(lost)}", hint="`cloche doctor` lists what is affected")
 

@@ -169,6 +169,16 @@ def _data(
         act: Act = "added" if before is None else "removed" if after is None else "changed"
         sizes = (before.size if before else 0, after.size if after else 0)
         changes.append(
-            DataChange(path, act, files, within.tables, *sizes, within.uncompared, within.arrays, within.images)
+            DataChange(
+                path,
+                act,
+                files,
+                within.tables,
+                *sizes,
+                uncompared=within.uncompared,
+                arrays=within.arrays,
+                images=within.images,
+                unstored=within.unstored,
+            )
         )
     return tuple(changes)

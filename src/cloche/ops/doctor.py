@@ -15,6 +15,7 @@ from cloche.errors import ClocheError
 from cloche.model.digest import Digest
 from cloche.model.wording import some
 from cloche.ops.install import installed
+from cloche.project.in_place import in_place
 from cloche.project.interpreters import see
 from cloche.project.project import FORMAT, Project
 from cloche.project.recovery import cut_off, recover
@@ -140,7 +141,9 @@ def _content(project: Project, lost: Collection[Digest]) -> Iterator[Check]:
 
 
 def _tracked(project: Project) -> Iterator[Check]:
-    gone = [item.path for item in project.tracked if not project.store.has(item.digest)]
+    stays = in_place(project)
+    copied = [item for item in project.tracked if not stays(item.path)]
+    gone = [item.path for item in copied if not project.store.has(item.digest)]
     for path in gone:
         there = stat_of(project.root, path) is not None
         yield Check(
@@ -150,7 +153,9 @@ def _tracked(project: Project) -> Iterator[Check]:
             f"type `cloche add {path}` if what lies there now is right" if there else NO_STORE,
         )
     if not gone:
-        yield Check("data", "ok", f"{len(project.tracked)} tracked data paths, all in the store")
+        rest = len(project.tracked) - len(copied)
+        where = f"{len(copied)} in the store, {rest} in place" if rest else "all in the store"
+        yield Check("data", "ok", f"{len(project.tracked)} tracked data paths, {where}")
 
 
 def _runs(project: Project) -> Iterator[Check]:

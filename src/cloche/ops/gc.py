@@ -8,9 +8,10 @@ import msgspec
 
 from cloche.errors import Busy, UsageError
 from cloche.project.going import is_alive
+from cloche.project.linked import linked_digests
 from cloche.project.needed import needed
 from cloche.project.project import Project
-from cloche.store.collecting import find_garbage, rescue, set_aside, sweep
+from cloche.store.collecting import find_garbage, rescue, set_aside, set_files_aside, sweep
 
 DAY = 86_400
 GRACE = 14.0  # days
@@ -22,9 +23,9 @@ class Collected(msgspec.Struct, frozen=True):
     """What `gc` did, or would do. Sizes are bytes.
 
     packs: how many went to quarantine, rewritten: how many of them since only a part of each was needed, or since they
-    were small. unused: what they hold and nothing needs. kept: what is needed. quarantine: what lies there now.
-    deleted: what lay there for longer than the grace time, and is gone. missing: contents that records need and the
-    store does not hold.
+    were small. files: whole files that went there; no link of a work tree leads to them either. unused: what they hold
+    and nothing needs. kept: what is needed. quarantine: what lies there now. deleted: what lay there for longer than
+    the grace time, and is gone. missing: contents that records need and the store does not hold.
     """
 
     packs: int
@@ -36,6 +37,7 @@ class Collected(msgspec.Struct, frozen=True):
     missing: int
     grace: float
     dry_run: bool = False
+    files: int = 0
 
 
 def gc(
@@ -62,12 +64,16 @@ def gc(
         store = project.store
         store.see()
         aside = store.quarantine.packs() if dry_run else rescue(store, reached)
+        linked = linked_digests(project)
+        idle = {one: size for one, size in store.loose.all() if bytes.fromhex(one) not in reached and one not in linked}
+        whole = sum(size for _, size in store.loose.all()) - sum(idle.values())
         old = [one for one in aside if one.since <= now - grace * DAY]
         garbage = find_garbage(store, reached)
         if not dry_run:
             sweep(store, old)
             if garbage.packs or garbage.rewritten:
                 set_aside(store, garbage, reached, now)
+            set_files_aside(store, idle, now)
             if not grace:
                 old += store.quarantine.packs()
                 sweep(store, store.quarantine.packs())
@@ -75,13 +81,14 @@ def gc(
     return Collected(
         packs=len(garbage.packs) + len(garbage.rewritten),
         rewritten=len(garbage.rewritten),
-        unused=garbage.freed,
-        kept=garbage.kept,
+        unused=garbage.freed + sum(idle.values()),
+        kept=garbage.kept + whole,
         quarantine=left,
         deleted=sum(one.size for one in old),
         missing=len(reached.missing),
         grace=grace,
         dry_run=dry_run,
+        files=len(idle),
     )
 
 

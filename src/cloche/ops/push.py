@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from cloche.errors import Busy, UsageError
+from cloche.model.run import Run
 from cloche.project.probing import refuse_unsafe
 from cloche.project.project import Project
 from cloche.project.recovery import recover
@@ -19,7 +20,8 @@ Progress = Callable[[int, int], None]
 
 class Pushed(msgspec.Struct, frozen=True):
     """What was (or would be) sent. runs: ids. facts: changed tags, notes and removals. lock: whether the data of
-    `cloche.lock` is new there. objects, size, packs: of the content. problems: what is damaged on the remote."""
+    `cloche.lock` is new there. objects, size, packs: of the content. problems: what is damaged on the
+    remote. in_place: data paths whose content is not sent, since only its digests are recorded."""
 
     remote: str
     url: str
@@ -31,6 +33,7 @@ class Pushed(msgspec.Struct, frozen=True):
     packs: int = 0
     problems: tuple[str, ...] = ()
     dry_run: bool = False
+    in_place: tuple[str, ...] = ()
 
 
 def push(
@@ -58,7 +61,7 @@ def push(
     chosen = runs if revisions or data else None
     with project.storing():
         sending = prepare(project, place, chosen, facts=not data)
-        size = sending.what.size
+        size = sending.what.size + sending.cuts.size
         if not dry_run and not sending.empty:
             refuse_unsafe(project, place)
             size = send(project, place, sending, progress)
@@ -71,7 +74,13 @@ def push(
         bool(sending.lock),
         sending.objects,
         size,
-        sending.what.packs,
+        sending.what.packs + sending.cuts.packs,
         tuple(sending.found.problems),
         dry_run,
+        _in_place(project, sending.runs),
     )
+
+
+def _in_place(project: Project, runs: Sequence[Run]) -> tuple[str, ...]:
+    tracked = {item.path for item in project.tracked} & set(project.settings.data.places)
+    return tuple(sorted(tracked.union(*(run.snapshot.data.in_place for run in runs))))

@@ -20,6 +20,7 @@ from cloche.model.wording import some
 from cloche.project.exchange import at_hand, lock_at_hand
 from cloche.project.going import refuse_while_going
 from cloche.project.journal import perform, planned, text_change, towards
+from cloche.project.kept_in_place import in_place_problems, is_in_place
 from cloche.project.locked import to_lock
 from cloche.project.packages import Packages, plan_environment
 from cloche.project.project import LOCK_FILE, Project
@@ -27,6 +28,8 @@ from cloche.project.recovery import recover
 from cloche.project.revisions import find_run
 from cloche.project.sides import Side, data_files, data_towards, observed_changes, run_side, work_side
 from cloche.project.stages import output_changes
+
+CODE: tuple[Part, ...] = ("code",)
 
 
 def revert(
@@ -55,12 +58,12 @@ def revert(
         packages = _packages(project, now, then) if "environment" in parts else Packages()
         notes = _notes(now, then) if "environment" in parts else ()
         notes += _not_held(project, now, then) if "data" in parts else ()
-        plan = Plan(
-            "revert", run.id, files, packages.changes, packages.python, packages.creates, packages.problems, notes
-        )
+        stuck = in_place_problems(project, now, then, parts)
+        problems = (*packages.problems, *stuck)
+        plan = Plan("revert", run.id, files, packages.changes, packages.python, packages.creates, problems, notes)
         if dry_run:
             return plan
-        _refuse_problems(plan, revision)
+        _refuse_problems(plan, revision, _without(stuck, in_place_problems(project, now, then, CODE)))
         _apply(project, run, plan, then)
     return plan
 
@@ -164,7 +167,7 @@ def _data(project: Project, now: Side, then: Side) -> list[PathChange]:
     changes: list[PathChange] = []
     for path in now.data.keys() | then.data.keys():
         wanted = then.data.get(path)
-        if now.data.get(path) == wanted:
+        if now.data.get(path) == wanted or is_in_place(now, then, path):
             continue
         if wanted is not None:
             changes += data_towards(project, wanted, now.taken.data.get(path) if now.taken is not None else None)
@@ -191,11 +194,19 @@ def _refuse_unreadable(now: Side) -> None:
         )
 
 
-def _refuse_problems(plan: Plan, revision: str) -> None:
+def _without(stuck: Sequence[str], stuck_code: Sequence[str]) -> str:
+    """The parts that can be put back although others cannot."""
+    if not stuck:
+        return "code,data,config"
+    return "config,environment" if stuck_code else "code,config,environment"
+
+
+def _refuse_problems(plan: Plan, revision: str, rest: str) -> None:
     if plan.problems:
+        what = "the data" if "data" not in rest else "the environment"
         raise Conflict(
-            "the environment cannot be put back: " + "; ".join(plan.problems),
-            hint=f"the rest can: `cloche revert {revision} --only code,data,config`",
+            f"{what} cannot be put back: " + "; ".join(plan.problems),
+            hint=f"the rest can: `cloche revert {revision} --only {rest}`",
         )
 
 

@@ -10,6 +10,8 @@ from cloche.model.changes import EnvironmentChange, PathChange, ValueChange
 from cloche.model.run import Run
 from cloche.model.snapshot import LeftOut
 from cloche.project.going import is_alive
+from cloche.project.in_place import in_place
+from cloche.project.linked import Edited, edited
 from cloche.project.project import Project
 from cloche.project.recovery import cut_off
 from cloche.project.revisions import find_run
@@ -21,6 +23,7 @@ from cloche.project.view import View, look
 class DataState(msgspec.Struct, frozen=True):
     """A tracked data path. lock: `same`, `changed` or `missing` against `cloche.lock`. since: the files that differ
     from the base run; empty where there is none. held: whether the store here has the content that `cloche.lock` names.
+    in_place: only its digests are recorded.
     """
 
     path: str
@@ -29,6 +32,7 @@ class DataState(msgspec.Struct, frozen=True):
     size: int
     since: tuple[PathChange, ...] = ()
     held: bool = True
+    in_place: bool = False
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -36,7 +40,8 @@ class Status(msgspec.Struct, frozen=True):
 
     base: its id, empty when there is no run yet. clean: whether all four inputs are as in the base. files: how many
     code files there are. going: runs that are going. cut_off: numbers of operations that were cut off half-way.
-    read: files that the base was seen to read beyond its inputs, and that differ.
+    read: files that the base was seen to read beyond its inputs, and that differ. edited: content that somebody changed
+    in the store, through a link.
     """
 
     base: str
@@ -56,6 +61,7 @@ class Status(msgspec.Struct, frozen=True):
     cut_off: tuple[int, ...] = ()
     tags: tuple[str, ...] = ()
     read: tuple[PathChange, ...] = ()
+    edited: tuple[Edited, ...] = ()
 
 
 def status(project: Project, base: str = "", *, progress: Progress | None = None) -> Status:
@@ -75,6 +81,7 @@ def status(project: Project, base: str = "", *, progress: Progress | None = None
         left_out=view.left_out,
         special=view.special,
         unreadable=view.unreadable,
+        edited=edited(project),
         going=going,
         cut_off=tuple(one.number for one in cut_off(project)),
     )
@@ -89,7 +96,7 @@ def _against(project: Project, found: Status, view: View, now: Side, run: Run) -
     environment = diff_environments(then.environment, now.environment)
     forgotten = tuple(sorted(then.data.keys() - {item.path for item in view.tracked}))
     read = observed_changes(then, now)
-    same_data = not forgotten and not view.missing and now.snapshot.data == then.snapshot.data
+    same_data = not forgotten and not view.missing and now.snapshot.data.paths == then.snapshot.data.paths
     same_rest = not code and not config and not environment.packages and not environment.facts
     return msgspec.structs.replace(
         found,
@@ -112,6 +119,8 @@ def _data(project: Project, view: View, now: Side, then: Side | None) -> tuple[D
         since: tuple[PathChange, ...] = ()
         if then is not None and then.data.get(locked.path) != here:
             since = data_changes(project, then, now, locked.path)
-        held = lock == "same" or project.store.has(locked.digest)
-        states.append(DataState(locked.path, lock, here.count if here else 0, here.size if here else 0, since, held))
+        stays = in_place(project)(locked.path)
+        held = lock == "same" or stays or project.store.has(locked.digest)
+        size = (here.count, here.size) if here else (0, 0)
+        states.append(DataState(locked.path, lock, *size, since, held, stays))
     return tuple(states)

@@ -8,10 +8,12 @@ from pathlib import Path
 import msgspec
 
 from cloche.errors import NotFound, UsageError
+from cloche.model.changes import PathChange
 from cloche.model.lock import render_lock
 from cloche.model.suggestions import closest
 from cloche.project.ignore import without_ignored
-from cloche.project.journal import perform, read_bytes, text_change
+from cloche.project.in_place import is_link_to, settings_change
+from cloche.project.journal import perform, present, read_bytes, text_change
 from cloche.project.project import LOCK_FILE, Project
 
 
@@ -24,7 +26,8 @@ class Untracked(msgspec.Struct, frozen=True):
 
 
 def untrack(project: Project, paths: Sequence[str], *, base: Path | None = None, dry_run: bool = False) -> Untracked:
-    """Take data paths out of `cloche.lock`. Runs that used them keep their content. Raises NotFound."""
+    """Take data paths out of `cloche.lock`. Runs that used them keep their content; of data that lies elsewhere, the
+    link to it goes. Raises NotFound."""
     if not paths:
         raise UsageError("no path given", hint="name a tracked path: `cloche untrack data/raw`")
     with project.writing():
@@ -39,8 +42,14 @@ def untrack(project: Project, paths: Sequence[str], *, base: Path | None = None,
                 )
         after = [item for path, item in before.items() if path not in names]
         changes = [text_change(project, LOCK_FILE, render_lock(after))]
+        changes += settings_change(project, remove=names)
+        external = {path: place for path, place in project.settings.data.external.items() if path in names}
+        links = present(project, (path for path, place in external.items() if is_link_to(project, path, place)))
+        changes += [PathChange(path, entry, None) for path, entry in links.items()]
         for file, lines in without_ignored(names, lambda path: read_bytes(project, path)).items():
             changes.append(text_change(project, file, lines))
         if not dry_run:
             perform(project, "untrack", "untracked " + ", ".join(names), changes)
-    return Untracked(tuple(names), tuple(change.path for change in changes[1:]), dry_run)
+            project.refresh()
+    ignored = tuple(change.path for change in changes if change.path.rpartition("/")[2] == ".gitignore")
+    return Untracked(tuple(names), ignored, dry_run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
@@ -12,6 +13,7 @@ from cloche.errors import ChangedWhileReading, ClocheError, UsageError
 from cloche.model.digest import Digest
 from cloche.model.run import ID_SHOWN
 from cloche.project.fetching import fetch_objects
+from cloche.project.linked import mend_links
 from cloche.project.project import LOCK_FILE, Project
 from cloche.project.reach import Reached, lock_roots, run_roots
 from cloche.project.remotes import all_remotes, open_remote
@@ -46,7 +48,7 @@ class Verified(msgspec.Struct, frozen=True):
     packs, of: how many packs were read, of how many. damaged: packs whose bytes are not what they were. lost: digests
     of content that no good copy of is left here. affected: the records that need something that is lost or missing.
     repaired: digests of what could be had again. sound: nothing is wrong any more. problems: remotes that were of no
-    help, and why.
+    help, and why. edited: digests of whole files in the store that somebody changed through a link.
     """
 
     packs: int
@@ -57,6 +59,7 @@ class Verified(msgspec.Struct, frozen=True):
     repaired: tuple[Digest, ...] = ()
     sound: bool = True
     problems: tuple[str, ...] = ()
+    edited: tuple[Digest, ...] = ()
 
 
 def verify(
@@ -80,30 +83,34 @@ def verify(
     known = load(cache, dict[str, float]) or {}
     names = choose(project.store, sample=sample, leave=known if since_last else (), seed=int(project.clock()))
     found = examine(project.store, names, progress)
+    edited = _edited(project, all_again=sample == 1 and not since_last)
     repaired: tuple[Digest, ...] = ()
     problems: list[str] = []
     if repair:
-        repaired = _repair(project, found, remotes, problems)
+        repaired = _repair(project, found, edited, remotes, problems)
         found = examine(project.store, sorted(project.store.pack_names()), progress)
+        edited = _edited(project)
     good = set(found.packs) - set(found.bad_packs)
     there = project.store.pack_names()
     save(cache, {name: at for name, at in known.items() if name in there} | dict.fromkeys(good, project.clock()))
-    affected = tuple(_affected(project, {raw.hex() for raw in found.lost}))
+    lost = {raw.hex() for raw in found.lost} | {one for one in edited if not project.store.has(one)}
+    affected = tuple(_affected(project, lost))
     return Verified(
         packs=len(found.packs),
         of=len(there),
         damaged=found.bad_packs,
-        lost=tuple(sorted(raw.hex() for raw in found.lost)),
+        lost=tuple(sorted(lost)),
         affected=affected,
         repaired=repaired,
         problems=tuple(dict.fromkeys(problems)),
-        sound=not (found.bad_packs or found.bad_frames or found.lost or affected),
+        sound=not (found.bad_packs or found.bad_frames or lost or edited or affected),
+        edited=edited,
     )
 
 
 def _affected(project: Project, lost: Iterable[Digest]) -> Iterable[Affected]:
     wholeness = Wholeness(project, frozenset(lost))
-    gone = wholeness.missing(lock_roots(project.tracked))
+    gone = wholeness.missing(lock_roots(project.tracked, project.settings.data.places))
     if gone:
         yield Affected(LOCK_FILE, tuple(gone))
     for run in project.catalog.ids(""):
@@ -115,19 +122,31 @@ def _affected(project: Project, lost: Iterable[Digest]) -> Iterable[Affected]:
 def _needed(project: Project) -> Reached:
     """What the runs and `cloche.lock` need."""
     reached = Reached(project.store)
-    reached.add(lock_roots(project.tracked))
+    reached.add(lock_roots(project.tracked, project.settings.data.places))
     for run in set(project.catalog.ids("")) - project.catalog.elsewhere():
         reached.add(run_roots(project.catalog.run(run)))
     return reached
 
 
-def _repair(project: Project, found: Examined, remotes: Sequence[str], problems: list[str]) -> tuple[Digest, ...]:
+def _edited(project: Project, *, all_again: bool = False) -> tuple[Digest, ...]:
+    """Loose files that are not what their name says. all_again: read each, and not only those whose stat changed."""
+    loose = project.store.loose
+    found = [digest for digest, _ in loose.all() if not loose.is_sound(digest, again=all_again)]
+    loose.save()
+    return tuple(sorted(found))
+
+
+def _repair(
+    project: Project, found: Examined, edited: Sequence[Digest], remotes: Sequence[str], problems: list[str]
+) -> tuple[Digest, ...]:
     """Bring back what can be had; the digests of that. As trees come back, what they name is seen to be missing."""
     got: set[bytes] = set()
     with project.collecting():
         packs = {*found.bad_packs, *(one.pack for one in found.bad_frames)}
         if packs:
             salvage(project.store, packs, found.bad_frames)
+        for digest in edited:
+            project.store.loose.give_up(digest, os.path.join(project.store.folder, "damaged"))
         while wanted := _needed(project).missing:
             _take_from_work_tree(project)
             for name in remotes or all_remotes(project):
@@ -138,6 +157,7 @@ def _repair(project: Project, found: Examined, remotes: Sequence[str], problems:
             got |= fresh
             if not fresh:
                 break
+    mend_links(project)
     return tuple(sorted(raw.hex() for raw in got))
 
 

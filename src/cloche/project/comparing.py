@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,12 +28,14 @@ IMAGES_SHOWN = 100
 
 
 class Inside(NamedTuple):
-    """What changed inside of files. uncompared: paths of files that were not looked into, since there were too many."""
+    """What changed inside of files. uncompared: paths of files that were not looked into, since there were too
+    many; unstored: of those whose content was tracked in place and never stored."""
 
     tables: tuple[TableChange, ...] = ()
     arrays: tuple[ArrayChange, ...] = ()
     images: tuple[ImageChange, ...] = ()
     uncompared: tuple[str, ...] = ()
+    unstored: tuple[str, ...] = ()
 
 
 def look_inside(
@@ -44,6 +47,12 @@ def look_inside(
 ) -> Inside:
     """Look into those of `changes` whose content differs. keys: the columns that identify a row of a table."""
     differ = [change for change in changes if _content_differs(change)]
+    lacking = {
+        change.path
+        for change in differ
+        if not all(_is_held(project, change.path, *one) for one in _both(sides, change))
+    }
+    differ = [change for change in differ if change.path not in lacking]
     kinds = [[one for one in differ if fits(one.path)] for fits in (is_table, is_array, is_image)]
     most = (TABLES_SHOWN, ARRAYS_SHOWN, IMAGES_SHOWN)
     uncompared = tuple(one.path for kind, count in zip(kinds, most, strict=True) for one in kind[count:])
@@ -63,6 +72,7 @@ def look_inside(
             tuple(compare_arrays(*both(one), one.path) for one in arrays),
             tuple(_image(one, *both(one)) for one in images),
             uncompared,
+            tuple(sorted(lacking)),
         )
 
 
@@ -85,6 +95,17 @@ def _content_differs(change: PathChange) -> bool:
     """Not where a link is, or only the permission to execute changed."""
     sides = [one for one in (change.before, change.after) if one is not None]
     return all(one.kind in ("f", "x") for one in sides) and len({one.digest for one in sides}) == len(sides)
+
+
+def _both(sides: tuple[Side, Side], change: PathChange) -> Iterator[tuple[Side, Entry | None]]:
+    return zip(sides, (change.before, change.after), strict=True)
+
+
+def _is_held(project: Project, path: str, of: Side, entry: Entry | None) -> bool:
+    """Whether content can be read: of what is tracked in place, the past cannot."""
+    if entry is None or of.taken is None:
+        return entry is None or project.store.has(entry.digest)
+    return os.path.exists(project.root / decode_path(path))
 
 
 def _materialise(project: Project, of: Side, path: str, entry: Entry | None, place: Path) -> Path | None:

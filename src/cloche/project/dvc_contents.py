@@ -16,8 +16,8 @@ from cloche.model.digest import Digest
 from cloche.model.paths import decode_path
 from cloche.model.tree import Built, Entry, build_tree
 from cloche.project.project import Project
-from cloche.store.objects import Writer
 from cloche.store.walk import file_stat, walk
+from cloche.store.writing import Writer
 
 Progress = Callable[[int, int], None]
 

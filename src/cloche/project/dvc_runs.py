@@ -28,7 +28,8 @@ from cloche.project.dvc_contents import Contents
 from cloche.project.dvc_history import HistoryReader, Result
 from cloche.project.dvc_settings import shell
 from cloche.project.dvc_state import Stage, State
-from cloche.store.objects import Store, Writer
+from cloche.store.objects import Store
+from cloche.store.writing import Writer
 
 CHECK = "imported-from-dvc"
 MOST_METRICS = 16 * 1024 * 1024

@@ -10,6 +10,7 @@ from cloche.errors import RemoteError
 from cloche.model.run import Run
 from cloche.model.wording import some
 from cloche.project.fetching import Brought, bring, refuse_lost
+from cloche.project.in_place import in_place
 from cloche.project.listing import Remotely, look
 from cloche.project.merging import Merged, merge
 from cloche.project.project import Project
@@ -50,7 +51,7 @@ def exchange(
     merged = Merged() if dry_run else merge(project, place.name, found.bundles)
     runs = _runs(project, revisions, found, dry_run=dry_run) if data else []
     roots = [root for run in runs for root in run_roots(run)]
-    locked = list(lock_roots(project.tracked)) if lock else []
+    locked = list(lock_roots(project.tracked, project.settings.data.places)) if lock else []
     brought = bring(project, place, [*locked, *roots], known=found, dry_run=dry_run, progress=progress)
     if not dry_run:
         _settle(project, runs, brought)
@@ -111,7 +112,8 @@ def _lost(project: Project, runs: Iterable[Run], brought: Brought, place: Place)
 
 def lock_at_hand(project: Project) -> None:
     """Make sure that what `cloche.lock` names is here, as far as the default remote has it."""
-    missing = project.store.missing(item.digest for item in project.tracked)
+    stays = in_place(project)
+    missing = project.store.missing(item.digest for item in project.tracked if not stays(item.path))
     if missing and default_name(all_remotes(project)):
         place = open_remote(project)
         known = look(place, skip=project.catalog.merged())

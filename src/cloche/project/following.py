@@ -17,6 +17,7 @@ from cloche.model.snapshot import Tracked
 from cloche.model.tree import Entry
 from cloche.model.wording import some
 from cloche.project.going import refuse_while_going
+from cloche.project.in_place import in_place
 from cloche.project.journal import files_of, perform, towards
 from cloche.project.placed import note_placed, placed
 from cloche.project.project import Project
@@ -44,7 +45,9 @@ def follow(project: Project) -> Followed:
     """Bring tracked data to what `cloche.lock` names now. Raises Busy while a run is going in this work tree."""
     with project.writing():
         before, now = placed(project), {item.path: item for item in project.tracked}
+        stays = in_place(project)
         paths = [path for path in sorted(now.keys() | (before or {})) if (before or {}).get(path) != now.get(path)]
+        paths = [path for path in paths if path not in now or not stays(path)]  # the others are not ours to bring
         steps = {path: _step(project, path, (before or {}).get(path), now.get(path)) for path in paths}
         changes = [change for step in steps.values() if isinstance(step, list) for change in step]
         if changes:
@@ -98,7 +101,8 @@ def _step(project: Project, path: str, was: Tracked | None, wanted: Tracked | No
     target = _held(project, wanted) if wanted is not None else {}
     if target is None:
         return "absent"
-    if here.is_work and not here.is_(was):
+    # What was tracked in place, wherever `cloche.toml` says so now, lies here alone.
+    if here.is_work and (was is None or not here.is_(was) or _held(project, was) is None):
         return "kept"
     changes = [one for one in towards(project, here.files.everything(), target) if one.before != one.after]
     return changes if all(inside(one.path, path) for one in changes) else "kept"

@@ -19,6 +19,7 @@ from cloche.model.run import Finding, Output, Place, Run, run_id
 from cloche.model.tree import Entry
 from cloche.model.wording import some
 from cloche.project.holding import held
+from cloche.project.in_place import in_place
 from cloche.project.project import LOCK_FILE, Project
 from cloche.project.snapshots import Taken
 from cloche.project.trees import entry_at
@@ -155,8 +156,12 @@ def settle(
 def _record(run: Going, files: Mapping[str, FileStat], lost: list[str]) -> dict[str, Entry]:
     """Record files. One that cannot be read or keeps changing becomes a finding and goes to `lost`; the others stay."""
     project = run.project
+    stays = in_place(project)
+    here = {path: stat for path, stat in files.items() if stays(path)}
     try:
-        return record_files(project.root, files, project.store, project.cache)
+        known = record_files(project.root, here, project.store, project.cache, keep=False) if here else {}
+        rest = {path: stat for path, stat in files.items() if path not in here} if here else files
+        return known | record_files(project.root, rest, project.store, project.cache)
     except InputError as error:
         listed = list(files.items())
         if len(listed) > 1:

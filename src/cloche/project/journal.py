@@ -19,6 +19,7 @@ from cloche.model.paths import above, decode_path
 from cloche.model.plan import Belongs, PlannedFile
 from cloche.model.tree import EMPTY_DIGEST, Entry, Kind, Located, entry_of
 from cloche.project.interpreters import see_python
+from cloche.project.linked import checkout_mode, is_data
 from cloche.project.placed import note_changed
 from cloche.project.project import Project
 from cloche.project.trees import tree_of
@@ -84,7 +85,8 @@ def _bring(project: Project, files: Sequence[PathChange], effects: Sequence[Effe
     if not files:
         return
     try:
-        apply_files(project.root, project.store, files, project.cache)
+        mode, fits = checkout_mode(project), is_data(project, files)
+        apply_files(project.root, project.store, files, project.cache, mode=mode, fits=fits)
     except ClocheError:
         for effect in packages:
             _install(project, PackagesEffect(effect.python, before=effect.after, after=effect.before))

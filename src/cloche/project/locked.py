@@ -7,7 +7,9 @@ from cloche.model.changes import PathChange
 from cloche.model.plan import Plan
 from cloche.model.wording import some
 from cloche.project.going import refuse_while_going
+from cloche.project.in_place import in_place, place_links
 from cloche.project.journal import perform, planned
+from cloche.project.kept_in_place import changed_in_place
 from cloche.project.project import FOLDER, LOCK_FILE, Project
 from cloche.project.sides import data_towards
 
@@ -20,17 +22,22 @@ def to_lock(project: Project, verb: str, *, dry_run: bool = False, careful: bool
     """
     with project.writing():
         changes: list[PathChange] = []
-        gone = [item.path for item in project.tracked if not project.store.has(item.digest)]
+        stays = in_place(project)
+        copied = [item for item in project.tracked if not stays(item.path)]
+        gone = [item.path for item in copied if not project.store.has(item.digest)]
         if gone:
             raise NotFound(
                 f"the store here does not hold {some(gone)} as {LOCK_FILE} names it",
                 hint=f"`cloche pull` fetches it from a remote; else copy {FOLDER}/ from where it was added",
             )
-        for item in project.tracked:
+        if not dry_run:
+            place_links(project)
+        for item in copied:
             changes += data_towards(project, item)
+        notes = changed_in_place(project, [item for item in project.tracked if stays(item.path)])
         changed = sorted((one for one in changes if one.before != one.after), key=lambda one: one.path)
         files = tuple(planned(project, one, "data") for one in changed)
-        plan = Plan(verb, LOCK_FILE, files)
+        plan = Plan(verb, LOCK_FILE, files, notes=notes)
         new = [one.change.path for one in files if not one.recorded]
         if new and careful and not dry_run:
             raise Conflict(

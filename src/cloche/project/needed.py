@@ -34,7 +34,7 @@ def needed(project: Project, window: float, *, history: bool = True) -> Reached:
         reached.add(run_roots(project.catalog.run(run)))
     for operation in recent:
         reached.add(operation_roots(operation))
-    reached.add(lock_roots(_locked(project, history=history)))
+    reached.add(lock_roots(_locked(project, history=history), project.settings.data.places))
     return reached
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from cloche.model.digest import Digest
 from cloche.model.operation import FilesEffect, Operation
+from cloche.model.paths import inside
 from cloche.model.run import Run
 from cloche.model.snapshot import Tracked
 from cloche.model.tree import EMPTY_DIGEST, Kind, Located, children
@@ -33,18 +34,19 @@ def run_roots(run: Run) -> Iterator[Root]:
     """Everything that a run is made of: inputs, what it read besides, outputs of it and its stages, its log."""
     snapshot = run.snapshot
     yield Root("the code", "d", snapshot.code.tree, part="code", size=snapshot.code.size)
-    yield from _named("data", snapshot.data.paths)
+    stays = snapshot.data.in_place
+    yield from _named("data", snapshot.data.paths, stays)
     yield from _named("config", snapshot.config.files)
-    yield from _named("outputs", run.outputs)
-    yield from _named("outputs", (item for stage in run.stages for item in stage.outputs))
+    yield from _named("outputs", run.outputs, stays)
+    yield from _named("outputs", (item for stage in run.stages for item in stage.outputs), stays)
     yield from (root._replace(optional=True) for root in _named("read", run.observed))
     if run.log:
         yield Root("its log", "f", run.log, part="logs")
 
 
-def lock_roots(tracked: Iterable[Tracked]) -> Iterator[Root]:
-    """Everything that a `cloche.lock` names."""
-    return _named("data", tracked)
+def lock_roots(tracked: Iterable[Tracked], in_place: Iterable[str] = ()) -> Iterator[Root]:
+    """Everything that a `cloche.lock` names. in_place: paths of which only the digests are recorded."""
+    return _named("data", tracked, tuple(in_place))
 
 
 def operation_roots(operation: Operation) -> Iterator[Root]:
@@ -55,8 +57,10 @@ def operation_roots(operation: Operation) -> Iterator[Root]:
             yield Root("the files after it", "d", effect.after)
 
 
-def _named(part: Part, items: Iterable[Located]) -> Iterator[Root]:
-    return (Root(item.path, item.kind, item.digest, part=part, size=item.size) for item in items)
+def _named(part: Part, items: Iterable[Located], in_place: Sequence[str] = ()) -> Iterator[Root]:
+    for item in items:
+        optional = any(inside(item.path, one) for one in in_place)
+        yield Root(item.path, item.kind, item.digest, optional, part, item.size)
 
 
 class Reached:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
 
 import msgspec
 
@@ -13,6 +17,7 @@ from cloche.model.digest import Digest, digest_bytes
 from cloche.model.lock import LOCK_NAME, parse_lock, render_lock
 from cloche.model.run import ID_SHOWN, Run
 from cloche.model.wording import some
+from cloche.project.in_place import in_place
 from cloche.project.listing import Remotely, each, list_packs, look, shelf, write_inventory
 from cloche.project.merging import latest_facts
 from cloche.project.project import Project
@@ -20,6 +25,8 @@ from cloche.project.reach import Reached, Root, lock_roots, run_roots
 from cloche.project.remotes import Place
 from cloche.remotes.backend import CannotCreate, bundle_name, pack_name
 from cloche.remotes.bundles import LARGEST, encode_bundle
+from cloche.store.index import digests
+from cloche.store.objects import Store
 from cloche.store.transfer import Pack, Plan, Shelf, outgoing, plan
 
 Progress = Callable[[int, int], None]
@@ -30,7 +37,8 @@ _GENEROUS = 32 << 20
 
 @dataclass
 class Sending:
-    """What is to be sent, found out without writing anything. packs: those of the remote that hold what is there."""
+    """What is to be sent, found out without writing anything. packs: those of the remote that hold what is there.
+    cut: whole files of the store, cut into packs only to be sent; cuts: how they are."""
 
     found: Remotely
     runs: list[Run] = field(default_factory=list)
@@ -39,6 +47,8 @@ class Sending:
     what: Plan = Plan((), {}, 0)  # noqa: RUF009 - immutable
     objects: int = 0
     packs: set[Digest] = field(default_factory=set)
+    cut: Store | None = None
+    cuts: Plan = Plan((), {}, 0)  # noqa: RUF009 - immutable
 
     @property
     def empty(self) -> bool:
@@ -57,7 +67,9 @@ def prepare(project: Project, place: Place, runs: Sequence[Run] | None, *, facts
     sending = Sending(found)
     sending.runs = [run for run in (_finished(project) if runs is None else runs) if run.id not in there]
     locks = {text for bundle in sound for text in bundle.locks}
-    lock = render_lock(project.tracked) if project.tracked else ""
+    stays = in_place(project)
+    copied = [item for item in project.tracked if not stays(item.path)]  # what a bundle names is all there
+    lock = render_lock(copied) if copied else ""
     sending.lock = "" if lock in locks else lock
     known = there | {run.id for run in sending.runs}
     if facts:
@@ -102,8 +114,25 @@ def _reach(project: Project, place: Place, sending: Sending, sound: Iterable[Bun
     sending.packs |= {stacked.names[one.pack] for raw in there for one in stacked.places(raw)[:1]}
     sending.what, left = plan(project.store, needed - there)
     sending.objects = len(needed) - len(there)
+    loose = {raw for raw in left if project.store.is_loose(raw)}
+    if loose:
+        left -= loose
+        _cut(project, sending, loose, stacked)
     if left:
         _refuse_missing(project, sending, left)
+
+
+def _cut(project: Project, sending: Sending, loose: set[bytes], stacked: Shelf) -> None:
+    """Cut whole files into packs of a store of their own, which goes when the project is closed, to send these."""
+    folder = tempfile.TemporaryDirectory(dir=project.folder / "tmp", prefix="push-")
+    sending.cut = Store(Path(folder.name))
+    weakref.finalize(sending.cut, folder.cleanup)
+    project.store.pack_into(sending.cut, loose)
+    frames = {raw for data in sending.cut.indexes() for raw in digests(data)}
+    there = {raw for raw in frames if stacked.holds(raw)}
+    sending.packs |= {stacked.names[one.pack] for raw in there for one in stacked.places(raw)[:1]}
+    sending.cuts, _ = plan(sending.cut, frames - there)
+    sending.objects += len(frames - there) - len(loose)
 
 
 class _Covered:
@@ -151,12 +180,16 @@ def send(project: Project, place: Place, sending: Sending, progress: Progress | 
         _put(place, pack_name(pack.digest, "index"), pack.positions, anew=True)
         return pack
 
-    for pack in each(put, outgoing(project.store, sending.what), _AT_ONCE):
+    packs = outgoing(project.store, sending.what)
+    if sending.cut is not None:
+        packs = chain(packs, outgoing(sending.cut, sending.cuts))
+    total = sending.what.size + sending.cuts.size
+    for pack in each(put, packs, _AT_ONCE):
         sending.packs.add(pack.digest)
         sizes[pack.digest] = len(pack.data)
         done += len(pack.data)
         if progress is not None:
-            progress(done, max(done, sending.what.size))
+            progress(done, max(done, total))
     bundles = list(_bundles(project, sending, sizes))
     _prove_there(place, sending.packs, sizes)
     for data in bundles:

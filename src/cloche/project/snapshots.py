@@ -10,10 +10,14 @@ from msgspec.structs import replace
 from cloche.capture.config import read_config
 from cloche.errors import InputError
 from cloche.model.environment import Environment, Machine
+from cloche.model.settings import is_address
 from cloche.model.snapshot import Code, Config, ConfigFile, Data, Snapshot, Tracked
 from cloche.model.tree import Entry
 from cloche.model.values import Value
+from cloche.project.in_place import in_place, place_links
 from cloche.project.interpreters import see
+from cloche.project.linked import refuse_edited
+from cloche.project.object_sets import record_objects
 from cloche.project.project import FOLDER, LOCK_FILE, Project
 from cloche.project.trees import tree_of
 from cloche.project.view import View, look
@@ -75,26 +79,27 @@ def take(
     missing or unreadable, instead of leaving it out. values: read what the parameter files say, too, and not only their
     bytes; raises SettingsError where one cannot be understood.
     """
+    if strict:
+        place_links(project)
     view = view or look(project)
     if strict:
         refuse_missing(project, view)
     loose = view.code | view.config
     entries = record_files(project.root, loose, project.store, project.cache, keep=keep, progress=progress)
-    recorded = {
-        path: record_path(project.root, path, files, project.store, project.cache, keep=keep, progress=progress)
-        for path, files in sorted(view.data.items())
-    }
+    recorded = _data(project, view, keep=keep, strict=strict, progress=progress)
     lost = [path for path, one in recorded.items() if one.entry is None]
     view = view.without({*(loose.keys() - entries.keys()), *lost})
     if strict:
         refuse_missing(project, view)
     code = _code(project, view, entries, keep)
+    stays = in_place(project)
     data = Data(
         tuple(
             Tracked(path, one.entry.kind, one.entry.digest, one.entry.size, one.entry.count)
             for path, one in recorded.items()
             if one.entry is not None
-        )
+        ),
+        tuple(path for path, one in recorded.items() if one.entry is not None and stays(path)),
     )
     config = _config(view, entries)
     if values:
@@ -106,6 +111,32 @@ def take(
     return Taken(snapshot, environment, machine, view, entries, recorded)
 
 
+def _data(project: Project, view: View, *, keep: bool, strict: bool, progress: Progress | None) -> dict[str, Recorded]:
+    """What lies at each data path. strict: also read what is new in object stores, which may take long, and refuse what
+    was changed through a link."""
+    root, store, cache, stays = project.root, project.store, project.cache, in_place(project)
+    recorded = {
+        path: record_path(root, path, files, store, cache, keep=keep, content=not stays(path), progress=progress)
+        for path, files in view.data.items()
+    }
+    if strict:
+        refuse_edited(project)
+    external = project.settings.data.external
+    for path in (item.path for item in view.tracked if is_address(external.get(item.path, ""))):
+        recorded[path] = record_objects(project, path, external[path], keep=keep, read=strict, progress=progress)
+    return {path: recorded[path] for path in sorted(recorded)}
+
+
+def way_back(project: Project, missing: Sequence[Tracked]) -> str:
+    """How tracked data that is not there can be had again."""
+    external = project.settings.data.external
+    places = [external.get(item.path) for item in missing if in_place(project)(item.path)]
+    if places:
+        return f"make {places[0]} available" if places[0] else "it is tracked in place, and only you can put it back"
+    held = all(project.store.has(item.digest) for item in missing)
+    return "`cloche revert --lock` brings it back" if held else f"copy {FOLDER}/ from where it was added"
+
+
 def refuse_missing(project: Project, view: View) -> None:
     """Raise InputError where a tracked data path is gone or cannot be read."""
     bad = [(path, why) for path, why in view.unreadable if any(path.startswith(one.path) for one in view.tracked)]
@@ -113,8 +144,7 @@ def refuse_missing(project: Project, view: View) -> None:
         raise InputError(f"cannot read {bad[0][0]}: {bad[0][1]}", hint="make it readable, then try again")
     if view.missing:
         path = view.missing[0]
-        held = all(project.store.has(item.digest) for item in view.tracked if item.path in view.missing)
-        back = "`cloche revert --lock` brings it back" if held else f"copy {FOLDER}/ from where it was added"
+        back = way_back(project, [item for item in view.tracked if item.path in view.missing])
         raise InputError(
             f"tracked data is missing: {', '.join(view.missing)}",
             hint=f"{back}; `cloche untrack {path}` forgets it",

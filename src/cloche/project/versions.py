@@ -52,8 +52,15 @@ class Version:
     """
 
     def __init__(
-        self, project: Project, name: str, made: float, stored: Sequence[_Stored], git: Sequence[GitFile] = ()
+        self,
+        project: Project,
+        name: str,
+        made: float,
+        stored: Sequence[_Stored],
+        git: Sequence[GitFile] = (),
+        in_place: Sequence[str] = (),
     ) -> None:
+        self._in_place = tuple(in_place)
         self.name = name
         self.made = made
         self.store = shared_store(project.store_folder)
@@ -178,7 +185,7 @@ class Version:
         if found.blob:
             return BytesIO(read_file(self._root, found.blob))
         if not self.store.has(found.entry.digest):
-            raise missing(found)
+            raise missing(found, self._in_place)
         return self.store.open(found.entry.digest, f"{self.label}: {found.path}")
 
     @property
@@ -216,7 +223,7 @@ def run_version(project: Project, run: Run) -> Version:
     code = _Stored("code", "", Entry("", "d", snapshot.code.tree, snapshot.code.size, snapshot.code.files))
     stored = [*_located("outputs", run.outputs), code, *_located("config", snapshot.config.files)]
     stored += [*_located("data", snapshot.data.paths), *_located("read", run.observed)]
-    return Version(project, run.id, run.created, stored)
+    return Version(project, run.id, run.created, stored, in_place=snapshot.data.in_place)
 
 
 def commit_version(project: Project, commit: str, *, sizes: bool = True) -> Version:
@@ -250,9 +257,11 @@ def find_version(project: Project, text: str) -> Version:
         return commit_version(project, commit)
 
 
-def missing(found: Found) -> NotFound:
+def missing(found: Found, in_place: Sequence[str] = ()) -> NotFound:
     """The error for a file whose content the store does not hold."""
-    if found.part == "read":
+    if any(inside(found.path, one) for one in in_place):
+        message, hint = f"{found.path}, which was tracked in place", "its content was never stored, only its digest"
+    elif found.part == "read":
         message, hint = f"{found.path} as that run read it", "only its digest was taken: `cloche add` it"
     else:
         message, hint = found.path, "`cloche doctor` lists what is affected"

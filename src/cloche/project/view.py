@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from cloche.capture.code import classify, plain_candidates
 from cloche.capture.config import config_files
 from cloche.model.paths import decode_path, inside, is_reserved
+from cloche.model.settings import is_address
 from cloche.model.snapshot import LeftOut, Tracked
+from cloche.project.in_place import walk_data
 from cloche.project.project import FOLDER, Project
 from cloche.store.listing import Files, FileStat
 from cloche.store.walk import Walked, stat_of, walk
@@ -66,6 +68,11 @@ def look(project: Project) -> View:
     tracked = project.tracked
     walked = walk_project(project, tracked)
     data = {item.path: walked.files.below(item.path) for item in tracked}
+    external = project.settings.data.external
+    for path in external.keys() & data.keys():  # seen through the link that stands for it
+        there = walk_data(project, path)
+        data[path] = there.files
+        walked.unreadable.extend(there.unreadable)
     loose = walked.files.outside(data)
     config = {path: walked.files.get(path) for path in config_files(project.root, project.settings)}
     found_config = {path: stat for path, stat in config.items() if stat is not None}
@@ -88,7 +95,7 @@ def look(project: Project) -> View:
         data={path: files for path, files in data.items() if files},
         config=found_config,
         tracked=tracked,
-        missing=tuple(path for path, files in data.items() if not files),
+        missing=tuple(path for path, files in data.items() if not files and not is_address(external.get(path, ""))),
         left_out=sorted_out.left_out,
         unreadable=tuple(walked.unreadable),
         special=tuple(walked.special),

@@ -28,11 +28,12 @@ class Wholeness:
         content, that is nothing."""
         if run.id in self._away:
             return []
-        return self.missing(root for root in run_roots(run) if not root.optional)
+        return self.missing(run_roots(run))
 
     def missing(self, roots: Iterable[Root]) -> list[str]:
-        """The names of those roots that are not whole."""
-        return list(dict.fromkeys(root.name for root in roots if not self._is_whole(root.kind, root.digest)))
+        """The names of those roots that are not whole, and should be."""
+        wanted = (root for root in roots if not root.optional)
+        return list(dict.fromkeys(root.name for root in wanted if not self._is_whole(root.kind, root.digest)))
 
     def _is_whole(self, kind: str, digest: Digest) -> bool:
         pending = [_key(kind, digest)]

@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cloche.errors import RemoteError, UsageError
 from cloche.remotes.address import Address
@@ -21,10 +21,19 @@ _KEYS = {
     "gs": "type `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
     "az": "set AZURE_STORAGE_ACCOUNT_NAME, and AZURE_STORAGE_ACCOUNT_KEY or what `az login` leaves",
 }
+_PIECE = 8 << 20
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist")
 _NOT_WITH_CREATE = ("NotImplemented", "501", "not supported", "not implemented")
+
+
+class Seen(NamedTuple):
+    """An object of a store. mark: changes whenever its content does."""
+
+    name: str
+    size: int
+    mark: str
 
 
 class CloudBackend:
@@ -44,6 +53,22 @@ class CloudBackend:
         with self._translated("list"):
             for batch in obstore.list(self._store, prefix, chunk_size=1000):
                 yield from (Listed(one["path"], one["size"]) for one in batch)
+
+    def seen(self) -> Iterator[Seen]:
+        """Every object, with what tells whether it is still the same."""
+        import obstore
+
+        with self._translated("list"):
+            for batch in obstore.list(self._store, chunk_size=1000):
+                yield from (Seen(one["path"], one["size"], _mark(one)) for one in batch)
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """An object of any size, piece by piece."""
+        import obstore
+
+        with self._translated(f"read {name} of"):
+            for piece in obstore.get(self._store, name).stream(min_chunk_size=_PIECE):
+                yield bytes(piece)
 
     def get(self, name: str, most: int) -> bytes | None:
         """See `Backend`."""
@@ -100,6 +125,10 @@ class CloudBackend:
             yield
         except (BaseError, OSError, ValueError) as error:
             raise _meaning(self.address, doing, str(error)) from error
+
+
+def _mark(one: Any) -> str:
+    return f"{one['size']} {one.get('e_tag') or ''} {one.get('version') or ''} {one['last_modified'].isoformat()}"
 
 
 def _opened(address: Address, endpoint: str, region: str) -> ObjectStore:

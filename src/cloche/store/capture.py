@@ -15,11 +15,12 @@ from cloche.model.tree import EMPTY_DIGEST, Entry
 from cloche.store.folders import FolderRecorder
 from cloche.store.listing import Files, FileStat
 from cloche.store.meter import Meter, Progress
-from cloche.store.objects import Store, Writer
+from cloche.store.objects import Store
 from cloche.store.reading import Gone, hash_file
 from cloche.store.recorded import Recorded
 from cloche.store.stat_cache import StatCache
 from cloche.store.walk import os_path
+from cloche.store.writing import Writer
 
 _Reader = Callable[[str, FileStat], tuple[Digest, FileStat]]
 
@@ -38,35 +39,45 @@ def record_path(
     cache: StatCache,
     *,
     keep: bool = True,
+    content: bool = True,
     progress: Progress | None = None,
 ) -> Recorded:
     """Record everything at or below a path, as `files` lists it, with its trees.
 
     Like `record_files`, and faster and smaller for many files: a folder in which nothing changed is not taken apart.
-    What the cache knew of other files in these folders, which `files` leaves out, is forgotten.
+    content: whether contents are kept too, and not trees alone. What the cache knew of other files in these folders,
+    which `files` leaves out, is forgotten.
     """
     single = files.get(path)
     if single is not None and single.kind != "d":
-        entries = record_files(root, {path: single}, store, cache, keep=keep, progress=progress)
+        entries = record_files(root, {path: single}, store, cache, keep=keep and content, progress=progress)
         return Recorded.of_file(path, entries.get(path), single)
     if keep:
-        cache.trust_marks(store.pack_names())
+        cache.trust_marks(store.marks())
     if not keep:
         recorded = FolderRecorder(root, store, cache, None, progress).record(path, files)
     else:
-        recorded = _store_path(root, path, files, store, cache, progress)
-        cache.rely_on(store.pack_names())
+        recorded = _store_path(root, path, files, store, cache, progress, content=content)
+        cache.rely_on(store.marks())
     cache.drop_missing(lambda at: _names_in(root, at))
     cache.save()
+    store.loose.save()
     return recorded
 
 
 def _store_path(
-    root: Path, path: str, files: Files, store: Store, cache: StatCache, progress: Progress | None
+    root: Path,
+    path: str,
+    files: Files,
+    store: Store,
+    cache: StatCache,
+    progress: Progress | None,
+    *,
+    content: bool,
 ) -> Recorded:
     """What the writer knows goes with it, before the cache is saved: both are large."""
     with store.writer() as writer:
-        return FolderRecorder(root, store, cache, writer, progress).record(path, files)
+        return FolderRecorder(root, store, cache, writer, progress, content=content).record(path, files)
 
 
 def record_files(
@@ -87,8 +98,8 @@ def record_files(
     Raises ChangedWhileReading, InputError (unreadable), DiskFull, StoreError; the store is then as it was.
     """
     if keep:
-        cache.trust_marks(store.pack_names())
-    known = {path: cache.get(path, stat) for path, stat in files.items() if stat.kind != "d"}
+        cache.trust_marks(store.marks())
+    known = {path: _known(path, stat, store, cache) for path, stat in files.items() if stat.kind != "d"}
     absent = _not_stored(known, store, cache) if keep else set()
     unread = {path: files[path] for path, digest in known.items() if digest is None or path in absent}
     read = _read(root, unread, store, cache, keep=keep, progress=progress)
@@ -104,6 +115,16 @@ def record_files(
             fresh = read[path]
             entries[path] = Entry(name, fresh.stat.kind, fresh.digest, fresh.stat.size)
     return entries
+
+
+def _known(path: str, stat: FileStat, store: Store, cache: StatCache) -> Digest | None:
+    """The digest of a file that was read before, or that is one of the store's own."""
+    known = cache.get(path, stat)
+    if known is None:
+        known = store.loose.find(stat, path)
+        if known is not None:
+            cache.put(path, stat, known, time.time_ns())
+    return known
 
 
 def _not_stored(known: Mapping[str, Digest | None], store: Store, cache: StatCache) -> set[str]:
@@ -148,11 +169,14 @@ def _read_each(
 
 def _remember(root: Path, read: Mapping[str, _Read], store: Store, cache: StatCache, *, keep: bool) -> None:
     for path, fresh in read.items():
+        if store.loose.is_edited(path):
+            continue
         cache.put(path, fresh.stat, fresh.digest, fresh.at_ns, stored=keep)
     if keep and read:
-        cache.rely_on(store.pack_names())
+        cache.rely_on(store.marks())
     cache.drop_missing(lambda at: _names_in(root, at))
     cache.save()
+    store.loose.save()
 
 
 def _names_in(root: Path, at: str) -> frozenset[str]:

@@ -16,12 +16,14 @@ from pathlib import Path
 from cloche.errors import Busy, Damaged, DiskFull, StoreError
 from cloche.model.changes import PathChange
 from cloche.model.paths import checked, checked_depth
+from cloche.model.settings import CheckoutMode
 from cloche.model.tree import Entry
 from cloche.store.filesystem import MANY, FileSystem, disk_error
 from cloche.store.journal import FOLDER, Journal, Settled
 from cloche.store.locks import Lock, try_lock
 from cloche.store.moves import Moves, Staged, order
 from cloche.store.objects import Store
+from cloche.store.placing import Placing
 from cloche.store.stat_cache import StatCache
 from cloche.store.survey import Survey, survey, with_execute
 from cloche.store.tree_staging import Written, write_tree
@@ -41,13 +43,15 @@ def apply_files(
     *,
     fs: FileSystem | None = None,
     progress: Progress | None = None,
+    mode: CheckoutMode = "copy",
+    fits: Callable[[str], bool] = lambda path: False,
 ) -> None:
     """Bring each path from `change.before` to `change.after`. Paths that are there already are left alone.
 
     Files are replaced whole, keep their permission bits but for the execute bit, and stay readable under their name all
     the time. Folders that become empty go, unless a change asks for them. A whole folder (a change whose `after` is a
     tree that holds something) comes only where nothing is, and by one renaming. progress: told the bytes written so far
-    and those to write in all.
+    and those to write in all. mode: how files come at those path texts for which `fits` holds; others are copies.
 
     Raises Conflict (a path is not as `before` says, or something unrecorded or a link is in the way), DiskFull, Damaged
     and NotFound (content is not in the store), InputError (unsafe path), Busy (another checkout is going), StoreError.
@@ -57,11 +61,13 @@ def apply_files(
     with _exclusive(root, disk), _translated("put files back"):
         Journal(root, disk).settle()
         known = _Known(root, cache)
-        _apply(root, survey(root, changes, cache), store, disk, progress, known)
+        placing = Placing(root, store, disk, mode, fits)
+        _apply(root, survey(root, changes, cache, store.loose), store, disk, progress, known, placing)
     for change in changes:
         cache.forget(change.path)
     known.remember()
     cache.save()
+    store.loose.save()
 
 
 def recover(root: Path, *, fs: FileSystem | None = None) -> bool:
@@ -137,17 +143,25 @@ class _Known:
                     self._cache.put_row(f"{path}/{one.at}" if one.at else path, one.row)
 
 
-def _apply(root: Path, todo: Survey, store: Store, fs: FileSystem, progress: Progress | None, known: _Known) -> None:
+def _apply(
+    root: Path,
+    todo: Survey,
+    store: Store,
+    fs: FileSystem,
+    progress: Progress | None,
+    known: _Known,
+    placing: Placing,
+) -> None:
     journal = Journal(root, fs)
     for beside in (False, True):
         moves = order(root, todo, beside=beside)
         if not moves.steps:
             return
-        _check_room(moves, fs)
+        _check_room(moves, fs, placing)
         try:
             journal.begin(moves.steps)
             known.start()
-            _stage(moves, store, fs, progress, known)
+            _stage(moves, store, fs, progress, known, placing)
             journal.carry_out(moves.steps)
         except BaseException as error:
             finished = _take_back(journal) == "done"
@@ -171,10 +185,12 @@ def _take_back(journal: Journal) -> Settled:
         ) from error
 
 
-def _check_room(moves: Moves, fs: FileSystem) -> None:
+def _check_room(moves: Moves, fs: FileSystem, placing: Placing) -> None:
     needed: Counter[int] = Counter()
     folders: dict[int, str] = {}
     for staged in moves.staged:
+        if placing.links(staged.target):
+            continue
         needed[staged.disk] += -(-staged.entry.size // _BLOCK) * _BLOCK
         folders[staged.disk] = staged.folder
     for disk, size in needed.items():
@@ -186,16 +202,18 @@ def _check_room(moves: Moves, fs: FileSystem) -> None:
             )
 
 
-def _stage(moves: Moves, store: Store, fs: FileSystem, progress: Progress | None, known: _Known) -> None:
+def _stage(
+    moves: Moves, store: Store, fs: FileSystem, progress: Progress | None, known: _Known, placing: Placing
+) -> None:
     total = sum(staged.entry.size for staged in moves.staged)
     each = sum(staged.entry.count for staged in moves.staged) <= MANY
     done = 0
     for staged in moves.staged:
         if staged.entry.kind == "d":
             folder = known.folder(staged.target)
-            pieces = write_tree(store, staged.entry, staged.path, fs, folder, durable=each)
+            pieces = write_tree(store, staged, fs, folder, placing, durable=each)
         else:
-            pieces = _write(staged, store, fs, durable=each)
+            pieces = _write(staged, store, fs, placing, durable=each)
         for size in pieces:
             done += size
             if progress is not None:
@@ -204,7 +222,7 @@ def _stage(moves: Moves, store: Store, fs: FileSystem, progress: Progress | None
         fs.sync_all()
 
 
-def _write(staged: Staged, store: Store, fs: FileSystem, *, durable: bool) -> Iterator[int]:
+def _write(staged: Staged, store: Store, fs: FileSystem, placing: Placing, *, durable: bool) -> Iterator[int]:
     """Write one staged file or link; the bytes written, piece by piece."""
     entry = staged.entry
     if entry.kind == "l":
@@ -213,6 +231,9 @@ def _write(staged: Staged, store: Store, fs: FileSystem, *, durable: bool) -> It
             raise Damaged(f"the store holds an impossible link {entry.digest[:12]}")
         fs.symlink(os.fsdecode(target), staged.path)
         yield len(target)
+        return
+    if placing.place(staged.target, entry.kind, entry.digest, entry.size, staged.path) is not None:
+        yield entry.size
         return
     fd = fs.create(staged.path, 0o777 if entry.kind == "x" else 0o666)
     try:

@@ -9,6 +9,7 @@ from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple
 
 from cloche.errors import Damaged
+from cloche.model.digest import Digest
 from cloche.store.filesystem import disk_error
 from cloche.store.frames import HEADER, Place
 from cloche.store.objects import Store
@@ -84,6 +85,15 @@ def set_aside(store: Store, garbage: Garbage, needed: Container[bytes], now: int
         writer.discard()
         raise
     store.packs.forget()
+
+
+def set_files_aside(store: Store, digests: Iterable[Digest], now: int) -> None:
+    """Put loose files into quarantine. now: seconds since 1970. Raises StoreError."""
+    try:
+        for digest in digests:
+            store.loose.set_aside(digest, now)
+    except OSError as error:
+        raise disk_error(error, "collect garbage") from error
 
 
 def _copy(store: Store, names: set[str], needed: Container[bytes], writer: PackWriter) -> None:

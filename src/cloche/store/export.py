@@ -14,11 +14,10 @@ from typing import NamedTuple
 from cloche.errors import Conflict, Damaged, DiskFull, InputError
 from cloche.model.paths import above, decode_path, is_dangerous
 from cloche.model.tree import Kind
-from cloche.store.filesystem import MANY, FileSystem, disk_error, token
+from cloche.store.filesystem import MANY, NO_LINKS, FileSystem, disk_error, token
 
 Progress = Callable[[int, int], None]
 
-_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EACCES)
 _LONGEST_LINK = 4096
 
 
@@ -165,7 +164,7 @@ def _put_where_nothing_is(new: str, place: str, fs: FileSystem) -> None:
         try:
             fs.link(new, place)
         except OSError as error:
-            if error.errno not in _NO_LINKS:
+            if error.errno not in NO_LINKS:
                 raise
         else:
             return

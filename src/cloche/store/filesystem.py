@@ -19,6 +19,8 @@ if sys.platform != "win32":
 # From so many on, one wait for the whole disk is cheaper than one for each file.
 MANY = 128
 
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EACCES)
+_CLONE = 0x40049409  # FICLONE of Linux
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _BINARY = getattr(os, "O_BINARY", 0)
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | _BINARY
@@ -82,6 +84,18 @@ class FileSystem:
     def symlink(self, content: str, path: str) -> None:
         """A symbolic link that holds `content`."""
         os.symlink(content, path)
+
+    def clone(self, source: str, fd: int) -> None:
+        """Let the empty file `fd` share the blocks of `source`, until one of them is written to. Raises OSError where
+        the disk, or the system, cannot."""
+        if sys.platform == "linux":
+            from_fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                fcntl.ioctl(fd, _CLONE, from_fd)
+            finally:
+                os.close(from_fd)
+        else:
+            raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
 
     def unlink(self, path: str) -> None:
         """Take a file's or link's name away."""

@@ -17,12 +17,13 @@ from cloche.model.tree import EMPTY_DIGEST, Entry, RawEntry, encode_entries, fil
 from cloche.store.folder_rows import DOUBTED, KNOWN, STORED, FolderRow, KnownTree, Row
 from cloche.store.listing import RECORD, Files, Folder, pack_stat, unpack_stat
 from cloche.store.meter import Meter, Progress
-from cloche.store.objects import Store, Writer
+from cloche.store.objects import Store
 from cloche.store.reading import Gone, hash_file, read_small
 from cloche.store.recipes import SMALL
 from cloche.store.recorded import Recorded, RecordedFolder, raw_files
 from cloche.store.stat_cache import LONG_SETTLED, StatCache, is_racy
 from cloche.store.walk import os_path
+from cloche.store.writing import Writer
 
 _DIGEST = 32
 _EMPTY = bytes.fromhex(EMPTY_DIGEST)
@@ -40,15 +41,24 @@ class _Todo(NamedTuple):
 
 
 class FolderRecorder:
-    """Records one path. writer: where content and trees go; without one, files are only hashed."""
+    """Records one path. writer: where content and trees go; without one, files are only hashed. content: whether
+    contents go there too, and not trees alone."""
 
     def __init__(
-        self, root: Path, store: Store, cache: StatCache, writer: Writer | None, progress: Progress | None
+        self,
+        root: Path,
+        store: Store,
+        cache: StatCache,
+        writer: Writer | None,
+        progress: Progress | None,
+        *,
+        content: bool = True,
     ) -> None:
         self._root = root
         self._store = store
         self._cache = cache
-        self._writer = writer
+        self._writer = writer if content else None
+        self._trees = writer
         self._progress = progress
         self._rows: dict[str, FolderRow | None] = {}
 
@@ -63,7 +73,7 @@ class FolderRecorder:
             self._rows[one.at] = self._read(one, meter)
         rows = {at: row for at, row in self._rows.items() if row is not None or files.folders[at].own}
         folders = {at: _recorded(row, files.folders[at]) for at, row in rows.items()}
-        trees = _Trees(self._cache, self._writer)
+        trees = _Trees(self._cache, self._trees)
         entry = trees.make(path, rows) if rows else None
         return Recorded(entry, folders, trees.inner)
 
@@ -100,17 +110,30 @@ class FolderRecorder:
         rows: dict[int, Row | None] = {}
         for at in todo.unread:
             path, record = prefix + decode_path(leaves[at]), _record(todo.folder.stats, at)
-            row = self._read_small(path, record, began_ns, meter)
+            row = self._own(f"{todo.at}/{leaves[at]}" if todo.at else leaves[at], record, began_ns, meter)
+            if row is None:
+                row = self._read_small(path, record, began_ns, meter)
             if row is None:
                 old = todo.known[at]
                 previous = _digest(todo.before.digests, old).hex() if todo.before is not None and old >= 0 else None
                 row = self._read_file(path, record, previous, meter)
-            rows[at] = row
+            # Whoever looks next has to see it too where content was changed through a link.
+            rows[at] = (row[0], row[1], DOUBTED) if row is not None and self._store.loose.edited else row
         same_names = isinstance(todo.known, range) and None not in rows.values()
         fresh = self._edited(todo, rows) if same_names else self._put_together(todo, leaves, rows)
         if fresh is not None:
             self._cache.put_row(todo.at, fresh)
         return fresh
+
+    def _own(self, path: str, record: bytes, at_ns: int, meter: Meter) -> Row | None:
+        """The row of a file that is one of the store's own, under a name in the work tree."""
+        stat = unpack_stat(record)
+        digest = self._store.loose.find(stat, path)
+        if digest is None:
+            return None
+        meter.finish(stat.size)
+        mark = DOUBTED if is_racy(stat, at_ns) else KNOWN if self._writer is None else STORED
+        return record, bytes.fromhex(digest), mark
 
     def _edited(self, todo: _Todo, rows: dict[int, Row | None]) -> FolderRow:
         """The row of a folder that has the same files as before, some of which were read."""

@@ -9,36 +9,29 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from blake3 import blake3
 
-from cloche.errors import ClocheError, Damaged, NotFound, StoreError
+from cloche.errors import ClocheError, Damaged, NotFound
 from cloche.model.digest import Digest
 from cloche.model.tree import EMPTY, EMPTY_DIGEST, Tree, decode_tree
-from cloche.store.digest_table import DigestTable
 from cloche.store.filesystem import FileSystem, disk_error
-from cloche.store.frame_queue import Frame, FrameQueue
 from cloche.store.frames import CONTENT, Place
-from cloche.store.listing import FileStat
+from cloche.store.loose import REPAIR, Loose
 from cloche.store.pack_writer import PackWriter
 from cloche.store.packs import Packs
 from cloche.store.quarantine import Quarantine
-from cloche.store.reading import Taken, Takers, take
 from cloche.store.recipes import (
     DEEPEST,
     RECIPE,
-    SMALL,
     Recipe,
-    average_for,
-    chunk_row,
-    cutter,
     decode_recipe,
-    encode_recipe,
     with_rows,
 )
+from cloche.store.writing import Writer
 
 _DOCTOR = "`cloche doctor` lists what is affected"
 
@@ -64,6 +57,7 @@ class Store:
         self.fs = self._fs = fs or FileSystem()
         self.quarantine = Quarantine(os.path.join(self.folder, "quarantine"), self.fs)
         self.packs = self._packs = Packs(os.path.join(self.folder, "packs"), self.fs, self.quarantine)
+        self.loose = Loose(os.path.join(self.folder, "files"), self.fs, self.quarantine)
 
     def has(self, digest: Digest) -> bool:
         """Whether the store holds this content. It is not read: `verify` does that."""
@@ -73,6 +67,7 @@ class Store:
         """Those of `digests` that the store does not hold."""
         with _reading():
             missing = {digest for digest in digests if not self._packs.holds(_raw(digest))}
+            missing = {digest for digest in missing if not self.loose.holds(_raw(digest))}
             if missing:
                 self._packs.refresh()
             return {digest for digest in missing if not self._packs.holds(_raw(digest))}
@@ -90,15 +85,30 @@ class Store:
         """Content, piece by piece. Each piece is proven before it is handed out; that they make up the whole is proven
         only at the end, so the content counts once the iterator is exhausted. Raises NotFound, Damaged."""
         with _reading():
-            yield from self._stream(_raw(digest), 0)
+            raw = _raw(digest)
+            yield from self.loose.stream(digest) if self.is_loose(raw) else self._stream(raw, 0)
 
     def pieces(self, raw: bytes) -> Iterable[bytes]:
         """Content by its raw digest, as `stream` gives it; what is small without any detour."""
         try:
+            if self.is_loose(raw):
+                return self.stream(raw.hex())
             payload, kind = self._frame(raw)
         except OSError as error:
             raise disk_error(error, "read from the store") from error
         return (payload,) if kind == CONTENT else self._assemble(raw.hex(), self.recipe(payload))
+
+    def is_loose(self, raw: bytes) -> bool:
+        """Whether content is held as a file of its own, and in no pack."""
+        return not self._packs.in_use(raw) and self.loose.holds(raw)
+
+    def pack_into(self, other: Store, raws: Iterable[bytes]) -> None:
+        """Put content that is held here as loose files, by raw digests, into packs of another store. Raises Damaged,
+        NotFound, DiskFull, StoreError."""
+        with other.writer() as writer:
+            for raw in sorted(raws):
+                with self.loose.open(raw.hex()) as file:
+                    writer.add_open(file, raw.hex())
 
     def is_sound(self, digest: Digest) -> bool:
         """Whether content can be read, every byte as it was."""
@@ -152,12 +162,17 @@ class Store:
 
     def writer(self) -> Writer:
         """A writer: what it is given becomes part of the store when its `with` block ends without an exception."""
-        return Writer(self._packs, PackWriter(self.folder, self._fs))
+        return Writer(self._packs, PackWriter(self.folder, self._fs), self.loose)
 
     def pack_names(self) -> frozenset[str]:
         """The digests of the packs that are on the disk now, found without opening any."""
         with _reading():
             return self._packs.names()
+
+    def marks(self) -> frozenset[str]:
+        """What stays the same for as long as nothing that the store holds goes, and may grow: for a `StatCache`."""
+        with _reading():
+            return self._packs.names() | self.loose.marks()
 
     def indexes(self) -> Sequence[bytes]:
         """The index of every pack, proven: see `index.rows`."""
@@ -165,10 +180,11 @@ class Store:
             return self._packs.indexes()
 
     def size(self) -> tuple[int, int]:
-        """How many packs there are, and the bytes that they and their indexes take."""
+        """How many packs there are, and the bytes that they, their indexes and loose files take."""
         with _reading():
             paths = list(self._packs.files())
-            return sum(path.endswith(".pack") for path in paths), sum(os.stat(path).st_size for path in paths)
+            whole = sum(size for _, size in self.loose.all())
+            return sum(path.endswith(".pack") for path in paths), whole + sum(os.stat(path).st_size for path in paths)
 
     def verify(self) -> list[Fault]:
         """Read everything and say what is wrong; nothing when all is well. Damaged indexes are not a problem: they are
@@ -176,6 +192,10 @@ class Store:
         with _reading():
             self._packs.forget()
             faults = [fault for name, places in self._packs.contents() for fault in self._check(name, places)]
+            for digest, _ in self.loose.all():
+                if not self.loose.is_sound(digest, again=True):
+                    faults.append(Fault(f"{digest[:12]} was changed through a link into the store", digest))
+            self.loose.save()
         return list(dict.fromkeys(faults))
 
     def close(self) -> None:
@@ -212,6 +232,8 @@ class Store:
                     problem = Damaged(f"a pack that held {digest.hex()[:12]} is gone", hint=_DOCTOR)
         if self._packs.take_out(digest):
             return self._frame(digest)
+        if digest.hex() in self.loose.edited:
+            raise Damaged(f"{digest.hex()[:12]} was changed through a link into the store", hint=REPAIR)
         raise problem or NotFound(f"the store does not hold {digest.hex()[:12]}", hint=_DOCTOR)
 
     def _stream(self, raw: bytes, depth: int) -> Iterator[bytes]:
@@ -234,145 +256,6 @@ class Store:
             yield content
         if whole.hexdigest() != digest:
             raise Damaged(f"the chunks of {digest[:12]} do not make up its content", hint=_DOCTOR)
-
-
-class Writer:
-    """Adds content to a store, each piece once. Use it in a `with` block: a clean end commits (durably), an exception
-    leaves the store as it was. Content added is readable only after the commit."""
-
-    def __init__(self, packs: Packs, out: PackWriter) -> None:
-        self._packs = packs
-        self._out = FrameQueue(out)
-        self._added = DigestTable()
-        self._failed = False
-
-    def __enter__(self) -> Writer:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self._out.discard()
-        else:
-            self._commit()
-
-    def add_bytes(self, data: bytes) -> Digest:
-        """Store some bytes; their digest. Raises DiskFull, StoreError."""
-        if len(data) <= SMALL:
-            return self.add_small(data).hex()
-        digest = blake3(data).digest()
-        if not self._holds(digest):
-            average = average_for(len(data))
-            self._cut((bytes(chunk.data) for chunk in cutter(average).cut_buf(data)), average)
-        return digest.hex()
-
-    def add_small(self, data: bytes) -> bytes:
-        """Store at most 64 KiB; the raw digest. Raises DiskFull, StoreError."""
-        digest = blake3(data).digest()
-        if digest not in self._added and not self._packs.holds(digest):
-            self._put(CONTENT, digest, data, first=True)
-        return digest
-
-    def add_tree(self, data: bytes) -> Digest:
-        """Store the canonical bytes of a tree (`model.tree`); its digest."""
-        return self.add_bytes(data)
-
-    def add_file(
-        self,
-        path: str,
-        stat: FileStat,
-        *,
-        previous: Digest | None = None,
-        progress: Callable[[int], None] | None = None,
-    ) -> tuple[Digest, FileStat]:
-        """Store a file's bytes or a link's target; the digest, and what the disk said about exactly those bytes.
-
-        path: OS path. previous: digest of the last version, whose way of cutting is kept. progress: told the bytes read
-        so far of a large file. A file that changes while it is read is read again, a few times; then
-        ChangedWhileReading. Raises InputError where it is gone, unreadable or no file; DiskFull, StoreError.
-        """
-
-        def file(fd: int, size: int) -> Taken:
-            return self._take(fd, size, previous, progress)
-
-        return take(path, stat, Takers(file, self.add_bytes))
-
-    def _take(self, fd: int, size: int, previous: Digest | None, progress: Callable[[int], None] | None) -> Taken:
-        if size <= SMALL:
-            data = _read_all(fd, size)
-            return Taken(self.add_bytes(data), len(data))
-        average = average_for(size, self._average_of(previous))
-        with open(fd, "rb", buffering=0, closefd=False) as file:
-            return self._cut((bytes(chunk.data) for chunk in cutter(average).cut_stream(file)), average, progress)
-
-    def _cut(self, chunks: Iterable[bytes], average: int, progress: Callable[[int], None] | None = None) -> Taken:
-        whole = blake3()
-        rows: list[bytes] = []
-        length = 0
-        for chunk in chunks:
-            digest = blake3(chunk).digest()
-            whole.update(chunk)
-            rows.append(chunk_row(digest, len(chunk)))
-            if not self._holds(digest):
-                self._put(CONTENT, digest, chunk, first=not length)
-            length += len(chunk)
-            if progress is not None:
-                progress(length)
-        digest = whole.digest()
-        listing = b"".join(rows)
-        listed = bytes.fromhex(self.add_bytes(listing)) if len(listing) > SMALL else b""  # it may be missing alone
-        if not self._holds(digest):
-            self._put(RECIPE, digest, encode_recipe(digest, Recipe(average, length, listing, listed)))
-        return Taken(digest.hex(), length)
-
-    def _put(self, kind: bytes, digest: bytes, data: bytes, *, first: bool = False) -> None:
-        if self._failed:
-            raise StoreError("the store could not be written to", hint="run it again")
-        try:
-            self._out.put(Frame(kind, digest, data, first))
-        except OSError as error:
-            self._failed = True
-            raise disk_error(error, "write to the store") from error
-        except BaseException:
-            self._failed = True
-            raise
-        self._added.add(digest)
-
-    def _holds(self, digest: bytes) -> bool:
-        return digest in self._added or self._packs.holds(digest)
-
-    def _average_of(self, previous: Digest | None) -> int | None:
-        """How the last version was cut; None where it was not, or cannot be known."""
-        if previous is None:
-            return None
-        with contextlib.suppress(ClocheError, OSError):
-            for place in self._packs.places(_raw(previous)):
-                if place.kind == RECIPE:
-                    return decode_recipe(self._packs.read(place)).average
-        return None
-
-    def _commit(self) -> None:
-        try:
-            if self._failed:
-                raise StoreError("the store could not be written to", hint="run it again")
-            for sealed in self._out.publish():
-                self._packs.add(sealed.digest, sealed.index_bytes)
-        except OSError as error:
-            self._out.discard()
-            raise disk_error(error, "write to the store") from error
-        except BaseException:
-            self._out.discard()
-            raise
-
-
-def _read_all(fd: int, size: int) -> bytes:
-    """The bytes of a small file, or one more than it should have: the caller compares the length."""
-    data = os.read(fd, size + 1)
-    while data and len(data) < size:
-        more = os.read(fd, size + 1 - len(data))
-        if not more:
-            break
-        data += more
-    return data
 
 
 def _raw(digest: Digest) -> bytes:

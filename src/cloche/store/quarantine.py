@@ -14,7 +14,7 @@ from cloche.store.frames import is_pack_name
 
 
 class SetAside(NamedTuple):
-    """A pack in quarantine. since: seconds since 1970. size: bytes, with its index."""
+    """A pack or loose file in quarantine. since: seconds since 1970. size: bytes, with its index."""
 
     name: str
     since: int
@@ -28,24 +28,24 @@ class Quarantine:
         self._folder = folder
         self._fs = fs
 
-    def names(self) -> dict[str, str]:
-        """Where each pack lies, without ending, by its digest."""
+    def names(self, wanted: str = "pack") -> dict[str, str]:
+        """Where each pack (or `file`) lies, without ending, by its digest."""
         found: dict[str, str] = {}
         for since in _listed(self._folder):
             if since.isascii() and since.isdigit():
                 for name in _listed(os.path.join(self._folder, since)):
                     digest, _, ending = name.partition(".")
-                    if ending == "pack" and is_pack_name(digest):
+                    if ending == wanted and is_pack_name(digest):
                         found[digest] = os.path.join(self._folder, since, digest)
         return found
 
     def packs(self) -> list[SetAside]:
-        """All of them, the oldest first."""
+        """All of them, loose files too, the oldest first."""
         found: list[SetAside] = []
-        for digest, path in self.names().items():
+        for digest, path in (*self.names().items(), *self.names("file").items()):
             with contextlib.suppress(FileNotFoundError):
                 since = int(os.path.basename(os.path.dirname(path)))
-                found.append(SetAside(digest, since, _size(f"{path}.pack") + _size(f"{path}.index")))
+                found.append(SetAside(digest, since, sum(_size(f"{path}.{end}") for end in ("pack", "index", "file"))))
         return sorted(found, key=lambda one: (one.since, one.name))
 
     def put(self, path: str, now: int) -> None:
@@ -63,16 +63,35 @@ class Quarantine:
         self._move(where, path, ("index", "pack"))
         return True
 
+    def put_file(self, path: str, now: int) -> None:
+        """Take a loose file out of use. now: seconds since 1970."""
+        folder = os.path.join(self._folder, str(now))
+        self._fs.make_folders(folder)
+        self._fs.rename(path, os.path.join(folder, f"{os.path.basename(path)}.file"))
+        self._fs.sync_folder(folder)
+        self._fs.sync_folder(os.path.dirname(path))
+
+    def release_file(self, digest: str, path: str) -> bool:
+        """Bring a loose file back into use at the path where it belongs. Whether it was here."""
+        for since in _listed(self._folder):
+            aside = os.path.join(self._folder, since, f"{digest}.file")
+            if os.path.lexists(aside):
+                self._fs.make_folders(os.path.dirname(path))
+                self._fs.rename(aside, path)
+                self._fs.sync_folder(os.path.dirname(path))
+                return True
+        return False
+
     def delete(self, name: str) -> None:
-        """Delete a pack for good."""
-        where = self.names().get(name)
-        if where is None:
-            return
-        for ending in ("pack", "index"):
-            with contextlib.suppress(FileNotFoundError):
-                self._fs.unlink(f"{where}.{ending}")
-        with contextlib.suppress(OSError):  # others are left in it
-            self._fs.rmdir(os.path.dirname(where))
+        """Delete a pack or a loose file for good."""
+        for where, endings in ((self.names().get(name), ("pack", "index")), (self.names("file").get(name), ("file",))):
+            if where is None:
+                continue
+            for ending in endings:
+                with contextlib.suppress(FileNotFoundError):
+                    self._fs.unlink(f"{where}.{ending}")
+            with contextlib.suppress(OSError):  # others are left in it
+                self._fs.rmdir(os.path.dirname(where))
 
     def _move(self, source: str, target: str, endings: tuple[str, str]) -> None:
         for ending in endings:

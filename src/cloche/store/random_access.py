@@ -66,6 +66,10 @@ class SharedStore:
         Every chunk is proven before it is handed out, and the whole once every chunk was read in order. Raises
         NotFound, Damaged; reading raises Damaged.
         """
+        with self._lock:
+            if self._store.is_loose(bytes.fromhex(digest)):
+                with self._store.loose.open(digest) as file:
+                    return io.BufferedReader(io.FileIO(os.dup(file)), _BUFFER)
         return io.BufferedReader(StoredFile(self, digest, name), _BUFFER)
 
     def frame(self, raw: bytes) -> tuple[bytes, bytes]:

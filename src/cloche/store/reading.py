@@ -55,6 +55,8 @@ def take(path: str, stat: FileStat, takers: Takers) -> tuple[Digest, FileStat]:
     unreadable, no file), and what `takers` raise.
     """
     found: FileStat | None = stat
+    if stat.kind != "l" and os.path.islink(path) and _stat(os.path.realpath(path)) == stat:
+        path = os.path.realpath(path)  # whoever listed it looked through the link, and so do we
     for pause in _PAUSES:
         if pause:
             time.sleep(pause)
@@ -130,7 +132,8 @@ def hash_file(path: str, stat: FileStat) -> tuple[Digest, FileStat]:
     return take(path, stat, _HASHING)
 
 
-def _hash_open(fd: int, size: int) -> Taken:
+def hash_open(fd: int, size: int) -> Taken:
+    """The digest of what can be read from a descriptor."""
     hasher = blake3()
     length = 0
     while block := os.read(fd, _BLOCK):
@@ -143,7 +146,7 @@ def _hash_bytes(data: bytes) -> Digest:
     return blake3(data).hexdigest()
 
 
-_HASHING = Takers(_hash_open, _hash_bytes)
+_HASHING = Takers(hash_open, _hash_bytes)
 
 
 def _stat(path: str) -> FileStat | None:

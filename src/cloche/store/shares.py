@@ -48,6 +48,12 @@ class Shares:
                 self._stored[number] += HEADER.size + stored
                 if kind == RECIPE:
                     self._recipes[number] = _KEY.pack(key) + rest
+        for digest, size in store.loose.all():
+            number = self._numbers.setdefault(_KEY.unpack_from(bytes.fromhex(digest))[0], len(self._stored))
+            if number == len(self._stored):
+                self._stored.append(0)
+                self._lengths.append(size)
+            self._stored[number] += size
         self._labels = array("I", bytes(4 * len(self._stored)))
         self._trees: dict[bytes, int] = {}
         self._sets = _Sets()

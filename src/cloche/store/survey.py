@@ -18,9 +18,10 @@ from cloche.model.paths import above, checked, decode_path, is_reserved
 from cloche.model.tree import EMPTY_DIGEST, Entry
 from cloche.store.journal import Step
 from cloche.store.listing import FileStat
+from cloche.store.loose import Loose
 from cloche.store.reading import hash_file
 from cloche.store.stat_cache import StatCache
-from cloche.store.walk import file_stat, os_path
+from cloche.store.walk import look_at, os_path
 
 
 class Placed(NamedTuple):
@@ -51,7 +52,7 @@ class Survey:
         self.wanted: set[str] = set()
 
 
-def survey(root: Path, changes: Sequence[PathChange], cache: StatCache) -> Survey:
+def survey(root: Path, changes: Sequence[PathChange], cache: StatCache, loose: Loose) -> Survey:
     """Compare `changes` with the disk.
 
     Raises Conflict where something is there that the changes do not know of or a link leads elsewhere, InputError where
@@ -62,7 +63,7 @@ def survey(root: Path, changes: Sequence[PathChange], cache: StatCache) -> Surve
         _refuse_reserved(change.path)
         _refuse_contradiction(change, by_path)
     found = Survey()
-    surveyor = _Surveyor(root, by_path, cache, found)
+    surveyor = _Surveyor(root, by_path, cache, loose, found)
     for change in changes:
         surveyor.judge(change)
     return found
@@ -100,8 +101,11 @@ def _refuse_contradiction(change: PathChange, by_path: Mapping[str, PathChange])
 
 
 class _Surveyor:
-    def __init__(self, root: Path, changes: Mapping[str, PathChange], cache: StatCache, found: Survey) -> None:
+    def __init__(
+        self, root: Path, changes: Mapping[str, PathChange], cache: StatCache, loose: Loose, found: Survey
+    ) -> None:
         self._root = root
+        self._loose = loose
         self._changes = changes
         self._cache = cache
         self._found = found
@@ -140,7 +144,7 @@ class _Surveyor:
 
     def _judge_taken(self, change: PathChange, now: FileStat) -> None:
         path, before, after = change.path, change.before, change.after
-        old_mode = modes.S_IMODE(os.lstat(os_path(self._root, path)).st_mode) if now.kind != "l" else None
+        old_mode = self._mode(path)
         if before is None:
             raise Conflict(f"{path} is in the way", hint="move it away, or record it first")
         if not self._is(path, now, before):
@@ -156,10 +160,15 @@ class _Surveyor:
         else:
             self._found.placed.append(Placed(path, after, True, old_mode))
 
+    def _mode(self, path: str) -> int | None:
+        """Permission bits of a file; None of a link, and of the store's own files, which are not to be changed."""
+        found = os.lstat(os_path(self._root, path))
+        return None if modes.S_ISLNK(found.st_mode) or self._loose.is_file(found) else modes.S_IMODE(found.st_mode)
+
     def _is(self, path: str, now: FileStat, entry: Entry) -> bool:
         if now.kind != entry.kind:
             return False
-        known = self._known.get(path) or self._cache.get(path, now)
+        known = self._known.get(path) or self._cache.get(path, now) or self._loose.find(now, path)
         if known is None:
             known = self._known[path] = hash_file(os_path(self._root, path), now)[0]
         return known == entry.digest
@@ -200,10 +209,9 @@ class _Surveyor:
 
     def _look(self, path: str) -> FileStat | None:
         try:
-            found = os.lstat(os_path(self._root, path))
+            stat = look_at(path, os_path(self._root, path))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        stat = file_stat(found)
         if stat is None:
             raise Conflict(f"{path} is a pipe, socket or device", hint="move it away")
         return stat

@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 from cloche.errors import Damaged, InputError
 from cloche.model.paths import checked, checked_depth, encode_path, is_reserved
-from cloche.model.tree import EMPTY_DIGEST, Entry, RawEntry, raw_entries
+from cloche.model.tree import EMPTY_DIGEST, RawEntry, raw_entries
 from cloche.store.filesystem import FileSystem
 from cloche.store.folder_rows import STORED, FolderRow
+from cloche.store.moves import Staged
 from cloche.store.objects import Store
+from cloche.store.placing import Placing
 from cloche.store.walk import stat_record
 
 _TOLD = 1 << 20
@@ -25,23 +27,27 @@ class Written(NamedTuple):
 
 
 def write_tree(
-    store: Store, entry: Entry, target: str, fs: FileSystem, written: list[Written], *, durable: bool
+    store: Store, staged: Staged, fs: FileSystem, written: list[Written], placing: Placing, *, durable: bool
 ) -> Iterator[int]:
-    """Write the tree of `entry` to the OS path `target`, which must not exist; the bytes written, piece by piece.
+    """Write the tree of `staged` to its OS path, which must not exist; the bytes written, piece by piece.
 
     written: gets each folder that holds files. durable: wait for the disk after each file. Every name and byte is
     proven. Raises Damaged, NotFound, InputError (a name that is not safe), OSError.
     """
-    writer = _Writer(store, fs, written, durable=durable)
-    yield from writer.folder(target, "", entry.digest)
+    writer = _Writer(store, fs, written, placing, staged.target, durable=durable)
+    yield from writer.folder(staged.path, "", staged.entry.digest)
 
 
 class _Writer:
-    def __init__(self, store: Store, fs: FileSystem, written: list[Written], *, durable: bool) -> None:
+    def __init__(
+        self, store: Store, fs: FileSystem, written: list[Written], placing: Placing, base: str, *, durable: bool
+    ) -> None:
         self._store = store
         self._fs = fs
         self._written = written
         self._durable = durable
+        self._placing = placing
+        self._base = base
 
     def folder(self, target: str, at: str, digest: str) -> Iterator[int]:
         pending = [(target, at, digest)]
@@ -65,7 +71,8 @@ class _Writer:
                 if entry.kind == b"d":
                     pending.append((place, f"{where}/{name}" if where else name, entry.digest.hex()))
                     continue
-                rows.append((name, self._file(place, entry), entry))
+                path = f"{self._base}/{where}/{name}" if where else f"{self._base}/{name}"
+                rows.append((name, self._file(place, path, entry), entry))
                 done += entry.size
                 if done >= _TOLD:
                     yield done
@@ -76,8 +83,8 @@ class _Writer:
         if self._durable:
             self._fs.sync_many(made)
 
-    def _file(self, place: str, entry: RawEntry) -> bytes:
-        """Write one file or link; its stat record."""
+    def _file(self, place: str, path: str, entry: RawEntry) -> bytes:
+        """Write one file or link, to come to the path text; its stat record."""
         if entry.kind == b"l":
             content = self._store.read(entry.digest.hex())
             if not content or b"\0" in content:
@@ -85,6 +92,9 @@ class _Writer:
             self._fs.symlink(os.fsdecode(content), place)
             return b""
         fs = self._fs
+        linked = self._placing.place(path, entry.kind.decode(), entry.digest.hex(), entry.size, place)
+        if linked is not None:
+            return linked
         fd = fs.create(place, 0o777 if entry.kind == b"x" else 0o666)
         try:
             for piece in self._store.pieces(entry.digest):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat as modes
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,9 @@ from cloche.store.listing import RECORD, Files, FileStat, Folder, pack_stat
 # Windows has no execute bit, and its folder listings no file number: both are left out of every comparison there.
 _EXECUTABLE = 0o100 if os.name == "posix" else 0
 _NUMBERED = os.name == "posix"
+_DIGEST = re.compile("[0-9a-f]{64}")
+STORE_FILES = ".cloche/store/files"
+LOST = "it is a link into the store, which does not hold its content any more"
 
 
 class Walked(NamedTuple):
@@ -65,22 +69,51 @@ def stat_record(found: os.stat_result) -> bytes:
 def stat_of(root: Path, path: str) -> FileStat | None:
     """What is at a path text now (a folder is of kind `d`, empty or not); None where nothing is, or no file."""
     try:
-        return file_stat(os.lstat(os_path(root, path)))
+        return look_at(path, os_path(root, path))
     except (OSError, ValueError):
         return None
 
 
-def walk(root: Path, start: str = "", *, skip: Callable[[str, str], bool] = never) -> Walked:
+def store_link(path: str, digest: str) -> str:
+    """What a link at a path text says that stands for content of the project's own store."""
+    return f"{'../' * path.count('/')}{STORE_FILES}/{digest[:2]}/{digest}"
+
+
+def behind(path: str, at: str) -> str:
+    """The OS path of the loose file that a link stands for; empty for any other link. It may be gone.
+
+    path: its path text. at: its OS path. Only the one way to write such a link counts, so that nothing else is ever
+    taken for content of the store.
+    """
+    try:
+        target = os.readlink(at)
+    except OSError:
+        return ""
+    name = target.rpartition("/")[2]
+    ours = _DIGEST.fullmatch(name) is not None and target == store_link(path, name)
+    return os.path.realpath(at) if ours else ""
+
+
+def look_at(path: str, at: str) -> FileStat | None:
+    """What is at an OS path; a link into the store is the file that it stands for. Raises OSError, FileNotFoundError
+    where such a file is gone."""
+    stat = file_stat(os.lstat(at))
+    real = behind(path, at) if stat is not None and stat.kind == "l" else ""
+    return file_stat(os.lstat(real)) if real else stat
+
+
+def walk(root: Path, start: str = "", *, skip: Callable[[str, str], bool] = never, through: bool = False) -> Walked:
     """Everything at or below `start`, which may be a file, a folder or nothing.
 
-    skip: told a folder's path text and name, whether to leave it out. Links are never followed. The order is the same
+    skip: told a folder's path text and name, whether to leave it out. through: `start` itself may be a link to what is
+    meant. Other links are never followed. The order is the same
     each time: a folder's own files by name, then its folders.
     """
     folders: dict[str, Folder] = {}
     found = Walked(Files(folders), [], [])
     top = os_path(root, start)
     try:
-        first = file_stat(os.lstat(top))
+        first = file_stat(os.stat(top)) if through else look_at(start, top)
     except (FileNotFoundError, NotADirectoryError):
         return found
     except OSError as error:
@@ -138,13 +171,24 @@ def _look(
         if other is None:
             found.special.append(prefix + name)
         elif other.kind == "l":
-            stats.append(pack_stat(other))
-            names.append(name)
+            linked = _look_behind(prefix + name, entry.path, found)
+            stats += linked
+            names += [name] * len(linked)
         elif not skip(prefix + name, entry.name):
             below.append((entry.path, prefix + name, other))
     if names:
         found.files.folders[path] = Folder("/".join(names), b"".join(stats))
     return below
+
+
+def _look_behind(path: str, at: str, found: Walked) -> list[bytes]:
+    """The record of a link, or of the file in the store that it stands for; none where that is gone."""
+    try:
+        stat = look_at(path, at)
+    except OSError:
+        found.unreadable.append((path, LOST))
+        return []
+    return [pack_stat(stat)] if stat is not None else []
 
 
 def _name(entry: os.DirEntry[str]) -> str:

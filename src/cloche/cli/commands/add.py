@@ -10,35 +10,47 @@ from cloche.cli.output import print_json, progress, say
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path())
+@click.option("--in-place", is_flag=True, help="Record digests only: the content stays where it is, and only there.")
+@click.option("--as", "name", default="", metavar="PATH", help="What data outside of the project is called here.")
+@click.option("--copy", is_flag=True, help="Store the content of what was tracked in place.")
 @dry_run_option
 @json_option
-def command(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
+def command(paths: tuple[str, ...], in_place: bool, name: str, copy: bool, dry_run: bool, as_json: bool) -> None:
     """Track data, or record its new content.
 
     Copies the content of PATHS into the store (once, however often it occurs), writes their digests to cloche.lock,
     which belongs into Git, and hides the files themselves from Git. Without PATHS: everything tracked already.
+
+    With --in-place nothing is copied: runs record exactly which data they used, and what has changed is seen, but
+    nobody can bring it back. PATHS may then lie outside of the project, where a link stands for them.
 
     \b
     Examples:
       cloche add data/
       cloche add            record what changed in tracked data
       cloche add -n data/   show what would be recorded
+      cloche add --in-place /mnt/imagenet --as data/imagenet
     """
     from cloche.cli.render.words import plural, size
-    from cloche.ops.add import add
+    from cloche.ops.add import Place, add
+
+    if in_place and copy:
+        raise click.UsageError("--in-place and --copy are opposites")
 
     with progress("reading") as told:
         here = project()
-        done = add(here, paths, dry_run=dry_run, progress=told)
+        place: Place = "in place" if in_place else "copy" if copy else ""
+        done = add(here, paths, dry_run=dry_run, progress=told, place=place, name=name)
     if as_json:
         print_json(done)
         return
     would = "would be " if dry_run else ""
     for one in done.paths:
         item = one.tracked
-        say(f"{item.path}: {would}{one.state}, {plural(item.count, 'file')}, {size(item.size)}, {item.digest[:12]}")
+        state = f"{one.state}, in place" if one.in_place else one.state
+        say(f"{item.path}: {would}{state}, {plural(item.count, 'file')}, {size(item.size)}, {item.digest[:12]}")
         for link in one.outside:
             say(f"warning: {link} leads out of the project; only the link is recorded, not what it leads to")
-    if not dry_run and here.git is not None and any(one.state != "unchanged" for one in done.paths):
-        files = " ".join(("cloche.lock", *done.ignored))
+    if not dry_run and here.git is not None and (done.settings or any(one.state != "unchanged" for one in done.paths)):
+        files = " ".join(("cloche.lock", *(("cloche.toml",) if done.settings else ()), *done.ignored))
         say(f"next: `git add {files}` and commit, so that Git knows this version of the data")

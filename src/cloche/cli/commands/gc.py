@@ -43,7 +43,8 @@ def command(grace: float, tips_only: bool, dry_run: bool, as_json: bool) -> None
         return
     would = "would be " if dry_run else ""
     say(f"{size(done.kept)} are needed, and stay")
-    say(f"{size(done.unused)} in {plural(done.packs, 'pack')} {would}put into quarantine for {done.grace:g} days")
+    where = plural(done.packs, "pack") + (f" and {plural(done.files, 'file')}" if done.files else "")
+    say(f"{size(done.unused)} in {where} {would}put into quarantine for {done.grace:g} days")
     if done.deleted or not done.grace:
         say(f"{size(done.deleted)} {would}deleted")
     if done.quarantine:

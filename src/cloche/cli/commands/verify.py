@@ -60,6 +60,8 @@ def command(sample: float, since_last: bool, repair: bool, remotes: tuple[str, .
         out = console()
         for pack in found.damaged:
             out.print(Text.assemble(("damaged  ", "red"), f"pack {pack[:12]}"))
+        for digest in found.edited:
+            out.print(Text.assemble(("changed  ", "red"), f"{digest[:12]}, through a link into the store"))
         for digest in found.lost:
             out.print(Text.assemble(("lost     ", "red"), digest[:12]))
         for one in found.affected:

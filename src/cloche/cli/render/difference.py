@@ -136,7 +136,15 @@ def data_lines(found: DataChange) -> list[RenderableType]:
         lines.append(Text(f"    … and {more} (--json lists all)", style="dim"))
     if found.uncompared:
         which = plural(len(found.uncompared), "more file")
-        lines.append(Text(f"    … and {which} that were not looked into; name a path to see them", style="dim"))
+        lines.append(
+            Text(
+                f"    … and {which} that were not looked into; name a path to see them",
+                style="dim",
+            )
+        )
+    if found.unstored:
+        which = plural(len(found.unstored), "file")
+        lines.append(Text(f"    {which} tracked in place: what was there was never stored", style="dim"))
     return lines
 
 

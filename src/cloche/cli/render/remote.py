@@ -11,6 +11,7 @@ from rich.text import Text
 from cloche.cli.output import print_whole
 from cloche.cli.render.words import plural, size
 from cloche.model.run import ID_SHOWN
+from cloche.model.wording import some
 from cloche.ops.push import Pushed
 from cloche.ops.remote import KnownRemote, Tested
 from cloche.project.exchange import Fetched
@@ -66,6 +67,8 @@ def pushed_lines(pushed: Pushed) -> Iterator[str]:
         content = f"{plural(pushed.objects, 'object')}, {size(pushed.size)}" if pushed.objects else "no new content"
         packs = f" in {plural(pushed.packs, 'pack')}" if pushed.packs else ""
         yield f"{verb} {_listed(what)} to {pushed.remote}: {content}{packs}"
+        if pushed.in_place:
+            yield f"not pushed: {some(list(pushed.in_place))}, tracked in place: only its digests are"
     yield from (f"warning: {problem}" for problem in pushed.problems)
 
 

@@ -70,7 +70,8 @@ def _data_line(item: DataState) -> Text:
         "changed": "not yet in cloche.lock",
         "missing": "missing",
     }[item.lock]
-    text = Text(f"  {item.path}  {plural(item.files, 'file')}, {size(item.size)}")
+    where = ", in place" if item.in_place else ""
+    text = Text(f"  {item.path}  {plural(item.files, 'file')}, {size(item.size)}{where}")
     return text.append(f"  {words}", style="yellow") if words else text
 
 
@@ -79,6 +80,9 @@ def _warn(out: Console, found: Status) -> None:
         out.print(Text(f"operation {number} was cut off half-way: type `cloche undo {number}`", style="red"))
     for run in found.going:
         out.print(Text(f"run {run[:ID_SHOWN]} is going", style="cyan"))
+    for one in found.edited:
+        names = ", ".join(one.paths) or one.digest[:12]
+        out.print(Text(f"changed through a link, and with it what the store holds: {names}", style="red"))
     for path, why in found.unreadable:
         out.print(Text(f"cannot read {path}: {why}", style="red"))
     for path in found.special:
@@ -94,16 +98,23 @@ def _next(out: Console, found: Status) -> None:
 
 
 def _hints(found: Status) -> Iterator[str]:
+    if found.edited:
+        yield "`cloche verify --repair` takes the change out of the store and brings back what it can"
     missing = [item for item in found.data if item.lock == "missing"]
+    for item in missing:
+        if item.in_place:
+            yield f"{item.path} is tracked in place: only you can put it back"
+    missing = [item for item in missing if not item.in_place]
     if any(not item.held for item in missing):
         yield "the store here does not hold the missing data: copy .cloche/ from where it was added"
     elif missing:
         yield "`cloche revert --lock` brings missing data back"
     elif any(item.lock == "changed" for item in found.data):
-        yield "`cloche add` records the new data, for Git too; `cloche revert --lock` drops it"
+        drops = any(item.lock == "changed" and not item.in_place for item in found.data)
+        yield f"`cloche add` records the new data, for Git too{'; `cloche revert --lock` drops it' if drops else ''}"
     if found.base and not found.clean:
         run = found.base[:ID_SHOWN]
-        since = any(item.since for item in found.data)
+        since = any(item.since for item in found.data if not item.in_place)
         inputs = found.code or found.config or found.environment.packages or found.forgotten or since
         back = f", `cloche revert {run}` takes them back" if inputs else ""
         yield f"`cloche diff {run}` shows the changes{back}"

@@ -1,0 +1,167 @@
+"""Data that is tracked where it lies: its digests are recorded, and its content is not, since it is too big to be held
+twice. It lies in the project, or elsewhere, and then a link stands for it in the work tree."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from cloche.errors import Conflict, InputError, SettingsError
+from cloche.model.changes import PathChange
+from cloche.model.paths import above, decode_path, inside
+from cloche.model.settings import FILE_NAME, is_address
+from cloche.model.settings_text import parse_settings
+from cloche.model.tree import Entry
+from cloche.model.wording import some
+from cloche.project.journal import read_bytes, text_change
+from cloche.project.project import Project
+from cloche.store.filesystem import FileSystem, disk_error
+from cloche.store.walk import Walked, never, os_path, walk
+
+
+def in_place(project: Project) -> Callable[[str], bool]:
+    """Tells which paths `cloche.toml` says are tracked in place; none where it cannot be read."""
+    try:
+        paths = project.settings.data.places
+    except SettingsError:
+        paths = ()
+    return lambda path: any(inside(path, one) for one in paths)
+
+
+def walk_data(project: Project, path: str, skip: Callable[[str, str], bool] = never) -> Walked:
+    """What lies at a data path; of one that lies elsewhere, what is there."""
+    return walk(project.root, path, skip=skip, through=is_elsewhere(project, path))
+
+
+def is_elsewhere(project: Project, path: str) -> bool:
+    """Whether data lies elsewhere on this machine, so that a link stands for it."""
+    place = project.settings.data.external.get(path, "")
+    return bool(place) and not is_address(place)
+
+
+def place_links(project: Project, only: Iterable[str] | None = None) -> None:
+    """Make the links that stand for data elsewhere where they are missing, as in a fresh clone: they are not Git's.
+
+    Raises Conflict where something else is there, StoreError.
+    """
+    wanted = None if only is None else set(only)
+    for path, place in project.settings.data.external.items():
+        at = os_path(project.root, path)
+        if is_address(place) or (wanted is not None and path not in wanted):
+            continue
+        if _is_link_to(at, place) or not os.path.exists(place):
+            continue
+        refuse_taken(project, path, place)
+        try:
+            fs = FileSystem()
+            fs.make_folders(os.path.dirname(at))
+            fs.symlink(place, at)
+        except OSError as error:
+            raise disk_error(error, f"make the link {path}") from error
+
+
+def refuse_taken(project: Project, path: str, place: str) -> None:
+    """Raise Conflict where something other than the link to `place` is at a path, or a link leads out above it."""
+    at = os_path(project.root, path)
+    if os.path.lexists(at) and is_address(place):
+        raise Conflict(f"{path} is here, and stands for {place}", hint="move it away, or name another path with --as")
+    if os.path.lexists(at) and not _is_link_to(at, place):
+        raise Conflict(
+            f"{path} is not the link to {place} that {FILE_NAME} names", hint="move what is there away, then try again"
+        )
+    for folder in above(path):
+        if os.path.islink(os_path(project.root, folder)):
+            raise Conflict(f"{folder} is a link, so {path} cannot be made", hint="name another path with --as")
+
+
+def link_change(project: Project, path: str, place: str) -> list[PathChange]:
+    """The change that makes the link to a place elsewhere; none where it is there."""
+    refuse_taken(project, path, place)
+    if is_address(place) or os.path.lexists(os_path(project.root, path)):
+        return []
+    with project.store.writer() as writer:
+        digest = writer.add_bytes(os.fsencode(place))
+    return [PathChange(path, None, Entry(path.rpartition("/")[2], "l", digest, len(os.fsencode(place))))]
+
+
+def settings_change(
+    project: Project, add: Iterable[str] = (), remove: Iterable[str] = (), external: dict[str, str] | None = None
+) -> list[PathChange]:
+    """The change of `cloche.toml` that makes paths tracked in place, or no longer; comments and order stay. None where
+    it says so already. Raises SettingsError."""
+    gone, elsewhere = set(remove), external or {}
+    before = project.settings.data
+    listed = tuple(path for path in before.in_place if path not in gone)
+    listed += tuple(path for path in add if path not in listed and path not in elsewhere)
+    kept = {path: place for path, place in before.external.items() if path not in gone} | elsewhere
+    if (listed, kept) == (before.in_place, before.external):
+        return []
+    text = _edited(read_bytes(project, FILE_NAME).decode("utf-8"), listed, kept)
+    after = parse_settings(text, FILE_NAME).data
+    if (after.in_place, after.external) != (listed, kept):
+        raise SettingsError(f"cannot write [data] of {FILE_NAME}", hint=f"write in_place = {list(listed)!r} into it")
+    return [text_change(project, FILE_NAME, text)]
+
+
+def refuse_copy(places: Iterable[str]) -> None:
+    """Raise InputError for paths that lie elsewhere: there is nothing here to be copied into the store."""
+    listed = sorted(places)
+    if listed:
+        raise InputError(
+            f"{some(listed)} lies outside of the project", hint="copy it here first: `cloche untrack` it, then add it"
+        )
+
+
+def _edited(text: str, listed: tuple[str, ...], elsewhere: dict[str, str]) -> str:
+    import tomlkit
+
+    document: Any = tomlkit.parse(text.removeprefix("\ufeff"))
+    if "data" not in document:
+        document["data"] = tomlkit.table()
+    data = document["data"]
+    data["in_place"] = list(listed)
+    if not listed:
+        del data["in_place"]
+    if elsewhere:
+        table = data.get("external")
+        if table is None:
+            data["external"] = table = tomlkit.table()
+        for path in [*table]:
+            if path not in elsewhere:
+                del table[path]
+        for path, place in elsewhere.items():
+            if table.get(path) != place:
+                table[path] = place
+    else:
+        data.pop("external", None)
+    if not data:
+        del document["data"]
+    return tomlkit.dumps(document).rstrip("\n") + "\n"
+
+
+def is_link_to(project: Project, path: str, place: str) -> bool:
+    """Whether the link to a place elsewhere is at a path."""
+    return _is_link_to(os_path(project.root, path), place)
+
+
+def _is_link_to(at: str, place: str) -> bool:
+    with contextlib.suppress(OSError):
+        return os.readlink(at) == place
+    return False
+
+
+def elsewhere_of(argument: str, project: Project, base: str) -> str:
+    """The absolute path or address that an argument names, if it lies outside of the project; else nothing."""
+    if "://" in argument:
+        return argument
+    given = os.path.realpath(os.path.join(base, argument))
+    root = os.path.realpath(project.root)
+    return "" if given == root or given.startswith(root + os.sep) else given
+
+
+def default_name(place: str) -> str:
+    """What data elsewhere is called where nobody says: by its own name, below `data/`."""
+    name = place.rstrip("/").rpartition("/")[2]
+    return f"data/{name}" if name and decode_path(name) not in (".", "..") else ""

@@ -1,0 +1,60 @@
+"""What `revert` leaves alone since it is tracked in place, and has to name: nobody but the user can bring it back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+from cloche.model.changes import Part
+from cloche.model.settings import is_address
+from cloche.model.snapshot import Tracked
+from cloche.model.tree import Entry
+from cloche.model.wording import some
+from cloche.project.in_place import walk_data
+from cloche.project.object_sets import record_objects
+from cloche.project.project import Project
+from cloche.project.sides import Side, data_changes
+from cloche.store.capture import record_path
+
+
+def is_in_place(now: Side, then: Side, path: str) -> bool:
+    """Whether data is tracked in place now, or was then."""
+    return path in now.snapshot.data.in_place or path in then.snapshot.data.in_place
+
+
+def in_place_problems(project: Project, now: Side, then: Side, parts: Collection[Part]) -> tuple[str, ...]:
+    """What of the data that is tracked in place keeps these parts from being put back, in words."""
+    paths = {*now.snapshot.data.in_place, *then.snapshot.data.in_place}
+    differ = (path for path in sorted(paths) if now.data.get(path) != then.data.get(path))
+    return tuple(word for path in differ for word in _problem(project, now, then, path, parts))
+
+
+def _problem(project: Project, now: Side, then: Side, path: str, parts: Collection[Part]) -> Iterator[str]:
+    if path not in then.data:
+        # An earlier .gitignore does not hide it, so that it would become code, and be stored.
+        if path not in project.settings.data.external and not {"data", "code"}.isdisjoint(parts):
+            yield f"{path} is tracked in place and was not there then: move it out of the project"
+    elif "data" not in parts:
+        return
+    elif path not in now.data:
+        yield f"{path} was tracked in place, and is not there"
+    else:
+        changed = [one.path for one in data_changes(project, then, now, path)]
+        yield f"{path} is tracked in place and not as it was: {some(changed)}"
+
+
+def _here(project: Project, path: str) -> Entry | None:
+    place = project.settings.data.external.get(path, "")
+    if is_address(place):
+        return record_objects(project, path, place, keep=False, read=False).entry
+    files = walk_data(project, path).files
+    return record_path(project.root, path, files, project.store, project.cache, keep=False).entry
+
+
+def changed_in_place(project: Project, items: Iterable[Tracked]) -> tuple[str, ...]:
+    """Which of these, tracked in place, are not what `cloche.lock` names, in words."""
+    notes: list[str] = []
+    for item in items:
+        here = _here(project, item.path)
+        if here is None or (here.kind, here.digest) != (item.kind, item.digest):
+            notes.append(f"{item.path}, which is tracked in place and not as cloche.lock names it")
+    return tuple(notes)

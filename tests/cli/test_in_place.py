@@ -1,0 +1,269 @@
+"""Data that is tracked where it lies: digests are recorded, contents are not."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from shell import Shell
+
+BIG = os.urandom(90_000)
+
+
+@pytest.fixture
+def huge(project: Shell) -> Shell:
+    project.write("data/huge/a.bin", BIG)
+    project.write("data/huge/t.csv", "id,x\n1,2\n")
+    project.write("data/small.txt", "small\n")
+    return project
+
+
+def packed(shell: Shell) -> int:
+    return sum(file.stat().st_size for file in (shell.folder / ".cloche/store/packs").rglob("*.pack"))
+
+
+def test_digests_are_recorded_and_contents_are_not(huge: Shell) -> None:
+    copied = huge.facts("add", "-n", "data/huge")["paths"][0]["tracked"]
+    huge.write("cloche.toml", "# mine\n[data]\nkeys = {}  # none yet\n")
+    done = huge.facts("add", "--in-place", "data/huge")
+    assert done["paths"][0]["tracked"] == copied  # the line of cloche.lock is the same as for a copy
+    assert done["settings"]
+    assert huge.read("cloche.toml") == '# mine\n[data]\nkeys = {}  # none yet\nin_place = ["data/huge"]\n'
+    huge.run(command=["true"])
+    assert packed(huge) < 10_000
+    assert huge.facts("status")["clean"]
+    huge.commit()
+    assert huge("git", "status", "--short").out == ""
+    assert "in place" in huge.cloche("add").err  # and it stays so
+    assert packed(huge) < 10_000
+
+
+def test_nothing_counts_as_lost(huge: Shell) -> None:
+    huge.cloche("add", "--in-place", "data/huge")
+    huge.cloche("add", "data/small.txt")
+    huge.run(command=["true"])
+    assert huge.facts("gc", "--grace", "0")["missing"] == 0
+    assert huge.facts("verify")["sound"]
+    assert "1 in the store, 1 in place" in huge.cloche("doctor", status=None).out
+    assert {one["state"] for one in huge.facts("doctor") if one["name"] in ("content", "data")} == {"ok"}
+    huge.cloche("verify", "--repair")
+    assert packed(huge) < 10_000
+
+
+def test_what_changed_is_seen(huge: Shell) -> None:
+    huge.cloche("add", "--in-place", "data/huge")
+    huge.run(command=["true"])
+    huge.write("data/huge/t.csv", "id,x\n1,3\n")
+    [state] = huge.facts("status")["data"]
+    assert (state["lock"], state["in_place"]) == ("changed", True)
+    assert [one["path"] for one in state["since"]] == ["data/huge/t.csv"]
+    assert "revert --lock" not in huge.cloche("status").out
+    [change] = huge.facts("diff")["data"]
+    assert change["unstored"] == ["data/huge/t.csv"]
+    assert "was never stored" in huge.cloche("diff").out
+    run = huge.run(command=["true"])
+    assert run["snapshot"]["data"]["in_place"] == ["data/huge"]
+
+
+def test_revert_names_what_it_cannot_bring_back_and_leaves_it(huge: Shell) -> None:
+    huge.cloche("add", "--in-place", "data/huge")
+    huge.cloche("add", "data/small.txt")
+    first = huge.run(command=["true"])["id"]
+    huge.write("data/huge/t.csv", "changed\n")
+    huge.write("data/small.txt", "changed\n")
+    error = huge.cloche("revert", first, status=None)
+    assert error.status != 0
+    assert "data/huge is tracked in place and not as it was: data/huge/t.csv" in error.err
+    assert "--only code,config,environment" in error.err
+    assert "not as it was" in huge.cloche("revert", first, "-n").out
+    assert huge.read("data/small.txt") == "changed\n"
+    done = huge.cloche("revert", "--lock")
+    assert huge.read("data/small.txt") == "small\n"
+    assert "data/huge, which is tracked in place and not as cloche.lock names it" in done.err
+    huge.write("data/huge/t.csv", "id,x\n1,2\n")  # put back by hand: now all is as it was
+    huge.write("data/small.txt", "changed\n")
+    huge.cloche("revert", first)
+    assert huge.facts("status")["clean"]
+
+
+def test_revert_to_before_never_deletes_what_lies_here_alone(huge: Shell) -> None:
+    first = huge.run(command=["true"])["id"]
+    huge.cloche("add", "--in-place", "data/huge")
+    error = huge.cloche("revert", first, status=None)
+    assert "move it out of the project" in error.err
+    assert huge.data("data/huge/a.bin") == BIG
+    assert packed(huge) < 120_000  # `run` stored it once as code, before it was tracked
+
+
+def test_git_checkout_never_deletes_what_lies_here_alone(huge: Shell) -> None:
+    huge.cloche("install")
+    huge("git", "add", "cloche.toml")
+    huge("git", "commit", "-qm", "nothing is tracked yet")
+    huge("git", "checkout", "-q", "-b", "with")
+    huge.cloche("add", "--in-place", "data/huge")
+    huge.commit()
+    huge("git", "checkout", "-q", "main")
+    assert huge.data("data/huge/a.bin") == BIG
+    huge("git", "checkout", "-q", "with")
+    assert huge.facts("status")["data"][0]["lock"] == "same"
+
+
+def test_single_files_are_said_to_be_unstored(huge: Shell) -> None:
+    huge.cloche("add", "--in-place", "data/huge")
+    huge.run(command=["true"])
+    assert [one["path"] for one in huge.facts("ls", "@", "data/huge")] == ["data/huge/a.bin", "data/huge/t.csv"]
+    for words in (["cat", "@", "data/huge/t.csv"], ["checkout", "@", "data/huge/t.csv"]):
+        huge.write("data/huge/t.csv", "changed\n")
+        error = huge.cloche(*words, status=None)
+        assert error.status != 0
+        assert "tracked in place" in error.err
+
+
+def test_copy_turns_it_back_and_undo_does_too(huge: Shell) -> None:
+    huge.cloche("add", "--in-place", "data/huge")
+    huge.cloche("undo")
+    assert "in_place" not in huge.read("cloche.toml").replace("#in_place", "")
+    huge.cloche("add", "--in-place", "data/huge")
+    done = huge.facts("add", "--copy", "data/huge")
+    assert not done["paths"][0]["in_place"]
+    assert packed(huge) > len(BIG)
+    huge.run(command=["true"])
+    (huge.folder / "data/huge/a.bin").unlink()
+    huge.cloche("revert", "@")
+    assert huge.data("data/huge/a.bin") == BIG
+
+
+def test_what_is_gone_is_named_with_what_to_do(huge: Shell) -> None:
+    huge.cloche("add", "--in-place", "data/small.txt")
+    (huge.folder / "data/small.txt").unlink()
+    assert "only you can put it back" in huge.cloche("run", "--", "true", status=None).err
+    assert "only you can put it back" in huge.cloche("status").out
+
+
+def test_outputs_written_there_are_not_stored_either(huge: Shell) -> None:
+    huge.cloche("add", "--in-place", "data/huge")
+    huge.write("cloche.toml", huge.read("cloche.toml") + '[stages.make]\nrun = "cp data/huge/a.bin data/huge/b.bin"\n')
+    huge.write("data/huge/a.bin", os.urandom(90_000))
+    huge.run(command=())
+    assert packed(huge) < 20_000
+    assert huge.facts("verify")["sound"]
+
+
+def test_push_says_what_stays_and_copying_it_later_sends_it(huge: Shell, tmp_path: Path) -> None:
+    huge.cloche("add", "--in-place", "data/huge")
+    huge.cloche("add", "data/small.txt")
+    huge.run(command=["true"])
+    huge.cloche("remote", "add", "origin", str(tmp_path / "remote"))
+    huge.commit()
+    assert "not pushed: data/huge, tracked in place" in huge.cloche("push").err
+    huge("git", "clone", "-q", str(huge.folder), str(tmp_path / "second"))
+    second = Shell(tmp_path / "second", huge.variables)
+    second.cloche("pull", status=None)
+    assert second.read("data/small.txt") == "small\n"
+    assert len(second.facts("log")) == 1
+    assert "only you can put it back" in second.cloche("status").out
+    huge.cloche("add", "--copy", "data/huge")
+    huge.commit()
+    huge.cloche("push")
+    second("git", "pull", "-q")
+    second.cloche("pull")
+    assert second.data("data/huge/a.bin") == BIG
+
+
+# Elsewhere on the disk
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    place = tmp_path / "mnt" / "image net"
+    place.mkdir(parents=True)
+    (place / "a.bin").write_bytes(BIG)
+    (place / "deep").mkdir()
+    (place / "deep/b.txt").write_text("b\n")
+    return place
+
+
+def test_data_elsewhere_has_a_link_and_is_recorded_through_it(project: Shell, elsewhere: Path) -> None:
+    done = project.facts("add", "--in-place", str(elsewhere), "--as", "data/net")
+    assert (done["paths"][0]["tracked"]["count"], done["paths"][0]["state"]) == (2, "new")
+    assert f'"data/net" = "{elsewhere}"' in project.read("cloche.toml")
+    assert os.readlink(project.folder / "data/net") == str(elsewhere)
+    project.run(command=["cat", "data/net/deep/b.txt"])
+    assert packed(project) < 10_000
+    project.commit()
+    assert project("git", "status", "--short").out == ""
+    assert project.facts("status")["clean"]
+    (elsewhere / "deep/b.txt").write_text("changed\n")
+    [state] = project.facts("status")["data"]
+    assert [one["path"] for one in state["since"]] == ["data/net/deep/b.txt"]
+    assert [one["path"] for one in project.facts("ls", "@", "data/net")] == ["data/net/a.bin", "data/net/deep/b.txt"]
+    assert "not as it was: data/net/deep/b.txt" in project.cloche("revert", "@", status=None).err
+    assert (elsewhere / "deep/b.txt").read_text() == "changed\n"
+
+
+def test_a_single_file_elsewhere(project: Shell, elsewhere: Path) -> None:
+    project.cloche("add", "--in-place", str(elsewhere / "a.bin"))
+    assert project.data("data/a.bin") == BIG
+    project.run(command=["true"])
+    assert project.facts("status")["clean"]
+    assert packed(project) < 10_000
+
+
+def test_the_link_is_made_again_where_it_is_missing(project: Shell, elsewhere: Path) -> None:
+    project.cloche("add", "--in-place", str(elsewhere), "--as", "data/net")
+    (project.folder / "data/net").unlink()
+    assert project.facts("status")["data"][0]["lock"] == "missing"
+    project.run(command=["true"])
+    assert os.readlink(project.folder / "data/net") == str(elsewhere)
+    (project.folder / "data/net").unlink()
+    project.cloche("revert", "--lock")
+    assert os.readlink(project.folder / "data/net") == str(elsewhere)
+
+
+def test_a_place_that_is_not_mounted_is_named(project: Shell, elsewhere: Path) -> None:
+    project.cloche("add", "--in-place", str(elsewhere), "--as", "data/net")
+    elsewhere.rename(elsewhere.parent / "away")
+    error = project.cloche("run", "--", "true", status=None)
+    assert error.status != 0
+    assert f"make {elsewhere} available" in error.err
+
+
+def test_something_else_in_its_place_is_refused(project: Shell, elsewhere: Path) -> None:
+    project.write("data/net/mine.txt", "mine\n")
+    error = project.cloche("add", "--in-place", str(elsewhere), "--as", "data/net", status=None)
+    assert "data/net is not the link" in error.err
+    assert project.read("data/net/mine.txt") == "mine\n"
+
+
+def test_untrack_takes_link_and_setting_away_and_undo_brings_both_back(project: Shell, elsewhere: Path) -> None:
+    project.cloche("add", "--in-place", str(elsewhere), "--as", "data/net")
+    project.cloche("untrack", "data/net")
+    assert not os.path.lexists(project.folder / "data/net")
+    assert "data/net" not in project.read("cloche.toml")
+    assert (elsewhere / "a.bin").read_bytes() == BIG
+    project.cloche("undo")
+    assert project.data("data/net/a.bin") == BIG
+    project.cloche("undo", "1", status=None)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--in-place"], "no path given"),
+        (["--in-place", "--copy", "data"], "opposites"),
+        (["--as", "data/x", "data/small.txt"], "--as names"),
+        (["--in-place", "data/small.txt", "--as", "data/x"], "leave --as out"),
+        (["--in-place", "/nowhere/at/all"], "does not exist"),
+        (["--in-place", "ftp://host/prefix", "--as", "data/x"], "is no object store"),
+        (["--in-place", "/usr", "--as", "../x"], "outside the project"),
+        (["--in-place", "/usr", "--as", ".git/x"], "no one may track"),
+    ],
+)
+def test_wrong_words_are_explained(huge: Shell, words: list[str], said: str) -> None:
+    before = huge.files()
+    error = huge.cloche("add", *words, status=None)
+    assert error.status != 0
+    assert said in error.err
+    assert huge.files() == before
