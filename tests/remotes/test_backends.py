@@ -18,7 +18,7 @@ from cloche.remotes.backend import Backend, CannotCreate, bundle_name, pack_name
 from cloche.remotes.opening import open_backend
 from cloche.remotes.profiles import aws_profile
 from cloche.remotes.retrying import Retrying
-from cloche.remotes.web import WebBackend, _OnlyWeb
+from cloche.remotes.web import WebBackend, only_web
 
 DIGEST = "ab" * 32
 Open = Callable[[], Backend]
@@ -247,7 +247,7 @@ def test_nobody_is_followed_away_from_the_web_or_from_encryption() -> None:
     secure = urllib.request.Request("https://host/x")
     for new in ("http://host/x", "file:///etc/passwd", "ftp://host/x"):
         with pytest.raises(RemoteError, match="not followed"):
-            _OnlyWeb().redirect_request(secure, None, 302, "", {}, new)  # type: ignore[no-untyped-call]
+            only_web().redirect_request(secure, None, 302, "", {}, new)  # type: ignore[arg-type]
 
 
 def test_keys_of_s3_come_from_variables_or_the_chosen_profile(tmp_path: Path) -> None:

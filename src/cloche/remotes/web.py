@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
-import socket
-import ssl
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
 from cloche.errors import RemoteError
 from cloche.remotes.backend import Listed, Passing, too_large
 from cloche.version import __version__
+
+if TYPE_CHECKING:  # at run time only where a web server is really asked: they take 20 ms
+    import urllib.error
+    import urllib.request
 
 _TIMEOUT = 60.0
 _BUSY = (408, 429, 500, 502, 503, 504)
@@ -28,8 +27,10 @@ class WebBackend:
     writable = False
 
     def __init__(self, url: str) -> None:
+        import urllib.request
+
         self.url = url
-        self._opener = urllib.request.build_opener(_OnlyWeb())
+        self._opener = urllib.request.build_opener(only_web())
 
     def list(self, prefix: str) -> Iterator[Listed]:
         """See `Backend`: never called, for nothing can be listed."""
@@ -67,11 +68,15 @@ class WebBackend:
 
     @contextlib.contextmanager
     def _open(self, name: str, wanted: str | None) -> Iterator[IO[bytes] | None]:
+        import http.client
+        import urllib.error
+        import urllib.request
+
         headers = {"User-Agent": f"cloche/{__version__}", "Accept-Encoding": "identity"}
         if wanted:
             headers["Range"] = wanted
         try:
-            request = urllib.request.Request(f"{self.url}/{quote(name)}", headers=headers)  # noqa: S310 - see _OnlyWeb
+            request = urllib.request.Request(f"{self.url}/{quote(name)}", headers=headers)  # noqa: S310 - see only_web
             with self._opener.open(request, timeout=_TIMEOUT) as answer:
                 yield answer
         except urllib.error.HTTPError as error:
@@ -91,6 +96,9 @@ class WebBackend:
         return RemoteError(what, hint="check the URL")
 
     def _unreachable(self, error: Exception) -> RemoteError:
+        import socket
+        import ssl
+
         why = getattr(error, "reason", error)
         if isinstance(why, ssl.SSLCertVerificationError):
             return RemoteError(f"{self.url}: the certificate is not valid: {why.verify_message}", hint="check the URL")
@@ -101,14 +109,18 @@ class WebBackend:
         return Passing(f"{self.url} cannot be reached: {why}", hint="check the URL and the network")
 
 
-class _OnlyWeb(urllib.request.HTTPRedirectHandler):
+def only_web() -> urllib.request.HTTPRedirectHandler:
     """Follows redirections to web addresses only, never from https to http."""
+    import urllib.request
 
-    def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
-        """As urllib does, where the new address is no worse than the old one."""
-        if not newurl.startswith("https://") and not (newurl.startswith("http://") and req.type == "http"):
-            raise RemoteError(f"{req.full_url} leads to {newurl}, which is not followed", hint="check the URL")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+    class OnlyWeb(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
+            """As urllib does, where the new address is no worse than the old one."""
+            if not newurl.startswith("https://") and not (newurl.startswith("http://") and req.type == "http"):
+                raise RemoteError(f"{req.full_url} leads to {newurl}, which is not followed", hint="check the URL")
+            return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+    return OnlyWeb()
 
 
 def _skip(answer: IO[bytes], count: int) -> None:
