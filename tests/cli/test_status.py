@@ -28,7 +28,16 @@ def test_right_after_a_run_nothing_changed(model: Shell) -> None:
 def test_before_the_first_run_it_shows_what_would_be_recorded(model: Shell) -> None:
     found = model.facts("status")
     assert (found["base"], found["clean"], found["files"]) == ("", False, 3)
-    assert found["data"] == [{"path": "data", "lock": "same", "files": 1, "size": 21, "since": [], "held": True}]
+    [data] = found["data"]
+    assert data == {
+        "path": "data",
+        "lock": "same",
+        "files": 1,
+        "size": 21,
+        "since": [],
+        "held": True,
+        "in_place": False,
+    }
     model.cloche("status")
 
 

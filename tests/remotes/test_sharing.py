@@ -476,10 +476,11 @@ def test_a_place_that_overwrites_is_only_for_one_who_says_so(ada: Person) -> Non
             return super()._open(path, mode, **options)
 
     fsspec.register_implementation("careless", Careless, clobber=True)
+    place = f"careless://{ada.folder.parent.name}/y"  # all memory of a process is one
     with pytest.raises(Conflict, match="could harm each other") as caught:
-        ada.python.remote_add("odd", "careless://x/y", local=True)
+        ada.python.remote_add("odd", place, local=True)
     assert "--single-writer" in caught.value.hint
-    ada.python.remote_add("odd", "careless://x/y", local=True, single_writer=True)
+    ada.python.remote_add("odd", place, local=True, single_writer=True)
     assert len(ada.python.push(remote="odd").runs) == 1
     assert not ada.python.remote_test("odd").can.creates
 

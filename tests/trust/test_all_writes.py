@@ -55,6 +55,7 @@ OTHERS = {
     "project/placed.py": "a cache",
     "project/elsewhere.py": "a temporary folder of the system",
     "project/probing.py": "a cache of what a remote can do",
+    "project/sending.py": "packs on their way to a remote, in tmp/",
     "project/listing.py": "a cache of a remote's lists",
     "project/creating.py": "the folder of a clone that failed goes",
 }

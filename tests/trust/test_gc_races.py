@@ -12,6 +12,7 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -218,7 +219,7 @@ def test_a_run_that_is_going_loses_nothing_to_gc(project: OpenProject) -> None:
     project.add("data")
     gc = f"import cloche; cloche.open({os.fspath(project.root)!r}).gc(grace=1e-9)"
     script = f"import shutil; shutil.copy('data/big.bin', 'out.bin'); {gc}"
-    run = project.run(["python", "-c", script])
+    run = project.run([sys.executable, "-c", script])
     assert run.status == "finished"
     project.gc(grace=0)
     assert project.verify().sound

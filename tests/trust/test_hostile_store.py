@@ -326,7 +326,7 @@ def test_rows_that_are_missing_are_content_that_is_missing(
     project: OpenProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The list of the chunks of a very large file is content of its own; a pack takes it along when it goes."""
-    monkeypatch.setattr("cloche.store.objects.SMALL", 100)
+    monkeypatch.setattr("cloche.store.writing.SMALL", 100)
     store = Store(project.root / ".cloche/store")
     data = random.Random(3).randbytes(300_000)
     (project.root / "data").mkdir()
