@@ -111,6 +111,23 @@ class TestGc:
         plain.cloche("revert", "@~11", "--only", "code")
         assert plain.read("note.txt") == "0\n"
 
+    @pytest.mark.parametrize("damaged", [0, 1])
+    def test_of_two_copies_the_one_that_can_be_read_stays(self, plain: Shell, damaged: int) -> None:
+        """Two writers that did not know of each other stored the same; one of the copies went bad."""
+        data = noise(plain, "data/a.bin", 50_000)
+        with Project.find(plain.folder).store.writer() as one, Project.find(plain.folder).store.writer() as other:
+            for number, writer in enumerate((one, other)):
+                writer.add_bytes(data)
+                writer.add_bytes(b"makes the packs differ" * (number + 1))
+        two = [pack for pack in packs(plain) if pack.stat().st_size > 50_000]
+        assert len(two) == 2
+        plain.cloche("add", "data")
+        flip(two[damaged], 1000)
+        plain.cloche("gc", "--grace", "0", status=None)
+        (plain.folder / "data/a.bin").unlink()
+        plain.cloche("revert", "--lock")
+        assert plain.data("data/a.bin") == data
+
     def test_without_a_catalog_nothing_is_known_and_nothing_goes(self, plain: Shell) -> None:
         plain.run(command=["true"])
         (plain.folder / ".cloche/catalog.db").unlink()

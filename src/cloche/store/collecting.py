@@ -41,8 +41,8 @@ class Garbage(NamedTuple):
 
 def find_garbage(store: Store, needed: Container[bytes]) -> Garbage:
     """What can go, where the frames with the raw digests `needed` must stay."""
-    seen: set[tuple[bytes, bytes]] = set()
-    uses = [_use(name, places, needed, seen) for name, places in store.packs.contents()]
+    keepers = _Keepers(store)
+    uses = [_use(name, places, needed, keepers) for name, places in store.packs.contents()]
     rest = [one for one in uses if one.used]
     partly = [one for one in rest if one.unused * _WORTH >= one.used + one.unused]
     small = [one for one in rest if one.used + one.unused < SMALL_PACK]
@@ -53,16 +53,40 @@ def find_garbage(store: Store, needed: Container[bytes]) -> Garbage:
     return Garbage(tuple(one.name for one in idle), tuple(one.name for one in rewritten), freed, kept)
 
 
-def _use(name: str, places: Iterable[Place], needed: Container[bytes], seen: set[tuple[bytes, bytes]]) -> Use:
+def _use(name: str, places: Iterable[Place], needed: Container[bytes], keepers: _Keepers) -> Use:
     used = unused = 0
     for place in places:
         size = HEADER.size + place.stored
-        if place.digest in needed and (place.digest, place.kind) not in seen:
-            seen.add((place.digest, place.kind))
+        if place.digest in needed and keepers.keep(place):
             used += size
         else:
             unused += size
     return Use(name, used, unused)
+
+
+class _Keepers:
+    """Chooses among several copies of a frame the one that stays: one that can still be read."""
+
+    def __init__(self, store: Store) -> None:
+        self._packs = store.packs
+        self._chosen: dict[tuple[bytes, bytes], Place | None] = {}
+
+    def keep(self, place: Place) -> bool:
+        """Whether this copy stays. Where none can be read all do: that is for `verify` to say."""
+        copies = [one for one in self._packs.places(place.digest) if one.kind == place.kind]
+        if len(copies) < 2:
+            return True
+        key = place.digest, place.kind
+        if key not in self._chosen:
+            self._chosen[key] = next((one for one in copies if self._is_readable(one)), None)
+        return self._chosen[key] in (None, place)
+
+    def _is_readable(self, place: Place) -> bool:
+        try:
+            self._packs.read(place)
+        except (Damaged, FileNotFoundError):
+            return False
+        return True
 
 
 def set_aside(store: Store, garbage: Garbage, needed: Container[bytes], now: int) -> None:
@@ -98,17 +122,12 @@ def set_files_aside(store: Store, digests: Iterable[Digest], now: int) -> None:
 
 def _copy(store: Store, names: set[str], needed: Container[bytes], writer: PackWriter) -> None:
     """Copy the frames that are needed of some packs, proven, each once; chunks come before the lists that name them."""
-    seen: set[tuple[bytes, bytes]] = set()
-    for name, places in list(store.packs.contents()):
-        mine = [place for place in places if place.digest in needed]
-        if name not in names:
-            seen.update((place.digest, place.kind) for place in mine)
+    keepers = _Keepers(store)
     for name, places in list(store.packs.contents()):
         if name not in names:
             continue
         for place in sorted(places, key=lambda one: one.offset):
-            if place.digest in needed and (place.digest, place.kind) not in seen:
-                seen.add((place.digest, place.kind))
+            if place.digest in needed and keepers.keep(place):
                 try:
                     payload = store.packs.payload(place)
                 except FileNotFoundError:
