@@ -30,7 +30,7 @@ def bench(tmp_path: Path) -> Bench:
 
 @contextlib.contextmanager
 def terminal(bench: Bench, words: list[str], echo: bool = False) -> Iterator[pexpect.spawn[Any]]:
-    session = pexpect.spawn(words[0], words[1:], cwd=str(bench.folder), timeout=10, echo=echo, dimensions=(33, 77))
+    session = pexpect.spawn(words[0], words[1:], cwd=str(bench.folder), timeout=60, echo=echo, dimensions=(33, 77))
     session.delaybeforesend = None
     try:
         yield session
