@@ -48,7 +48,7 @@ def whole(text: str) -> Any:
     return YAML(typ="safe", pure=True).load(text)
 
 
-def agrees(text: str) -> None:
+def assert_agrees(text: str) -> None:
     try:
         quick = quick_table(text)
     except Elaborate:
@@ -64,13 +64,13 @@ def test_what_is_read_quickly_is_what_a_parser_reads(table: dict[str, Any]) -> N
     writer.default_flow_style = False
     out = io.StringIO()
     writer.dump(table, out)
-    agrees(out.getvalue())
+    assert_agrees(out.getvalue())
 
 
 @settings(max_examples=500, deadline=None)
 @given(st.lists(lines, max_size=8))
 def test_what_is_read_quickly_is_what_a_parser_reads_of_odd_texts(text: list[str]) -> None:
-    agrees("\n".join(text) + "\n")
+    assert_agrees("\n".join(text) + "\n")
 
 
 LOCK = """\

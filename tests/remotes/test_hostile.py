@@ -74,7 +74,7 @@ def put_bundle(remote: Path, bundle: Bundle) -> None:
     (remote / "bundles" / f"{blake3(data).hexdigest()}.bundle").write_bytes(data)
 
 
-def refused(victim: OpenProject, match: str) -> None:
+def assert_refused(victim: OpenProject, match: str) -> None:
     """Fetching names what is wrong, takes none of it, and leaves the store sound."""
     done = victim.fetch()
     assert match in " ".join(done.problems)
@@ -109,7 +109,7 @@ REPLACE = msgspec.structs.replace
 def test_a_record_that_no_cloche_writes_is_not_taken(victim: OpenProject, remote: Path, change: RUN) -> None:
     bundle = bundle_of(remote)
     put_bundle(remote, REPLACE(bundle, runs=(REPLACE(bundle.runs[0], run=change(bundle.runs[0].run)),)))
-    refused(victim, "is not used")
+    assert_refused(victim, "is not used")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_record_that_no_cloche_writes_is_not_taken(victim: OpenProject, remote
 )
 def test_a_fact_that_no_cloche_writes_is_not_taken(victim: OpenProject, remote: Path, fact: FactChange) -> None:
     put_bundle(remote, REPLACE(bundle_of(remote), facts=(fact,)))
-    refused(victim, "is not used")
+    assert_refused(victim, "is not used")
 
 
 def test_a_record_that_contradicts_the_one_here_is_named_and_left_out(victim: OpenProject, remote: Path) -> None:

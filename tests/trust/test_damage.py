@@ -83,7 +83,7 @@ def damage(data: st.DataObject, raw: bytes) -> bytes | None:
     return None if how == "gone" else raw[:at] + raw
 
 
-def look_at(made: Made, data: st.DataObject) -> None:
+def assert_found_and_named(made: Made, data: st.DataObject) -> None:
     file = data.draw(st.sampled_from(made.files))
     raw = file.read_bytes()
     other = damage(data, raw)
@@ -123,7 +123,7 @@ def look_at(made: Made, data: st.DataObject) -> None:
 @QUICK
 @given(data=st.data())
 def test_any_change_of_any_file_of_the_store_is_found_and_named(made: Made, data: st.DataObject) -> None:
-    look_at(made, data)
+    assert_found_and_named(made, data)
 
 
 @pytest.mark.slow
@@ -131,7 +131,7 @@ def test_any_change_of_any_file_of_the_store_is_found_and_named(made: Made, data
 @LONG
 @given(data=st.data())
 def test_very_many_changes_of_files_of_the_store(made: Made, data: st.DataObject) -> None:
-    look_at(made, data)
+    assert_found_and_named(made, data)
 
 
 class TestRepair:

@@ -116,7 +116,7 @@ class Life:
         found = project.verify()
         assert found.sound, (call, found)
 
-    def end(self) -> None:
+    def assert_ends_well(self) -> None:
         """Everything that was ever recorded can be had, and new things can be recorded."""
         with cloche.open(self.root) as project:
             for run in project.log():
@@ -140,7 +140,7 @@ def test_hundreds_of_kills(tmp_path: Path, server: Server) -> None:
     life = Life(tmp_path / "work", server, 11)
     for _ in range(300):
         life.step()
-    life.end()
+    life.assert_ends_well()
     assert life.killed > 120
 
 
@@ -151,4 +151,4 @@ def test_thousands_of_kills(tmp_path: Path, server: Server, seed: int) -> None:
     life = Life(tmp_path / "work", server, seed)
     for _ in range(600):
         life.step()
-    life.end()
+    life.assert_ends_well()

@@ -152,7 +152,7 @@ class Replay:
                     yield where
                 self.project.close()
 
-    def check(self, sample: int | None) -> None:
+    def assert_old_or_new(self, sample: int | None) -> None:
         """What must hold."""
         for where in self.everywhere(sample):
             try:
@@ -327,7 +327,7 @@ def test_a_power_cut_at_any_moment(project: OpenProject, prepare: Callable[[Open
     prepare(project)
     replay = Replay(project, act)
     assert len(replay.log.steps) > 15
-    replay.check(SAMPLE)
+    replay.assert_old_or_new(SAMPLE)
 
 
 def test_a_power_cut_while_a_project_is_made(tmp_path: Path) -> None:
@@ -358,7 +358,7 @@ def test_a_power_cut_while_a_project_is_made(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("prepare", "act"), COMMANDS)
 def test_a_power_cut_at_every_moment(project: OpenProject, prepare: Callable[[OpenProject], None], act: Act) -> None:
     prepare(project)
-    Replay(project, act).check(None)
+    Replay(project, act).assert_old_or_new(None)
 
 
 def test_a_push_that_is_cut_off_leaves_no_reference_without_its_content(
