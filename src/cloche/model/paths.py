@@ -17,7 +17,6 @@ from cloche.errors import InputError
 
 DEEPEST = 2048  # folders in one another: a path of Linux has 4096 bytes
 
-_RESERVED = frozenset({".cloche", ".git", "git~1"})
 _ESCAPE = re.compile(rb"\\\\|\\x([0-9a-f]{2})")
 _LONE = re.compile("[\ud800-\udfff]")
 _IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")  # by the disks of macOS
@@ -84,12 +83,12 @@ def inside(path: str, folder: str) -> bool:
 
 def is_reserved(path: str) -> bool:
     """Whether a path belongs to Cloche or to a Git repository, at the top or anywhere below: what is written there
-    could be run. Names that some disks take for these count too.
+    could be run. Names that some disks take for these count too (see `is_dangerous`).
 
     >>> is_reserved(".git/hooks/pre-commit"), is_reserved("data/.GIT/config"), is_reserved("data/.gitignore")
     (True, True, False)
     """
-    return any(part.casefold().rstrip(" .") in _RESERVED for part in path.split("/"))
+    return any(map(is_dangerous, path.split("/")))
 
 
 def is_dangerous(name: str) -> bool:

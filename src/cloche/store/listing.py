@@ -7,7 +7,7 @@ two strings, so that a folder in which nothing changed is known by one compariso
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from cloche.model.tree import Kind
@@ -143,10 +143,6 @@ class Files(Mapping[str, FileStat]):
             found += [prefix + name for name in folder.leaves if name not in left]
         return found
 
-    def any(self, fits: Callable[[FileStat], bool]) -> bool:
-        """Whether one of them fits."""
-        return any(fits(stat) for _, stat in self.rows())
-
     def links(self) -> list[str]:
         """Those that are symbolic links."""
         found: list[str] = []
@@ -155,10 +151,6 @@ class Files(Mapping[str, FileStat]):
                 prefix = f"{at}/" if at else ""
                 found += [prefix + name for name, record in folder.rows() if record[:1] == b"l"]
         return found
-
-    def size(self) -> int:
-        """Bytes of all of them."""
-        return sum(size for folder in self.folders.values() for _, size, *_ in RECORD.iter_unpack(folder.stats))
 
     def _record(self, path: str) -> bytes:
         above, _, name = path.rpartition("/")
