@@ -24,6 +24,7 @@ from cloche.project.project import Project
 from cloche.project.remotes import open_remote
 from cloche.remotes.folder import FolderBackend
 from cloche.store import transfer
+from cloche.store.checking import faults_of
 from shell import Done, Shell, variables
 
 Colleague = Callable[[str], "Person"]
@@ -494,7 +495,7 @@ def test_objects_that_are_damaged_here_are_had_again_from_a_remote(ada: Person) 
     data[len(data) // 2] ^= 1
     largest.write_bytes(data)
     project = Project.find(ada.folder)
-    lost = {bytes.fromhex(fault.digest) for fault in project.store.verify() if fault.digest}
+    lost = {bytes.fromhex(fault.digest) for fault in faults_of(project.store) if fault.digest}
     assert lost
     brought = fetch_objects(project, open_remote(project), lost)
     assert (brought.objects, brought.lost) == (len(lost), frozenset())

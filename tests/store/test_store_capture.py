@@ -16,6 +16,7 @@ from cloche.model.digest import digest_bytes
 from cloche.model.tree import EMPTY_DIGEST, Entry, build_tree
 from cloche.store import reading
 from cloche.store.capture import record_files
+from cloche.store.checking import faults_of
 from cloche.store.checkout import expand
 from cloche.store.objects import Store
 from cloche.store.reading import Taken, Takers, hash_file, take
@@ -72,7 +73,7 @@ def test_everything_is_recorded_and_comes_back_as_a_tree(sample: Path, store: St
     data_entry = next(entry for entry in store.read_tree(built.entry.digest) if entry.name == "data")
     assert expand(store, data_entry, "data") == {f"data/{path}": entry for path, entry in below.items()}
     assert expand(store, entries["run.sh"], "run.sh") == {"run.sh": entries["run.sh"]}
-    assert store.verify() == []
+    assert faults_of(store) == []
 
 
 def test_unchanged_files_are_not_read_again_nor_packs_opened(sample: Path, store: Store) -> None:

@@ -17,6 +17,7 @@ from cloche.errors import DiskFull
 from cloche.model.changes import PathChange
 from cloche.model.tree import Entry
 from cloche.store.capture import record_files
+from cloche.store.checking import faults_of
 from cloche.store.checkout import apply_files, recover
 from cloche.store.objects import Store
 from cloche.store.stat_cache import StatCache
@@ -51,7 +52,7 @@ def test_an_add_that_fills_the_disk_leaves_the_store_as_it_was(small_disk: Path,
         record_files(files, walk(files).files, store, StatCache(small_disk / "cache/stat"))
     assert store.size() == before
     assert os.listdir(small_disk / "store/tmp") == []
-    assert Store(small_disk / "store").verify() == []
+    assert faults_of(Store(small_disk / "store")) == []
     assert Store(small_disk / "store").read(kept) == b"kept"
     assert os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize > 3 << 20
 
@@ -103,7 +104,7 @@ def test_adds_that_are_killed_leave_a_good_store(tmp_path: Path, files: Path) ->
     time.sleep(0.06)
     for _ in range(6):
         kill_after(ADD, chance.uniform(0.0, 0.3), files)
-        assert Store(tmp_path / "store").verify() == []
+        assert faults_of(Store(tmp_path / "store")) == []
     store = Store(tmp_path / "store")
     entries = record_files(files, walk(files).files, store, StatCache(tmp_path / "cache/stat"))
     assert {name: store.read(entry.digest) for name, entry in entries.items()} == contents
@@ -119,7 +120,7 @@ def test_writers_at_the_same_time_do_not_harm_each_other(tmp_path: Path, files: 
     running = [subprocess.Popen([sys.executable, "-c", ADD, files], stdout=subprocess.DEVNULL) for _ in range(3)]
     assert [process.wait() for process in running] == [0, 0, 0]
     store = Store(tmp_path / "store")
-    assert store.verify() == []
+    assert faults_of(store) == []
     for number in range(200):
         stat = walk(files, f"{number}").files
         digest = record_files(files, stat, store, StatCache(tmp_path / "other"), keep=False)[f"{number}"].digest

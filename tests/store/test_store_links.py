@@ -16,6 +16,7 @@ from cloche.errors import ClocheError, Damaged
 from cloche.model.changes import PathChange
 from cloche.model.settings import CheckoutMode
 from cloche.store.capture import record_files
+from cloche.store.checking import faults_of
 from cloche.store.checkout import apply_files
 from cloche.store.linking import is_link, link_files, unlink_file
 from cloche.store.objects import Store
@@ -77,7 +78,7 @@ def test_the_move_can_stop_anywhere_and_no_byte_is_lost(tmp_path: Path, mode: Ch
         if not faults.reached:
             break
         stopped += 1
-        assert store_of(root).verify() == []
+        assert faults_of(store_of(root)) == []
         link_all(root, store_of(root), mode)  # the next try ends what this one began
         assert all(is_link(root, path, store_of(root)) for path in CONTENT)
     assert stopped > 10
@@ -98,7 +99,7 @@ def test_a_change_through_a_link_is_noticed_and_named(tmp_path: Path, mode: Chec
     assert not store.has(digest)
     with pytest.raises(Damaged, match="changed through a link"):
         store.read(digest)
-    assert [fault.digest for fault in store_of(root).verify()] == [digest]
+    assert [fault.digest for fault in faults_of(store_of(root))] == [digest]
 
 
 def test_a_link_that_became_writable_is_closed_again(tmp_path: Path) -> None:
@@ -120,7 +121,7 @@ def test_unlocked_files_are_their_own(tmp_path: Path, mode: CheckoutMode) -> Non
     unlink_file(root, "big", store)
     (root / "big").write_bytes(b"edited")
     assert (root / "deep/twin").read_bytes() == CONTENT["big"]
-    assert store_of(root).verify() == []
+    assert faults_of(store_of(root)) == []
 
 
 @each_mode
@@ -143,7 +144,7 @@ def test_a_checkout_places_links_and_never_writes_through_one(tmp_path: Path, mo
     back = PathChange("deep/small", executable.after, small)
     apply_files(root, store, [back], cache)
     (root / "deep/small").write_bytes(b"mine")  # a copy, which can be written to, although a link was there
-    assert store_of(root).verify() == []
+    assert faults_of(store_of(root)) == []
 
 
 def test_a_link_into_a_store_elsewhere_is_only_a_link(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from cloche.errors import Damaged, InputError, NewerVersion, NotFound
 from cloche.model.digest import digest_bytes
 from cloche.model.tree import Entry, build_tree
 from cloche.store import pack_writer, reading
+from cloche.store.checking import faults_of
 from cloche.store.filesystem import FileSystem
 from cloche.store.locks import try_lock
 from cloche.store.objects import Store
@@ -72,13 +73,13 @@ def test_content_comes_back_under_its_own_blake3(
     fresh = Store(tmp_path / "store")
     assert fresh.has(digest)
     assert fresh.read(digest) == data
-    assert fresh.verify() == []
+    assert faults_of(fresh) == []
 
 
 def test_a_missing_store_is_an_empty_one(store: Store) -> None:
     assert not store.has("00" * 32)
     assert store.size() == (0, 0)
-    assert store.verify() == []
+    assert faults_of(store) == []
     with pytest.raises(NotFound):
         store.read("00" * 32)
     with pytest.raises(NotFound):
@@ -209,7 +210,7 @@ def test_large_files_are_never_held_whole(store: Store, files: Path) -> None:
             file.write(noise(1 << 20, block))
     stat = stat_of(files, "big")
     assert stat is not None
-    store.verify()
+    faults_of(store)
     tracemalloc.start()
     try:
         with store.writer() as writer:
@@ -245,7 +246,7 @@ def test_any_flipped_byte_of_a_pack_is_found_and_never_returned(tmp_path: Path, 
                 assert fresh.read(digest) == content
             except (Damaged, NotFound):
                 continue
-        assert fresh.verify() != []
+        assert faults_of(fresh) != []
     except NewerVersion:
         assert raw[:13] != b"cloche-pack-1"
 
@@ -295,7 +296,7 @@ def test_a_pack_that_was_cut_short_is_found(tmp_path: Path, data: st.DataObject)
             assert fresh.read(digest) == content
         except (Damaged, NotFound):
             continue
-    assert fresh.verify() != []
+    assert faults_of(fresh) != []
 
 
 @QUICK
@@ -314,7 +315,7 @@ def test_a_damaged_index_is_rebuilt(tmp_path: Path, data: st.DataObject) -> None
     fresh = Store(folder)
     assert [fresh.read(digest) for digest in digests] == contents
     assert path.read_bytes() == good
-    assert fresh.verify() == []
+    assert faults_of(fresh) == []
 
 
 def test_two_swapped_packs_are_found(store: Store) -> None:
@@ -327,7 +328,7 @@ def test_two_swapped_packs_are_found(store: Store) -> None:
     for digest in (first, second):
         with pytest.raises(Damaged):
             fresh.read(digest)
-    assert len(fresh.verify()) >= 2
+    assert len(faults_of(fresh)) >= 2
 
 
 def test_a_good_copy_is_used_where_one_of_two_is_damaged(tmp_path: Path) -> None:
@@ -363,7 +364,7 @@ def test_a_chunk_that_is_gone_is_named(store: Store, monkeypatch: pytest.MonkeyP
     next(pack for pack in packs(store) if pack != recipe).unlink()
     with pytest.raises(Damaged, match="missing"):
         Store(Path(store.folder)).read(digest)
-    assert Store(Path(store.folder)).verify() != []
+    assert faults_of(Store(Path(store.folder))) != []
 
 
 def test_packs_of_a_newer_cloche_are_refused_not_guessed(store: Store) -> None:
@@ -472,7 +473,7 @@ def test_a_byte_in_a_large_file_costs_a_few_chunks_and_not_its_list(store: Store
     assert fresh.read(first) == data
     assert len(fresh.read(second)) == len(data) + 1
     assert fresh.missing(raw.hex() for raw in fresh.chunks(bytes.fromhex(second))) == set()
-    assert fresh.verify() == []
+    assert faults_of(fresh) == []
 
 
 def test_a_list_of_chunks_that_lists_itself_is_damaged(store: Store) -> None:

@@ -22,6 +22,7 @@ from cloche.api import OpenProject
 from cloche.errors import ClocheError, Damaged, InputError
 from cloche.model.folder import Folder
 from cloche.model.tree import EMPTY_DIGEST, MAGIC, Entry, decode_tree
+from cloche.store.checking import faults_of
 from cloche.store.checkout import expand
 from cloche.store.filesystem import FileSystem
 from cloche.store.objects import Store
@@ -203,7 +204,7 @@ class TestBombs:
         def act() -> None:
             with pytest.raises(Damaged):
                 Store(Path(store.folder)).read(digest.hex())
-            assert Store(Path(store.folder)).verify()
+            assert faults_of(Store(Path(store.folder)))
 
         limited(act)
 
@@ -257,7 +258,7 @@ def test_an_index_that_lies_gives_no_wrong_byte(tmp_path: Path, data: st.DataObj
         except ClocheError:
             continue
     try:
-        fresh.verify()
+        faults_of(fresh)
         fresh.size()
     except ClocheError:
         pass
@@ -303,7 +304,7 @@ class TestNamesInTheStore:
             pytest.skip("this disk takes no such name")
         fresh = Store(Path(store.folder))
         assert fresh.read(digest) == b"good"
-        fresh.verify()
+        faults_of(fresh)
         fresh.size()
         put(fresh, b"more")
 

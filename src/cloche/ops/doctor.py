@@ -22,6 +22,7 @@ from cloche.project.recovery import cut_off, recover
 from cloche.project.remotes import all_remotes
 from cloche.project.sides import command_of
 from cloche.project.wholeness import Wholeness
+from cloche.store.checking import faults_of
 from cloche.store.walk import stat_of
 from cloche.version import __version__
 
@@ -29,10 +30,7 @@ State = Literal["ok", "warning", "error"]
 LOW_ON_SPACE = 1 << 30
 NO_STORE = "`cloche pull` fetches it from a remote; else copy .cloche/ from where the data was added"
 CATALOG = "restore .cloche/catalog.db from a copy"
-COPY = (
-    "restore .cloche/store from a copy; without one, move the damaged pack away: what still lies in the work tree is"
-    " stored again by `cloche add` and the next run"
-)
+REPAIR = "type `cloche verify --repair`: it brings back what the work tree or a remote has, and deletes nothing"
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -118,13 +116,13 @@ def _catalog(project: Project) -> Iterator[Check]:
 
 def _store(project: Project) -> Iterator[Check]:
     """Is every stored byte what it was, and does the store hold everything that the runs are made of?"""
-    faults = project.store.verify()
-    for fault in faults:
-        yield Check("store", "error", fault.message, COPY)
+    found = faults_of(project.store)
+    for fault in found:
+        yield Check("store", "error", fault.message, REPAIR)
     packs, size = project.store.size()
-    if not faults:
+    if not found:
         yield Check("store", "ok", f"{packs} packs, {size / 1e6:.1f} MB, every object matches its digest")
-    yield from _content(project, {fault.digest for fault in faults})
+    yield from _content(project, {fault.digest for fault in found})
 
 
 def _content(project: Project, lost: Collection[Digest]) -> Iterator[Check]:
@@ -133,7 +131,7 @@ def _content(project: Project, lost: Collection[Digest]) -> Iterator[Check]:
     runs = (project.catalog.run(run) for run in project.catalog.ids(""))
     bad = {run.short: gone for run in runs if (gone := wholeness.gone(run))}
     for short, gone in bad.items():
-        yield Check("content", "error", f"run {short}: the store does not hold {some(gone)}", COPY)
+        yield Check("content", "error", f"run {short}: the store does not hold {some(gone)}", REPAIR)
     if away:
         yield Check("content", "ok", f"{len(away)} runs have content on a remote only", "`cloche fetch` brings it here")
     if not bad:

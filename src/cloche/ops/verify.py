@@ -22,6 +22,7 @@ from cloche.project.view import look
 from cloche.project.wholeness import Wholeness
 from cloche.store.capture import record_files
 from cloche.store.checking import Examined, choose, examine, salvage
+from cloche.store.checking import edited as edited_files
 from cloche.store.reading import Gone
 from cloche.store.walk import os_path
 
@@ -83,13 +84,13 @@ def verify(
     known = load(cache, dict[str, float]) or {}
     names = choose(project.store, sample=sample, leave=known if since_last else (), seed=int(project.clock()))
     found = examine(project.store, names, progress)
-    edited = _edited(project, all_again=sample == 1 and not since_last)
+    edited = edited_files(project.store, again=sample == 1 and not since_last)
     repaired: tuple[Digest, ...] = ()
     problems: list[str] = []
     if repair:
         repaired = _repair(project, found, edited, remotes, problems)
         found = examine(project.store, sorted(project.store.pack_names()), progress)
-        edited = _edited(project)
+        edited = edited_files(project.store, again=False)
     good = set(found.packs) - set(found.bad_packs)
     there = project.store.pack_names()
     save(cache, {name: at for name, at in known.items() if name in there} | dict.fromkeys(good, project.clock()))
@@ -126,14 +127,6 @@ def _needed(project: Project) -> Reached:
     for run in set(project.catalog.ids("")) - project.catalog.elsewhere():
         reached.add(run_roots(project.catalog.run(run)))
     return reached
-
-
-def _edited(project: Project, *, all_again: bool = False) -> tuple[Digest, ...]:
-    """Loose files that are not what their name says. all_again: read each, and not only those whose stat changed."""
-    loose = project.store.loose
-    found = [digest for digest, _ in loose.all() if not loose.is_sound(digest, again=all_again)]
-    loose.save()
-    return tuple(sorted(found))
 
 
 def _repair(

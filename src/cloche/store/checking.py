@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from cloche.errors import Damaged, NotFound
+from cloche.model.digest import Digest
 from cloche.store.filesystem import disk_error
 from cloche.store.frames import Place
 from cloche.store.objects import Store
@@ -34,6 +35,37 @@ class Examined(NamedTuple):
     bad_packs: tuple[str, ...]
     bad_frames: tuple[BadFrame, ...]
     lost: frozenset[bytes]
+
+
+class Fault(NamedTuple):
+    """Something that is wrong with a store, in words. digest: of the content that is lost by it, if any is."""
+
+    message: str
+    digest: Digest = ""
+
+
+def faults_of(store: Store) -> list[Fault]:
+    """Read everything and say what is wrong; nothing where all is well. Damaged indexes do not count: they are rebuilt.
+
+    Raises StoreError.
+    """
+    found = examine(store, sorted(store.pack_names()))
+    why = {bad.digest: bad.why for bad in found.bad_frames}
+    return [
+        *(Fault(f"pack {name[:12]} is damaged: its bytes do not match its name") for name in found.bad_packs),
+        *(
+            Fault(f"{raw.hex()[:12]} is lost: {why.get(raw, 'a chunk of it is missing')}", raw.hex())
+            for raw in sorted(found.lost)
+        ),
+        *(Fault(f"{one[:12]} was changed through a link into the store", one) for one in edited(store, again=True)),
+    ]
+
+
+def edited(store: Store, *, again: bool) -> tuple[Digest, ...]:
+    """Loose files that are not what their names say. again: read each, and not only those whose stat changed."""
+    found = [digest for digest, _ in store.loose.all() if not store.loose.is_sound(digest, again=again)]
+    store.loose.save()
+    return tuple(sorted(found))
 
 
 def choose(store: Store, *, sample: float = 1.0, leave: Collection[str] = (), seed: int = 0) -> list[str]:

@@ -11,7 +11,6 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from blake3 import blake3
 
@@ -19,7 +18,7 @@ from cloche.errors import ClocheError, Damaged, NotFound
 from cloche.model.digest import Digest
 from cloche.model.tree import EMPTY, EMPTY_DIGEST, Tree, decode_tree
 from cloche.store.filesystem import FileSystem, disk_error
-from cloche.store.frames import CONTENT, Place
+from cloche.store.frames import CONTENT
 from cloche.store.loose import REPAIR, Loose
 from cloche.store.pack_writer import PackWriter
 from cloche.store.packs import Packs
@@ -34,13 +33,6 @@ from cloche.store.recipes import (
 from cloche.store.writing import Writer
 
 _DOCTOR = "`cloche doctor` lists what is affected"
-
-
-class Fault(NamedTuple):
-    """Something that is wrong with a store. digest: of the content that is lost by it, where that is known."""
-
-    message: str
-    digest: Digest = ""
 
 
 class Store:
@@ -186,36 +178,9 @@ class Store:
             whole = sum(size for _, size in self.loose.all())
             return sum(path.endswith(".pack") for path in paths), whole + sum(os.stat(path).st_size for path in paths)
 
-    def verify(self) -> list[Fault]:
-        """Read everything and say what is wrong; nothing when all is well. Damaged indexes are not a problem: they are
-        rebuilt."""
-        with _reading():
-            self._packs.forget()
-            faults = [fault for name, places in self._packs.contents() for fault in self._check(name, places)]
-            for digest, _ in self.loose.all():
-                if not self.loose.is_sound(digest, again=True):
-                    faults.append(Fault(f"{digest[:12]} was changed through a link into the store", digest))
-            self.loose.save()
-        return list(dict.fromkeys(faults))
-
     def close(self) -> None:
         """Close the files that are open. The store may be used again."""
         self._packs.close()
-
-    def _check(self, name: str, places: Iterator[Place]) -> Iterator[Fault]:
-        if not self._packs.intact(name):
-            yield Fault(f"pack {name[:12]} is damaged: its bytes do not match its name")
-        for place in places:
-            digest = place.digest.hex()
-            try:
-                payload = self._packs.read(place)
-                if place.kind == RECIPE:
-                    for _ in self._assemble(digest, self.recipe(payload)):
-                        pass
-            except ClocheError as error:
-                yield Fault(f"{digest[:12]} is lost: {error.message}", digest)
-            except FileNotFoundError:
-                yield Fault(f"{digest[:12]} is lost: pack {name[:12]} is gone", digest)
 
     def _frame(self, digest: bytes) -> tuple[bytes, bytes]:
         """Payload and kind of the frame with this digest, from whichever pack still has it right."""
