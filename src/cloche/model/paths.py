@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cloche.errors import InputError
 
@@ -38,6 +38,16 @@ def encode_path(name: str) -> str:
     raw = os.fsencode(name).replace(b"\\", b"\\\\")
     text = raw.decode("utf-8", "backslashreplace")
     return _CONTROL.sub(lambda match: "".join(f"\\x{byte:02x}" for byte in match[0].encode()), text)
+
+
+def encode_names(names: Sequence[str]) -> Sequence[str]:
+    r"""The path text of each of many names, of which hardly any needs another than itself.
+
+    >>> encode_names(["a b.csv", "two\nlines"])
+    ['a b.csv', 'two\\x0alines']
+    """
+    together = "".join(names)
+    return names if together.isprintable() and "\\" not in together else [encode_path(name) for name in names]
 
 
 def legible(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import re
 import stat as modes
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from cloche.model.paths import decode_path, encode_path
+from cloche.model.paths import decode_path, encode_names, encode_path
 from cloche.model.tree import Kind
 from cloche.store.listing import RECORD, Files, FileStat, Folder, pack_stat
 
@@ -17,6 +18,7 @@ from cloche.store.listing import RECORD, Files, FileStat, Folder, pack_stat
 _EXECUTABLE = 0o100 if os.name == "posix" else 0
 _NUMBERED = os.name == "posix"
 _DIGEST = re.compile("[0-9a-f]{64}")
+_NAME = operator.attrgetter("name")
 STORE_FILES = ".cloche/store/files"
 LOST = "it is a link into the store, which does not hold its content any more"
 
@@ -135,7 +137,7 @@ def _descend(top: str, start: str, first: FileStat, skip: Callable[[str, str], b
         folder, path, stat = pending.pop()
         try:
             with os.scandir(folder) as listing:
-                entries = sorted(listing, key=_name)
+                entries = sorted(listing, key=_NAME)
         except FileNotFoundError:
             continue
         except OSError as error:
@@ -155,29 +157,29 @@ def _look(
     stats: list[bytes] = []
     prefix = f"{path}/" if path else ""
     for entry in entries:
-        name = encode_path(entry.name)
         try:
             stat = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
             continue
         except OSError as error:
-            found.unreadable.append((prefix + name, _reason(error)))
+            found.unreadable.append((prefix + encode_path(entry.name), _reason(error)))
             continue
         if modes.S_ISREG(stat.st_mode):
             stats.append(stat_record(stat))
-            names.append(name)
+            names.append(entry.name)
             continue
+        name = encode_path(entry.name)
         other = file_stat(stat)
         if other is None:
             found.special.append(prefix + name)
         elif other.kind == "l":
             linked = _look_behind(prefix + name, entry.path, found)
             stats += linked
-            names += [name] * len(linked)
+            names += [entry.name] * len(linked)
         elif not skip(prefix + name, entry.name):
             below.append((entry.path, prefix + name, other))
     if names:
-        found.files.folders[path] = Folder("/".join(names), b"".join(stats))
+        found.files.folders[path] = Folder("/".join(encode_names(names)), b"".join(stats))
     return below
 
 
@@ -189,10 +191,6 @@ def _look_behind(path: str, at: str, found: Walked) -> list[bytes]:
         found.unreadable.append((path, LOST))
         return []
     return [pack_stat(stat)] if stat is not None else []
-
-
-def _name(entry: os.DirEntry[str]) -> str:
-    return entry.name
 
 
 def _reason(error: OSError) -> str:
