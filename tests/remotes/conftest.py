@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 
 import pytest
-from places import S3, SSHD, Sshd
+from places import AZURITE, S3, SSHD, Azurite, Gcs, Sshd
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +20,27 @@ def s3() -> Iterator[S3]:
     os.environ.setdefault("AWS_ACCESS_KEY_ID", "test")
     os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "test")
     server = S3()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def gcs() -> Iterator[Gcs]:
+    """A server in the place of Google's buckets."""
+    for package in ("moto", "flask", "obstore"):
+        if find_spec(package) is None:
+            pytest.skip(f"needs the package {package}")
+    server = Gcs()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    """A server in the place of Azure's containers."""
+    if not AZURITE:
+        pytest.skip("needs azurite: npm install -g azurite")
+    server = Azurite(tmp_path_factory.mktemp("azurite"))
     yield server
     server.stop()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Sized
+
 from cloche.errors import Damaged
 
 RAW = b"r"
@@ -39,12 +41,29 @@ class Compressor:
             self._left -= 1
             return RAW, bytes(data)
         small = self._zstd.compress(data)
-        if len(small) <= len(data) - len(data) // 8:
+        if _pays(small, data):
             self._pause = 0
             return ZSTD, small
         self._pause = min(max(1, self._pause * 2), _LONGEST_PAUSE)
         self._left = self._pause
         return RAW, bytes(data)
+
+    def compress_apart(self, pieces: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
+        """Codec and payload of each of many small files, as `start` and `compress` give them.
+
+        All in one call that leaves Python to other threads: handing it over for every file costs more than compressing.
+        """
+        tried = [data for data in pieces if len(data) >= _WORTH_TRYING]
+        done = iter(self._zstd.multi_compress_to_buffer([*tried]) if tried else ())
+        self.start()
+        return [
+            (ZSTD, small.tobytes()) if len(data) >= _WORTH_TRYING and _pays(small := next(done), data) else (RAW, data)
+            for data in pieces
+        ]
+
+
+def _pays(small: Sized, data: Sized) -> bool:
+    return len(small) <= len(data) - len(data) // 8
 
 
 class Decompressor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import groupby
 from typing import NamedTuple
 
 from cloche.store.codec import RAW, Compressor
@@ -22,6 +23,11 @@ class Frame(NamedTuple):
     digest: bytes
     data: bytes
     first: bool = False
+
+
+def _is_whole(pair: tuple[Frame, Frame | None]) -> bool:
+    frame, following = pair
+    return frame.first and following is not None and following.first
 
 
 _Payloads = list[tuple[bytes, bytes]]
@@ -76,10 +82,15 @@ class FrameQueue:
         compressor = self._compressor or Compressor()
         self._compressor = compressor
         done: _Payloads = []
-        for frame in batch:
-            if frame.first:
-                compressor.start()
-            done.append(compressor.compress(frame.data) if frame.kind == CONTENT else (RAW, frame.data))
+        # A beginning after which the next file begins is a whole file.
+        for whole, frames in groupby(zip(batch, [*batch[1:], None], strict=False), key=_is_whole):
+            if whole:
+                done += compressor.compress_apart([frame.data for frame, _ in frames])
+                continue
+            for frame, _ in frames:
+                if frame.first:
+                    compressor.start()
+                done.append(compressor.compress(frame.data) if frame.kind == CONTENT else (RAW, frame.data))
         return done
 
     def _write(self, batch: list[Frame], payloads: Future[_Payloads]) -> None:
