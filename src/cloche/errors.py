@@ -115,7 +115,7 @@ class Damaged(StoreError):
     """Stored bytes do not match their digest, or are gone."""
 
     code = "damaged"
-    advice = "`cloche doctor` lists what is affected"
+    advice = "`cloche verify --repair` brings back what it can"
 
 
 class DiskFull(StoreError):

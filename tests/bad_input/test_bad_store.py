@@ -47,7 +47,7 @@ def test_a_store_that_is_gone_is_said_and_the_next_run_is_whole(model: Shell) ->
     lost = model.run()["id"]
     shutil.rmtree(model.folder / ".cloche/store")
     model.write("train.py", "print(3)\n")
-    assert_complaint(model.cloche("revert", lost, status=5), "the store does not hold", "cloche doctor")
+    assert_complaint(model.cloche("revert", lost, status=5), "the store does not hold", "cloche verify")
     assert model.read("train.py") == "print(3)\n"
     assert set(troubles(model)) == {"content", "data"}
     model.cloche("add")
@@ -117,5 +117,5 @@ def test_a_file_whose_stored_copy_is_damaged_is_not_overwritten(model: Shell) ->
     pack.write_bytes(data)
     before = tree(model.folder)
     done = model.cloche("revert", first, status=9)
-    assert_complaint(done, "the stored copy of data/unlike.bin is damaged", "cloche doctor")
+    assert_complaint(done, "the stored copy of data/unlike.bin is damaged", "cloche verify")
     assert tree(model.folder) == before

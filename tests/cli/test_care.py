@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 
 from cloche.project.project import Project
 from shell import BIN, Shell
@@ -98,6 +99,49 @@ class TestGc:
         done = project.facts("gc", "--grace", "0", "--tips-only")
         assert done["deleted"] >= 3 * SIZE
         assert SIZE <= stored(project) < 2 * SIZE
+
+    @pytest.mark.parametrize("mode", ["copy", "hardlink", "symlink", "reflink"])
+    def test_what_links_lead_to_stays_for_as_long_as_it_is_needed(self, project: Shell, mode: str) -> None:
+        """Whole files of the store count as packs do, whether or not a link leads to them still."""
+        project.write("cloche.toml", f'[data]\ncheckout = "{mode}"\n')
+        first = noise(project, "data/a.bin", 300_000)
+        project.cloche("add", "data", status=None)
+        if "data" not in project.read("cloche.lock"):
+            pytest.skip(f"the file system here has no {mode}")
+        project.commit("first")
+        project.run(command=["true"])
+        assert project.facts("gc")["files"] == 0
+        (project.folder / "data/a.bin").unlink()
+        noise(project, "data/a.bin", 300_000)
+        project.cloche("add")
+        for _ in range(2):
+            done = project.facts("gc", "--grace", "0")
+            assert (done["missing"], done["files"]) == (0, 0)
+        assert project.cloche("verify").status == 0
+        project.cloche("revert", "@")
+        assert project.data("data/a.bin") == first
+
+    def test_what_was_given_up_is_not_missed(self, plain: Shell) -> None:
+        plain.cloche("gc", "--grace", "0")
+        assert plain.facts("gc")["missing"] == 0
+        for text in ("1", "2"):
+            plain.write("data.txt", text)
+            plain.cloche("add", "data.txt")
+        plain.cloche("gc", "--grace", "0")
+        assert plain.facts("gc")["missing"] == 0
+        refused = plain.cloche("undo", status=5)
+        assert "no longer holds what was there before it" in refused.err
+        assert "`cloche gc` deletes that after its grace time" in refused.err
+
+    def test_a_prune_that_is_undone_too_late_says_so(self, plain: Shell) -> None:
+        for number in range(3):
+            plain.run(command=["sh", "-c", f"echo {number} > out.txt"])
+        plain.cloche("prune", "--keep-last", "1")
+        assert plain.facts("undo", "--dry-run")["incomplete"] == []
+        plain.cloche("gc", "--grace", "0")
+        done = plain.cloche("undo", "--json").json
+        assert len(done["incomplete"]) == 2
+        assert len(plain.facts("log")) == 3
 
     def test_many_small_packs_become_one(self, plain: Shell) -> None:
         for number in range(12):
@@ -279,7 +323,7 @@ class TestVerify:
         big = max(packs(project), key=lambda path: path.stat().st_size)
         flip(big, big.stat().st_size // 2)
         found = project.cloche("verify", "--json", status=1).json
-        assert {part for one in found["affected"] for part in one["parts"]} == {"data"}
+        assert {part for one in found["affected"] for part in one["parts"]} == {"data/big.bin"}
         assert {one["record"] for one in found["affected"]} == {
             "cloche.lock",
             *(row["id"] for row in project.facts("log")),
@@ -311,8 +355,54 @@ class TestVerify:
         project.cloche("add")
         assert project.facts("verify", "--since-last")["packs"] in range(1, 5)
         assert 0 < project.facts("verify", "--sample", "10%")["packs"] < len(packs(project))
+        flip(max(packs(project), key=lambda path: path.stat().st_size), 1000)
+        project.cloche("verify", status=1)
+        for again in (("--since-last",), ("--sample", "1%"), ("--since-last", "--sample", "1%")):
+            found = project.cloche("verify", *again, "--json", status=1).json  # what was damaged is not forgotten
+            assert (len(found["damaged"]), found["sound"]) == (1, False)
+        project.cloche("verify", "--repair")
+        assert project.facts("verify", "--since-last")["sound"]
         assert "neither a number" in project.cloche("verify", "--sample", "some", status=2).err
         assert "more than nothing" in project.cloche("verify", "--sample", "0%", status=2).err
+
+    def test_damaged_indexes_are_made_anew_and_named(self, project: Shell) -> None:
+        damaged = sorted((project.folder / ".cloche/store/packs").glob("*/*.index"))[:2]
+        for file in damaged:
+            file.chmod(0o644)
+            flip(file, file.stat().st_size // 2)
+        found = project.facts("verify")
+        assert found["sound"]
+        assert found["indexes"] == [file.stem for file in damaged]
+        assert project.facts("verify")["indexes"] == []
+
+    def test_every_file_that_is_lost_is_named(self, project: Shell) -> None:
+        lost = {f"data/deep/{number:02}.bin": os.urandom(1000) for number in range(12)}
+        for path, data in lost.items():
+            project.write(path, data)
+        project.write("data/deep/sound.bin", os.urandom(1000))
+        project.cloche("add")
+        project.run(command=["true"])
+        store = Project.find(project.folder).store
+        for data in lost.values():
+            [place] = store.packs.places(blake3(data).digest())
+            flip(Path(store.packs.path(store.packs.order[place.pack])), place.end - 1)
+        found = project.cloche("verify", "--json", status=1).json
+        assert {tuple(one["parts"]) for one in found["affected"]} == {tuple(lost)}
+        shown = project.cloche("verify", status=1)
+        assert "data/deep/09.bin" in shown.out
+        assert "and 2 more: `cloche verify --json` names all" in shown.out
+        assert (
+            "data/deep/00.bin, data/deep/01.bin, data/deep/02.bin and 9 more" in project.cloche("doctor", status=1).out
+        )
+
+    def test_a_merge_with_conflicts_hides_nothing(self, project: Shell) -> None:
+        lock = project.read("cloche.lock")
+        first, *rest = lock.splitlines()
+        project.write("cloche.lock", "\n".join([first, "<<<<<<< ours", *rest, "=======", ">>>>>>> theirs", ""]))
+        assert project.facts("verify")["sound"]
+        max(packs(project), key=lambda path: path.stat().st_size).unlink()
+        found = project.cloche("verify", "--json", status=1).json
+        assert "cloche.lock" in {one["record"] for one in found["affected"]}
 
     def test_what_a_remote_has_is_brought_back(self, project: Shell) -> None:
         """Trees, small files, chunks and lists of chunks, with nothing of it left in the work tree."""

@@ -64,7 +64,9 @@ def _refuse_lost(project: Project, run: Run, held: Sequence[Held]) -> None:
             hint="bring it back from where it came from; `cloche status` tells whether it is the same",
         )
     if lost:
-        raise NotFound(f"the store here does not hold {some(lost)}", hint="`cloche doctor` lists what is affected")
+        raise NotFound(
+            f"the store here does not hold {some(lost)}", hint="`cloche verify --repair` brings back what it can"
+        )
 
 
 def _part(one: Held | None) -> Belongs:

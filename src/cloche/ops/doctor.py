@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import msgspec
@@ -12,12 +12,12 @@ import msgspec
 from cloche.capture.worktrees import linked_worktree
 from cloche.environments.installer import find_uv
 from cloche.errors import ClocheError
-from cloche.model.digest import Digest
 from cloche.model.wording import some
 from cloche.ops.install import installed
 from cloche.project.in_place import in_place
 from cloche.project.interpreters import see
 from cloche.project.project import FORMAT, Project
+from cloche.project.reach import lock_roots
 from cloche.project.recovery import cut_off, recover
 from cloche.project.remotes import all_remotes
 from cloche.project.sides import command_of
@@ -30,7 +30,7 @@ State = Literal["ok", "warning", "error"]
 LOW_ON_SPACE = 1 << 30
 NO_STORE = "`cloche pull` fetches it from a remote; else copy .cloche/ from where the data was added"
 CATALOG = "restore .cloche/catalog.db from a copy"
-REPAIR = "type `cloche verify --repair`: it brings back what the work tree or a remote has, and deletes nothing"
+REPAIR = "`cloche verify --repair`: it brings back what the work tree or a remote has, and deletes nothing"
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -47,7 +47,7 @@ def doctor(project: Project, *, quick: bool = False) -> list[Check]:
 
     quick: do not read every stored byte.
     """
-    checks = [check for check in CHECKS if not (quick and check is _store)]
+    checks = [_shallow if quick and check is _store else check for check in CHECKS]
     return [one for check in checks for one in _guarded(check, project)]
 
 
@@ -109,7 +109,8 @@ def _catalog(project: Project) -> Iterator[Check]:
     for problem in problems:
         yield Check("catalog", "error", problem, CATALOG)
     if not problems and not project.catalog.operations(1) and project.store.pack_names():
-        yield Check("catalog", "warning", "it is empty, and the store is not: the records of runs are gone", CATALOG)
+        hint = f"`cloche pull` brings what a remote has; else {CATALOG}" if all_remotes(project) else CATALOG
+        yield Check("catalog", "warning", "it is empty, and the store is not: it names no runs", hint)
     elif not problems:
         yield Check("catalog", "ok", f"{len(project.catalog.ids(''))} runs, schema {project.catalog.version()}")
 
@@ -122,11 +123,17 @@ def _store(project: Project) -> Iterator[Check]:
     packs, size = project.store.size()
     if not found:
         yield Check("store", "ok", f"{packs} packs, {size / 1e6:.1f} MB, every object matches its digest")
-    yield from _content(project, {fault.digest for fault in found})
+    wholeness = Wholeness(project, {fault.digest for fault in found})
+    yield from _content(project, wholeness)
+    yield from _tracked(project, wholeness)
 
 
-def _content(project: Project, lost: Collection[Digest]) -> Iterator[Check]:
-    wholeness = Wholeness(project, lost)
+def _shallow(project: Project) -> Iterator[Check]:
+    """What of `_store` can be told without reading every byte."""
+    yield from _tracked(project, Wholeness(project))
+
+
+def _content(project: Project, wholeness: Wholeness) -> Iterator[Check]:
     away = project.catalog.elsewhere()
     runs = (project.catalog.run(run) for run in project.catalog.ids(""))
     bad = {run.short: gone for run in runs if (gone := wholeness.gone(run))}
@@ -138,19 +145,19 @@ def _content(project: Project, lost: Collection[Digest]) -> Iterator[Check]:
         yield Check("content", "ok", "everything that the runs are made of is in the store")
 
 
-def _tracked(project: Project) -> Iterator[Check]:
+def _tracked(project: Project, wholeness: Wholeness) -> Iterator[Check]:
     stays = in_place(project)
     copied = [item for item in project.tracked if not stays(item.path)]
-    gone = [item.path for item in copied if not project.store.has(item.digest)]
-    for path in gone:
+    parts = {item.path: found for item in copied if (found := wholeness.missing(lock_roots([item])))}
+    for path, gone in parts.items():
         there = stat_of(project.root, path) is not None
         yield Check(
             "data",
             "error" if there or not all_remotes(project) else "warning",
-            f"cloche.lock names a content of {path} that the store here does not hold",
-            f"type `cloche add {path}` if what lies there now is right" if there else NO_STORE,
+            f"cloche.lock names content that the store here does not hold: {some(gone)}",
+            f"type `cloche add {path}` if what lies there now is right; else {REPAIR}" if there else NO_STORE,
         )
-    if not gone:
+    if not parts:
         rest = len(project.tracked) - len(copied)
         where = f"{len(copied)} in the store, {rest} in place" if rest else "all in the store"
         yield Check("data", "ok", f"{len(project.tracked)} tracked data paths, {where}")
@@ -203,6 +210,6 @@ def _space(project: Project) -> Iterator[Check]:
 
 
 CHECKS = (
-    *(_cloche, _settings, _git, _hooks, _catalog, _store, _tracked),
+    *(_cloche, _settings, _git, _hooks, _catalog, _store),
     *(_runs, _operations, _interpreter, _installer, _space),
 )

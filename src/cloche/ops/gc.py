@@ -65,7 +65,8 @@ def gc(
         store.see()
         aside = store.quarantine.packs() if dry_run else rescue(store, reached)
         linked = linked_digests(project)
-        idle = {one: size for one, size in store.loose.all() if bytes.fromhex(one) not in reached and one not in linked}
+        wanted = reached.named | reached.missing  # one that was edited is wanted, and not held as it was
+        idle = {one: size for one, size in store.loose.all() if bytes.fromhex(one) not in wanted and one not in linked}
         whole = sum(size for _, size in store.loose.all()) - sum(idle.values())
         old = [one for one in aside if one.since <= now - grace * DAY]
         garbage = find_garbage(store, reached)

@@ -15,16 +15,18 @@ from cloche.model.wording import some
 from cloche.project.going import refuse_while_going
 from cloche.project.journal import effect_changes, in_the_way, perform, present
 from cloche.project.project import Project
+from cloche.project.wholeness import Wholeness
 
 
 class Undone(msgspec.Struct, frozen=True):
     """What was (or would be) reversed. files: the paths that are brought back. number: of the new operation, 0 for a
-    preview."""
+    preview. incomplete: runs that are back in the log, and whose content `gc` has deleted meanwhile."""
 
     operation: Operation
     files: tuple[PathChange, ...]
     number: int
     dry_run: bool = False
+    incomplete: tuple[str, ...] = ()
 
 
 def undo(project: Project, number: int | None = None, *, force: bool = False, dry_run: bool = False) -> Undone:
@@ -38,13 +40,20 @@ def undo(project: Project, number: int | None = None, *, force: bool = False, dr
         changes = _files(project, operation, force)
         effects = [_reversed(effect) for effect in operation.effects if not isinstance(effect, FilesEffect)]
         _check_facts(project, operation, effects, force)
+        incomplete = _incomplete(project, effects)
         if dry_run:
-            return Undone(operation, changes, 0, dry_run=True)
+            return Undone(operation, changes, 0, dry_run=True, incomplete=incomplete)
         if changes and not force:
             refuse_while_going(project, "the files that undo would change")
         summary = f"undid {operation.verb} ({operation.number}): {operation.summary}"
         done = perform(project, "undo", summary, changes, effects, undoes=operation.number)
-    return Undone(operation, changes, done.number)
+    return Undone(operation, changes, done.number, incomplete=incomplete)
+
+
+def _incomplete(project: Project, effects: Iterable[Effect]) -> tuple[str, ...]:
+    back = [one.key for one in effects if isinstance(one, FactEffect) and one.fact == "removed" and one.after is None]
+    wholeness = Wholeness(project)
+    return tuple(run for run in back if wholeness.gone(project.catalog.run(run)))
 
 
 def _pick(project: Project, number: int | None) -> Operation:
@@ -92,12 +101,7 @@ def _is_undone(operation: Operation, listed: Mapping[int, Operation]) -> bool:
 
 def _files(project: Project, operation: Operation, force: bool) -> tuple[PathChange, ...]:
     """What to write and delete. Of an operation that was cut off, each file may be as before it or as after it."""
-    made = [
-        change
-        for effect in operation.effects
-        if isinstance(effect, FilesEffect)
-        for change in effect_changes(project, effect)
-    ]
+    made = _made(project, operation)
     now = present(project, [change.path for change in made], keep=True)
     cut_off = operation.state == "started"
     differs = [
@@ -115,6 +119,18 @@ def _files(project: Project, operation: Operation, force: bool) -> tuple[PathCha
     changes = [PathChange(change.path, now.get(change.path), change.before) for change in made]
     changes += [PathChange(path, entry, None) for path, entry in others.items()]
     return tuple(change for change in changes if change.before != change.after)
+
+
+def _made(project: Project, operation: Operation) -> list[PathChange]:
+    effects = [effect for effect in operation.effects if isinstance(effect, FilesEffect)]
+    try:
+        return [change for effect in effects for change in effect_changes(project, effect)]
+    except NotFound as error:
+        raise NotFound(
+            f"operation {operation.number} ({operation.verb}) cannot be undone: the store no longer holds what was"
+            " there before it",
+            hint="`cloche gc` deletes that after its grace time; `cloche history` lists the other operations",
+        ) from error
 
 
 def _in_the_way(project: Project, made: Iterable[PathChange]) -> dict[str, Entry]:

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from cloche.capture.cache import load, save
-from cloche.errors import ChangedWhileReading, ClocheError, UsageError
+from cloche.errors import ChangedWhileReading, ClocheError, SettingsError, UsageError
 from cloche.model.digest import Digest
+from cloche.model.lock import lines_of
 from cloche.model.run import ID_SHOWN
+from cloche.model.snapshot import Tracked
 from cloche.project.fetching import fetch_objects
 from cloche.project.linked import mend_links
 from cloche.project.project import LOCK_FILE, Project
@@ -27,12 +29,14 @@ from cloche.store.reading import Gone
 from cloche.store.walk import os_path
 
 CACHE = "verified.json"
+_DAMAGED = 0.0  # in the place of the time when a pack was read
 
 Progress = Callable[[int, int], None]
 
 
 class Affected(msgspec.Struct, frozen=True):
-    """A record that can no longer be put back whole. record: id of a run, or `cloche.lock`. parts: what of it."""
+    """A record that can no longer be put back whole. record: id of a run, or `cloche.lock`. parts: paths of the files
+    that are missing of it, and of folders of which nothing more is known."""
 
     record: str
     parts: tuple[str, ...]
@@ -49,7 +53,8 @@ class Verified(msgspec.Struct, frozen=True):
     packs, of: how many packs were read, of how many. damaged: packs whose bytes are not what they were. lost: digests
     of content that no good copy of is left here. affected: the records that need something that is lost or missing.
     repaired: digests of what could be had again. sound: nothing is wrong any more. problems: remotes that were of no
-    help, and why. edited: digests of whole files in the store that somebody changed through a link.
+    help, and why. edited: digests of whole files in the store that somebody changed through a link. indexes: packs
+    whose index was damaged, and is written anew.
     """
 
     packs: int
@@ -61,6 +66,7 @@ class Verified(msgspec.Struct, frozen=True):
     sound: bool = True
     problems: tuple[str, ...] = ()
     edited: tuple[Digest, ...] = ()
+    indexes: tuple[str, ...] = ()
 
 
 def verify(
@@ -72,7 +78,8 @@ def verify(
     remotes: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Verified:
-    """Read packs again, all of them, a share (`sample`, 0 to 1), or those that were not read before (`since_last`).
+    """Read packs again, all of them, a share (`sample`, 0 to 1), or those that were not read before (`since_last`);
+    those that were found damaged before are always among them.
 
     repair: put what is good of damaged packs into new ones, and bring back what is lost from the work tree and from
     `remotes` (none: all that the project has; one that cannot be reached is then passed over, and named). Damaged packs
@@ -82,7 +89,10 @@ def verify(
         raise UsageError("a sample is more than nothing and at most all", hint="type `cloche verify --sample 10%`")
     cache = project.shared.folder / "cache" / CACHE
     known = load(cache, dict[str, float]) or {}
-    names = choose(project.store, sample=sample, leave=known if since_last else (), seed=int(project.clock()))
+    there = project.store.pack_names()
+    bad = {name for name, at in known.items() if at == _DAMAGED} & there
+    leave = set(known) - bad if since_last else ()
+    names = sorted(bad.union(choose(project.store, sample=sample, leave=leave, seed=int(project.clock()))))
     found = examine(project.store, names, progress)
     edited = edited_files(project.store, again=sample == 1 and not since_last)
     repaired: tuple[Digest, ...] = ()
@@ -91,9 +101,10 @@ def verify(
         repaired = _repair(project, found, edited, remotes, problems)
         found = examine(project.store, sorted(project.store.pack_names()), progress)
         edited = edited_files(project.store, again=False)
-    good = set(found.packs) - set(found.bad_packs)
     there = project.store.pack_names()
-    save(cache, {name: at for name, at in known.items() if name in there} | dict.fromkeys(good, project.clock()))
+    bad = {*found.bad_packs, *(one.pack for one in found.bad_frames)}
+    known |= dict.fromkeys(found.packs, project.clock()) | dict.fromkeys(bad, _DAMAGED)
+    save(cache, {name: at for name, at in known.items() if name in there})
     lost = {raw.hex() for raw in found.lost} | {one for one in edited if not project.store.has(one)}
     affected = tuple(_affected(project, lost))
     return Verified(
@@ -106,12 +117,13 @@ def verify(
         problems=tuple(dict.fromkeys(problems)),
         sound=not (found.bad_packs or found.bad_frames or lost or edited or affected),
         edited=edited,
+        indexes=tuple(sorted(project.store.packs.rebuilt)),
     )
 
 
 def _affected(project: Project, lost: Iterable[Digest]) -> Iterable[Affected]:
     wholeness = Wholeness(project, frozenset(lost))
-    gone = wholeness.missing(lock_roots(project.tracked, project.settings.data.places))
+    gone = wholeness.missing(lock_roots(_tracked(project), project.settings.data.places))
     if gone:
         yield Affected(LOCK_FILE, tuple(gone))
     for run in project.catalog.ids(""):
@@ -120,10 +132,18 @@ def _affected(project: Project, lost: Iterable[Digest]) -> Iterable[Affected]:
             yield Affected(run, tuple(gone))
 
 
+def _tracked(project: Project) -> tuple[Tracked, ...]:
+    """What `cloche.lock` names. Of one with conflicts in it, what either side does: a merge is no time to be blind."""
+    try:
+        return project.tracked
+    except SettingsError:
+        return tuple(lines_of((project.root / LOCK_FILE).read_text("utf-8", "replace")))
+
+
 def _needed(project: Project) -> Reached:
     """What the runs and `cloche.lock` need."""
     reached = Reached(project.store)
-    reached.add(lock_roots(project.tracked, project.settings.data.places))
+    reached.add(lock_roots(_tracked(project), project.settings.data.places))
     for run in set(project.catalog.ids("")) - project.catalog.elsewhere():
         reached.add(run_roots(project.catalog.run(run)))
     return reached

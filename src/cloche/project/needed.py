@@ -11,7 +11,7 @@ from cloche.model.operation import FactEffect, Operation
 from cloche.model.snapshot import Tracked
 from cloche.project.neighbours import tracked_elsewhere
 from cloche.project.project import LOCK_FILE, Project
-from cloche.project.reach import Reached, lock_roots, operation_roots, run_roots
+from cloche.project.reach import Reached, if_there, lock_roots, operation_roots, run_roots
 
 
 def needed(project: Project, window: float, *, history: bool = True) -> Reached:
@@ -30,11 +30,20 @@ def needed(project: Project, window: float, *, history: bool = True) -> Reached:
     since = project.clock() - window
     recent = [one for one in operations if one.created >= since or one.state == "started"]
     reached = Reached(project.store)
-    for run in (*project.catalog.ids(""), *_removed_lately(recent)):
-        reached.add(run_roots(project.catalog.run(run)))
+    away = project.catalog.elsewhere()
+    runs = project.catalog.ids("")
+    places = project.settings.data.places
+    for run in runs:
+        if run not in away:
+            reached.add(run_roots(project.catalog.run(run)))
+    reached.add(lock_roots({*project.tracked, *tracked_elsewhere(project)}, places))
+    # From here on, what is there stays; what is not may be on a remote only, or was given up by an earlier `gc`.
+    for run in (*(run for run in runs if run in away), *_removed_lately(recent)):
+        reached.add(if_there(run_roots(project.catalog.run(run))))
     for operation in recent:
-        reached.add(operation_roots(operation))
-    reached.add(lock_roots(_locked(project, history=history), project.settings.data.places))
+        reached.add(if_there(operation_roots(operation)))
+    if history and project.git is not None:
+        reached.add(if_there(lock_roots(_in_git(project), places)))
     return reached
 
 
@@ -45,9 +54,8 @@ def _removed_lately(operations: list[Operation]) -> Iterator[str]:
                 yield effect.key
 
 
-def _locked(project: Project, *, history: bool) -> set[Tracked]:
-    found = {*project.tracked, *tracked_elsewhere(project)}
-    if history and project.git is not None:
-        for text in versions_of(project.root, LOCK_FILE):
-            found.update(lines_of(text.decode("utf-8", "replace")))
+def _in_git(project: Project) -> set[Tracked]:
+    found: set[Tracked] = set()
+    for text in versions_of(project.root, LOCK_FILE):
+        found.update(lines_of(text.decode("utf-8", "replace")))
     return found

@@ -39,9 +39,14 @@ def run_roots(run: Run) -> Iterator[Root]:
     yield from _named("config", snapshot.config.files)
     yield from _named("outputs", run.outputs, stays)
     yield from _named("outputs", (item for stage in run.stages for item in stage.outputs), stays)
-    yield from (root._replace(optional=True) for root in _named("read", run.observed))
+    yield from if_there(_named("read", run.observed))
     if run.log:
         yield Root("its log", "f", run.log, part="logs")
+
+
+def if_there(roots: Iterable[Root]) -> Iterator[Root]:
+    """The same, of which a store that does not hold them has lost nothing."""
+    return (root._replace(optional=True) for root in roots)
 
 
 def lock_roots(tracked: Iterable[Tracked], in_place: Iterable[str] = ()) -> Iterator[Root]:
@@ -66,9 +71,9 @@ def _named(part: Part, items: Iterable[Located], in_place: Sequence[str] = ()) -
 class Reached:
     """What roots need, collected; `raw in reached` asks for a raw digest.
 
-    named: raw digests of trees and files. chunks: those that the large ones were cut into. missing: those that the
-    store does not hold and should; missing_trees: those of them that are trees; broken: large ones that have a missing
-    chunk.
+    named: raw digests of trees and files that the store holds, in packs or as loose files. chunks: those that the large
+    ones were cut into. missing: those that the store does not hold and should; missing_trees: those of them that are
+    trees; broken: large ones that have a missing chunk.
     """
 
     def __init__(self, store: Store) -> None:
@@ -119,7 +124,7 @@ class Reached:
         places = packs.places(raw)
         if not places and packs.holds(raw):  # back from quarantine
             places = packs.places(raw)
-        if not places:
+        if not places and not self._store.loose.holds(raw):
             if not optional:
                 self.missing.add(raw)
             return False

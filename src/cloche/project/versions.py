@@ -264,7 +264,7 @@ def missing(found: Found, in_place: Sequence[str] = ()) -> NotFound:
     elif found.part == "read":
         message, hint = f"{found.path} as that run read it", "only its digest was taken: `cloche add` it"
     else:
-        message, hint = found.path, "`cloche doctor` lists what is affected"
+        message, hint = found.path, "`cloche verify --repair` brings back what it can"
     return NotFound(f"the store here does not hold {message}", hint=hint)
 
 

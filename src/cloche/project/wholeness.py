@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from cloche.errors import Damaged, NotFound
 from cloche.model.digest import Digest
@@ -24,16 +24,28 @@ class Wholeness:
         self._lost = frozenset(lost)
 
     def gone(self, run: Run) -> list[str]:
-        """What of a run the store does not hold and should, by path; each once. Of one that was fetched without its
+        """What of a run the store does not hold and should, by path; each once. Of a run that was fetched without its
         content, that is nothing."""
         if run.id in self._away:
             return []
         return self.missing(run_roots(run))
 
     def missing(self, roots: Iterable[Root]) -> list[str]:
-        """The names of those roots that are not whole, and should be."""
-        wanted = (root for root in roots if not root.optional)
-        return list(dict.fromkeys(root.name for root in wanted if not self._is_whole(root.kind, root.digest)))
+        """The paths of what is missing of these roots, and should be there: of files, and of folders of which nothing
+        more is known."""
+        wanted = (root for root in roots if not root.optional and not self._is_whole(root.kind, root.digest))
+        return list(dict.fromkeys(path for root in wanted for path in self._paths(root)))
+
+    def _paths(self, root: Root) -> Iterator[str]:
+        pending = [("" if root.part == "code" else root.name, root.kind, root.digest)]
+        while pending:
+            path, kind, digest = pending.pop()
+            if kind != "d" or self._open(kind, digest) is None:
+                yield path or root.name
+                continue
+            for entry in reversed(self._store.read_tree(digest)):
+                if not self._is_whole(entry.kind, entry.digest):
+                    pending.append((f"{path}/{entry.name}" if path else entry.name, entry.kind, entry.digest))
 
     def _is_whole(self, kind: str, digest: Digest) -> bool:
         pending = [_key(kind, digest)]

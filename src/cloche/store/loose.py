@@ -162,7 +162,9 @@ class Loose:
         if not self.is_sound(digest):
             if digest in self.edited:
                 raise Damaged(f"{digest[:12]} was changed through a link into the store", hint=REPAIR)
-            raise NotFound(f"the store does not hold {digest[:12]}", hint="`cloche doctor` lists what is affected")
+            raise NotFound(
+                f"the store does not hold {digest[:12]}", hint="`cloche verify --repair` brings back what it can"
+            )
         fd = os.open(self.path(digest), os.O_RDONLY | getattr(os, "O_BINARY", 0))
         try:
             yield fd

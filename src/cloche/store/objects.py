@@ -32,7 +32,7 @@ from cloche.store.recipes import (
 )
 from cloche.store.writing import Writer
 
-_DOCTOR = "`cloche doctor` lists what is affected"
+_DOCTOR = "`cloche verify --repair` brings back what it can"
 
 
 class Store:

@@ -30,7 +30,10 @@ _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Packs:
-    """The packs of one store. Not for use by several threads."""
+    """The packs of one store. Not for use by several threads.
+
+    rebuilt: the packs whose index was found damaged, and written anew.
+    """
 
     def __init__(self, folder: str, fs: FileSystem, quarantine: Quarantine | None = None) -> None:
         self.folder = folder
@@ -38,6 +41,7 @@ class Packs:
         self._quarantine = quarantine
         self._files = _OpenFiles()
         self._zstd: Decompressor | None = None
+        self.rebuilt: set[str] = set()
         self.forget()
 
     def forget(self) -> None:
@@ -173,7 +177,8 @@ class Packs:
             return open_frame(data, place, self._decompressor())
         except Damaged as error:
             raise Damaged(
-                f"{error.message} (pack {self._names[place.pack][:12]})", hint="`cloche doctor` lists what is affected"
+                f"{error.message} (pack {self._names[place.pack][:12]})",
+                hint="`cloche verify --repair` brings back what it can",
             ) from None
 
     def payload(self, place: Place) -> bytes:
@@ -211,8 +216,12 @@ class Packs:
             os.close(fd)
 
     def _load_index(self, name: str) -> bytes:
-        with contextlib.suppress(FileNotFoundError, Damaged):
+        try:
             return index.check_index(_read_file(self.path(name, "index")), bytes.fromhex(name))
+        except FileNotFoundError:
+            pass
+        except Damaged:
+            self.rebuilt.add(name)
         data = self._rebuild(name)
         with contextlib.suppress(OSError):  # a disk that takes no index still serves its packs
             self._fs.replace_file(self.path(name, "index"), data)

@@ -30,7 +30,7 @@ from cloche.store.recipes import RECIPE, Recipe
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-_DOCTOR = "`cloche doctor` lists what is affected"
+_DOCTOR = "`cloche verify --repair` brings back what it can"
 _KEPT = 1 << 20
 _BUFFER = 128 << 10
 _STORES = 4

@@ -33,6 +33,9 @@ def command(number: int | None, force: bool, dry_run: bool, as_json: bool) -> No
     operation = done.operation
     files = f" ({plural(len(done.files), 'file')})" if done.files else ""
     say(f"{'would undo' if dry_run else 'undid'} {operation.number}, {operation.verb}: {operation.summary}{files}")
+    if done.incomplete:
+        gone = plural(len(done.incomplete), "run")
+        say(f"warning: the store no longer holds all of {gone} of these; `cloche verify` names what is gone")
     if dry_run:
         for change in done.files:
             say(f"  {'delete' if change.after is None else 'write'} {change.path}")

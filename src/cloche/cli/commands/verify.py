@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
 from cloche.cli.options import complete_remote, json_option, project
 from cloche.cli.output import console, print_json, progress, say
+
+if TYPE_CHECKING:
+    from cloche.ops.verify import Verified
+
+_SHOWN = 10
 
 
 class _Share(click.ParamType[float]):
@@ -47,10 +55,11 @@ def command(sample: float, since_last: bool, repair: bool, remotes: tuple[str, .
       cloche verify --repair
     """
     from cloche.cli.render.words import plural
+    from cloche.model.wording import some
     from cloche.ops.verify import verify
 
     here = project()
-    with progress("reading packs") as told:
+    with progress("reading packs", in_bytes=True) as told:
         found = verify(here, sample=sample, since_last=since_last, repair=repair, remotes=remotes, progress=told)
     if as_json:
         print_json(found)
@@ -62,20 +71,34 @@ def command(sample: float, since_last: bool, repair: bool, remotes: tuple[str, .
             out.print(Text.assemble(("damaged  ", "red"), f"pack {pack[:12]}"))
         for digest in found.edited:
             out.print(Text.assemble(("changed  ", "red"), f"{digest[:12]}, through a link into the store"))
-        for digest in found.lost:
-            out.print(Text.assemble(("lost     ", "red"), digest[:12]))
+        for pack in found.indexes:
+            out.print(Text.assemble(("rebuilt  ", "yellow"), f"the index of pack {pack[:12]}, which was damaged"))
+        if found.lost:
+            named = some([digest[:12] for digest in found.lost])
+            out.print(Text.assemble(("lost     ", "red"), f"{plural(len(found.lost), 'object')}: {named}"))
         for one in found.affected:
-            out.print(Text.assemble(("needs it ", "red"), f"{one.short}: {', '.join(one.parts)}"))
+            out.print(Text.assemble(("needs it ", "red"), f"{one.short}: {_listed(one.parts)}"))
         for problem in found.problems:
             say(f"warning: {problem}")
         if found.repaired:
             say(f"{plural(len(found.repaired), 'content')} brought back")
-        say(f"read {found.packs} of {plural(found.of, 'pack')}: {_verdict(found.sound, repair)}")
+        say(f"read {found.packs} of {plural(found.of, 'pack')}: {_verdict(found, repair)}")
     if not found.sound:
         raise SystemExit(1)
 
 
-def _verdict(sound: bool, repaired: bool) -> str:
-    if sound:
+def _listed(paths: Sequence[str]) -> str:
+    """Each on a line of its own where there are several, up to what a screen holds; `--json` has all."""
+    if len(paths) == 1:
+        return paths[0]
+    rest = len(paths) - _SHOWN
+    more = [f"and {rest:,} more: `cloche verify --json` names all"] if rest > 0 else []
+    return "".join(f"\n           {path}" for path in (*paths[:_SHOWN], *more))
+
+
+def _verdict(found: Verified, repaired: bool) -> str:
+    if found.sound:
+        if found.packs < found.of:
+            return "every byte of these is what it was, and nothing is missing"
         return "every byte is what it was, and nothing is missing"
     return "what is named above cannot be had" if repaired else "`cloche verify --repair` brings back what can be had"
