@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -128,3 +129,27 @@ def test_a_catalog_of_a_newer_cloche(model: Shell) -> None:
     assert "hint: " in done.err
     with closing(sqlite3.connect(file)) as catalog:
         assert catalog.execute("PRAGMA user_version").fetchone() == (99,)
+
+
+def test_on_a_full_disk_one_can_look_and_free_space(small_disk: Shell) -> None:
+    for _ in ("old", "new"):
+        small_disk.write("data/one.bin", os.urandom(1_000_000))
+        small_disk.cloche("add", "data")
+        small_disk.cloche("run", "--", "true")
+    small_disk.cloche("prune", "--keep-last", "1")
+    fill(small_disk.folder / "filler.tmp")
+    for verb in (["status"], ["log"], ["cat", "@", "data/one.bin"], ["verify"], ["du"], ["diff"], ["gc", "--dry-run"]):
+        small_disk.cloche(*verb)
+    small_disk.cloche("run", "--", "true", status=9)
+    assert small_disk.facts("gc", "--grace", "0")["deleted"] > 1_000_000
+    small_disk.cloche("run", "--", "true")
+    assert small_disk.facts("verify")["sound"]
+
+
+def fill(file: Path) -> None:
+    """Write until nothing more can be written, down to the last byte."""
+    with file.open("wb", buffering=0) as out:
+        for size in (1 << 16, 1 << 10, 1):
+            with contextlib.suppress(OSError):
+                while True:
+                    out.write(bytes(size))

@@ -12,7 +12,7 @@ from typing import Any
 
 from cloche.catalog.failures import is_locked, translated
 from cloche.catalog.schema import APPLICATION_ID, MIGRATIONS, Migration
-from cloche.errors import NewerVersion, NotFound, StoreError
+from cloche.errors import DiskFull, NewerVersion, NotFound, StoreError
 
 WAIT = 30.0
 
@@ -31,11 +31,17 @@ class Database:
         self._wait = wait
         self._migrations = migrations
         self._depth = 0
-        with translated(file):
-            self._connection = _connect(file, wait)
+        try:
+            self._open()
+        except DiskFull:  # there is no room for what processes share of a write-ahead log: `gc` must run all the same
+            self._open("locking_mode = EXCLUSIVE")
+
+    def _open(self, *settings: str) -> None:
+        with translated(self.file):
+            self._connection = _connect(self.file, self._wait)
             try:
-                self._identity = _identity(file)
-                self._prepare()
+                self._identity = _identity(self.file)
+                self._prepare(*settings)
             except BaseException:
                 self._connection.close()
                 raise
@@ -144,8 +150,8 @@ class Database:
         with translated(self.file):
             self._connection.execute(sql)
 
-    def _prepare(self) -> None:
-        for setting in ("foreign_keys = ON", "synchronous = FULL", "fullfsync = ON"):
+    def _prepare(self, *settings: str) -> None:
+        for setting in (*settings, "foreign_keys = ON", "synchronous = FULL", "fullfsync = ON"):
             self._execute(f"PRAGMA {setting}")
         self._connection.create_function("casefold", 1, _casefold, deterministic=True)
         with self.reading():
