@@ -168,7 +168,7 @@ class Packs:
             fd = self._files.get(place.pack)
             if fd is None:
                 fd = self._files.open(place.pack, self.path(self._names[place.pack]))
-            data = _read_at(fd, HEADER.size + place.stored, place.offset)
+            data = read_at(fd, HEADER.size + place.stored, place.offset)
         except FileNotFoundError:
             raise
         except OSError as error:
@@ -187,7 +187,7 @@ class Packs:
         fd = self._files.get(place.pack)
         if fd is None:
             raise FileNotFoundError
-        return _read_at(fd, place.stored, place.offset + HEADER.size)
+        return read_at(fd, place.stored, place.offset + HEADER.size)
 
     def _decompressor(self) -> Decompressor:
         if self._zstd is None:
@@ -276,12 +276,12 @@ def _scan(fd: int, *, trusted: bool) -> Iterator[Place]:
     offset = len(MAGIC)
     decompressor = Decompressor()
     try:
-        check_magic(_read_at(fd, offset, 0))
+        check_magic(read_at(fd, offset, 0))
     except Damaged:
         return
     while offset < size:
         try:
-            place = read_header(_read_at(fd, HEADER.size, offset), offset)
+            place = read_header(read_at(fd, HEADER.size, offset), offset)
         except Damaged:
             return
         if place.end > size:
@@ -293,7 +293,7 @@ def _scan(fd: int, *, trusted: bool) -> Iterator[Place]:
 
 def _is_good(fd: int, place: Place, decompressor: Decompressor) -> bool:
     try:
-        open_frame(_read_at(fd, HEADER.size + place.stored, place.offset), place, decompressor)
+        open_frame(read_at(fd, HEADER.size + place.stored, place.offset), place, decompressor)
     except ClocheError:
         return False
     return True
@@ -302,20 +302,21 @@ def _is_good(fd: int, place: Place, decompressor: Decompressor) -> bool:
 def _digest_of(fd: int) -> blake3:
     hasher = blake3()
     offset = 0
-    while block := _read_at(fd, _BLOCK, offset):
+    while block := read_at(fd, _BLOCK, offset):
         hasher.update(block)
         offset += len(block)
     return hasher
 
 
-def _read_at(fd: int, length: int, offset: int) -> bytes:
+def read_at(fd: int, length: int, offset: int) -> bytes:
+    """Up to `length` bytes from an offset on; fewer only at the end of the file."""
     if sys.platform != "win32":
         data = os.pread(fd, length, offset)
     else:
         os.lseek(fd, offset, os.SEEK_SET)
         data = os.read(fd, length)
     while 0 < len(data) < length:  # a system may hand out less than there is
-        more = _read_at(fd, length - len(data), offset + len(data))
+        more = read_at(fd, length - len(data), offset + len(data))
         if not more:
             break
         data += more

@@ -39,7 +39,17 @@ class Placing:
         self._mode = mode
         self._fits = fits
         self._reachable = False
-        self._can_clone = True
+        self._can_clone = mode != "copy" and store.loose.is_used()
+
+    @property
+    def is_linking(self) -> bool:
+        """Whether files that fit come as links."""
+        return self._mode in LINKS
+
+    @property
+    def can_link(self) -> bool:
+        """Whether any file comes as a link or clone."""
+        return self._mode in LINKS or self._can_clone
 
     def links(self, path: str) -> bool:
         """Whether files at a path text become links, which take no room."""
@@ -48,12 +58,12 @@ class Placing:
     def place(self, path: str, kind: str, digest: str, size: int, at: str) -> bytes | None:
         """Make the OS path `at`, which is to be renamed to the path text, a link or clone; its stat record. None where
         it has to be written out."""
-        if kind != "f" or not size or self._mode == "copy" or not self._fits(path):
+        if kind != "f" or not size or not self.can_link or not self._fits(path):
             return None
         loose = self._store.loose
         if self._mode in LINKS:
             self.keep(digest)
-        elif not (self._can_clone and loose.holds(bytes.fromhex(digest))):
+        elif not loose.holds(bytes.fromhex(digest)):
             return None
         if not loose.is_sound(digest):
             raise Damaged(f"{digest[:12]} was changed through a link into the store", hint=REPAIR)

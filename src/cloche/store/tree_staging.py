@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future
 from typing import NamedTuple
 
 from cloche.errors import Damaged, InputError
@@ -14,9 +17,14 @@ from cloche.store.folder_rows import STORED, FolderRow
 from cloche.store.moves import Staged
 from cloche.store.objects import Store
 from cloche.store.placing import Placing
+from cloche.store.read_ahead import Contents, ReadAhead
 from cloche.store.walk import stat_record
 
 _TOLD = 1 << 20
+_MANY = 256  # files that are read ahead together
+
+_File = tuple[str, str, RawEntry]
+_Row = tuple[str, bytes, RawEntry]
 
 
 class Written(NamedTuple):
@@ -24,6 +32,16 @@ class Written(NamedTuple):
 
     at: str
     row: FolderRow
+
+
+class _Part(NamedTuple):
+    """Files of one folder: path text and OS name of each. rows: of the folder, as they become known."""
+
+    folder: str
+    where: str
+    files: list[_File]
+    rows: list[_Row]
+    is_last: bool
 
 
 def write_tree(
@@ -50,40 +68,67 @@ class _Writer:
         self._base = base
 
     def folder(self, target: str, at: str, digest: str) -> Iterator[int]:
-        pending = [(target, at, digest)]
         made: list[str] = []
+        waiting: deque[tuple[list[_Part], Future[Contents]]] = deque()
+        with contextlib.closing(ReadAhead(self._store)) as reader:
+            for parts in self._parts(target, at, digest, made):
+                copied = [] if self._placing.is_linking else [one.digest for part in parts for _, _, one in part.files]
+                waiting.append((parts, reader.start(copied)))
+                if len(waiting) > 1:
+                    yield from self._write(*waiting.popleft())
+            while waiting:
+                yield from self._write(*waiting.popleft())
+        if self._durable:
+            self._fs.sync_many(made)
+
+    def _parts(self, target: str, at: str, digest: str, made: list[str]) -> Iterator[list[_Part]]:
+        """Make the folders, and say which files come into them, so many at a time."""
+        pending = [(target, at, digest)]
+        parts: list[_Part] = []
+        count = 0
         while pending:
             folder, where, tree = pending.pop()
             checked_depth(where)
             self._fs.mkdir(folder)
             made.append(folder)
-            entries = raw_entries(self._store.read(tree)) if tree != EMPTY_DIGEST else []
-            rows: list[tuple[str, bytes, RawEntry]] = []
-            done = 0
-            for entry in entries:
+            files: list[_File] = []
+            for entry in raw_entries(self._store.read(tree)) if tree != EMPTY_DIGEST else []:
                 plain = os.fsdecode(entry.name)
                 name = checked(encode_path(plain))
                 if is_reserved(name):
                     raise InputError(
                         f"unsafe path {name!r} in {at or 'a folder'}", hint="`.cloche/` and `.git` are never written to"
                     )
-                place = f"{folder}/{plain}"
                 if entry.kind == b"d":
-                    pending.append((place, f"{where}/{name}" if where else name, entry.digest.hex()))
-                    continue
-                path = f"{self._base}/{where}/{name}" if where else f"{self._base}/{name}"
-                rows.append((name, self._file(place, path, entry), entry))
+                    pending.append((f"{folder}/{plain}", f"{where}/{name}" if where else name, entry.digest.hex()))
+                else:
+                    files.append((name, plain, entry))
+            rows: list[_Row] = []
+            for start in range(0, len(files), _MANY):
+                part = files[start : start + _MANY]
+                parts.append(_Part(folder, where, part, rows, start + _MANY >= len(files)))
+                count += len(part)
+                if count >= _MANY:
+                    yield parts
+                    parts, count = [], 0
+        yield parts
+
+    def _write(self, parts: list[_Part], contents: Future[Contents]) -> Iterator[int]:
+        known = contents.result()
+        done = 0
+        for folder, where, files, rows, is_last in parts:
+            base = f"{self._base}/{where}" if where else self._base
+            for name, plain, entry in files:
+                rows.append((name, self._file(f"{folder}/{plain}", f"{base}/{name}", entry, known), entry))
                 done += entry.size
                 if done >= _TOLD:
                     yield done
                     done = 0
-            yield done
-            if rows:
+            if is_last:
                 self._written.append(Written(where, _row(rows)))
-        if self._durable:
-            self._fs.sync_many(made)
+        yield done
 
-    def _file(self, place: str, path: str, entry: RawEntry) -> bytes:
+    def _file(self, place: str, path: str, entry: RawEntry, known: Contents) -> bytes:
         """Write one file or link, to come to the path text; its stat record."""
         if entry.kind == b"l":
             content = self._store.read(entry.digest.hex())
@@ -92,12 +137,14 @@ class _Writer:
             self._fs.symlink(os.fsdecode(content), place)
             return b""
         fs = self._fs
-        linked = self._placing.place(path, entry.kind.decode(), entry.digest.hex(), entry.size, place)
-        if linked is not None:
-            return linked
+        if self._placing.can_link:
+            linked = self._placing.place(path, entry.kind.decode(), entry.digest.hex(), entry.size, place)
+            if linked is not None:
+                return linked
         fd = fs.create(place, 0o777 if entry.kind == b"x" else 0o666)
         try:
-            for piece in self._store.pieces(entry.digest):
+            ahead = known.get(entry.digest)
+            for piece in self._store.pieces(entry.digest) if ahead is None else (ahead,):
                 fs.write(fd, piece)
             if self._durable:
                 fs.sync(fd)
@@ -106,7 +153,7 @@ class _Writer:
             fs.close(fd)
 
 
-def _row(rows: list[tuple[str, bytes, RawEntry]]) -> FolderRow:
+def _row(rows: list[_Row]) -> FolderRow:
     """What the cache may know; links, whose stat was not taken, are left out."""
     known = [(name, record, entry.digest) for name, record, entry in rows if record]
     names, stats, digests = zip(*known, strict=True) if known else ((), (), ())

@@ -1,0 +1,98 @@
+"""Small contents read ahead of whoever writes them out: many frames in one read, decompressed in one call and proven,
+by a second thread."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from blake3 import blake3
+
+from cloche.errors import Damaged
+from cloche.store.codec import RAW, Decompressor
+from cloche.store.frames import CONTENT, HEADER, Place, write_header
+from cloche.store.objects import Store
+from cloche.store.packs import read_at
+from cloche.store.recipes import SMALL
+
+Contents = dict[bytes, bytes]
+
+_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_GAP = 64 << 10  # bytes between two frames that are rather read than passed over
+_SPAN = 4 << 20
+_FEW = 8  # not worth a thread
+
+
+class ReadAhead:
+    """Reads the contents of a store. For use by one thread, which goes on meanwhile; `close` it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._pool: ThreadPoolExecutor | None = None
+        self._zstd = Decompressor()
+
+    def start(self, raws: Iterable[bytes]) -> Future[Contents]:
+        """Begin to read contents by their raw digests. The result has those that are small and were found as they
+        should be; whatever it lacks is to be asked of the store, which tells why."""
+        packs = self._store.packs
+        listed = [places[0] for raw in set(raws) if (places := packs.places(raw))]
+        found: dict[int, list[Place]] = {}
+        for place in listed:
+            if place.kind == CONTENT and place.raw <= SMALL:
+                found.setdefault(place.pack, []).append(place)
+        if len(listed) < _FEW:
+            none: Future[Contents] = Future()
+            none.set_result({})
+            return none
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, "read-ahead")
+        return self._pool.submit(self._read, [(packs.path(packs.order[pack]), one) for pack, one in found.items()])
+
+    def close(self) -> None:
+        """End the thread."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+
+    def _read(self, found: list[tuple[str, list[Place]]]) -> Contents:
+        contents: Contents = {}
+        for path, places in found:
+            try:
+                fd = os.open(path, _READ)
+                try:
+                    for span in _spans(sorted(places, key=operator.attrgetter("offset"))):
+                        contents.update(self._open(fd, span))
+                finally:
+                    os.close(fd)
+            except (OSError, Damaged):
+                continue
+        return contents
+
+    def _open(self, fd: int, span: list[Place]) -> Iterator[tuple[bytes, bytes]]:
+        start = span[0].offset
+        data = memoryview(read_at(fd, span[-1].end - start, start))
+        payloads = []
+        for place in span:
+            at, end = place.offset - start + HEADER.size, place.end - start
+            if data[at - HEADER.size : at] != write_header(CONTENT, place.codec, place.digest, place.stored, place.raw):
+                raise Damaged("a frame of the store is not where the index says")
+            payloads.append(data[at:end])
+        small = [(place, payload) for place, payload in zip(span, payloads, strict=True) if place.codec != RAW]
+        opened = self._zstd.decompress_many([one for _, one in small], [place.raw for place, _ in small])
+        pairs = [(place, bytes(one)) for place, one in zip(span, payloads, strict=True) if place.codec == RAW]
+        pairs += [(place, one) for (place, _), one in zip(small, opened, strict=True)]
+        return ((place.digest, one) for place, one in pairs if blake3(one).digest() == place.digest)
+
+
+def _spans(places: list[Place]) -> Iterator[list[Place]]:
+    """Neighbours, which one read brings."""
+    span: list[Place] = []
+    for place in places:
+        if span and (place.offset - span[-1].end > _GAP or place.end - span[0].offset > _SPAN):
+            yield span
+            span = []
+        span.append(place)
+    if span:
+        yield span
