@@ -188,7 +188,7 @@ def test_damage_reaches_whoever_reads(model: Shell) -> None:
     for read in readers:
         with pytest.raises(cloche.ClocheError, match="damaged") as caught:
             read()
-        assert "cloche doctor" in caught.value.hint
+        assert "cloche verify" in caught.value.hint
 
 
 def test_nothing_heavy_is_imported_before_it_is_used(runs: Shell) -> None:

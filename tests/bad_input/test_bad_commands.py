@@ -157,7 +157,7 @@ def test_a_program_that_deletes_a_part_of_the_store(model: Shell, what: str) -> 
         assert_healthy(model)
     elif what == "store":
         assert set(troubles(model)) == {"content", "data"}
-        assert_complaint(model.cloche("revert", "@~1", status=None), "the store does not hold", "cloche doctor")
+        assert_complaint(model.cloche("revert", "@~1", status=None), "the store does not hold", "cloche verify")
     model.cloche("add")
     assert model.run(command=["true"])["status"] == "finished"
     model.cloche("status")

@@ -245,7 +245,7 @@ def test_damage_is_an_error_and_leaves_nothing(folder: Shell) -> None:
     for options in (("-o", "new"), ("-o", ".", "--force")):
         done = folder.cloche("get", source, "data", *options, status=9)
         assert "damaged" in done.err
-        assert "cloche doctor" in done.err
+        assert "cloche verify" in done.err
     assert sorted(os.listdir(folder.folder)) == ["data", "other"]
     assert folder.read("data/mine") == "mine"
 

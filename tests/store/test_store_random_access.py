@@ -177,7 +177,7 @@ def test_damage_is_an_error_and_never_other_bytes(tmp_path: Path, harm: Callable
     store = SharedStore(str(tmp_path))
     with pytest.raises(Damaged) as caught, store.open(digest) as file:
         file.read()
-    assert "cloche doctor" in caught.value.hint
+    assert "cloche verify" in caught.value.hint
     if pack.stat().st_size < len(data):
         return  # the list of chunks came last, so there is nothing to open
     hints = []
@@ -190,7 +190,7 @@ def test_damage_is_an_error_and_never_other_bytes(tmp_path: Path, harm: Callable
             except Damaged as error:
                 hints.append(error.hint)
     assert 0 < len(hints) < 40
-    assert all("cloche doctor" in hint for hint in hints)
+    assert all("cloche verify" in hint for hint in hints)
 
 
 def test_chunks_that_are_right_in_the_wrong_order_are_noticed(tmp_path: Path) -> None:
