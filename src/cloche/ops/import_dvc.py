@@ -24,7 +24,8 @@ class Imported(msgspec.Struct, frozen=True):
 
     root: the project; created: whether it was made one. repository: the folder of `.dvc/`. tags: name to id of the run.
     remotes: those of DVC's config. files: what was written in the work tree. skipped: what could not be carried over,
-    one by one, with the reason. operation: its number for `undo`, 0 where nothing changed.
+    one by one, with the reason. operation: its number for `undo`, 0 where nothing changed. unlinked: links into DVC's
+    cache that became files of their own.
     """
 
     root: str
@@ -39,6 +40,7 @@ class Imported(msgspec.Struct, frozen=True):
     skipped: tuple[Skipped, ...]
     operation: int = 0
     dry_run: bool = False
+    unlinked: tuple[str, ...] = ()
 
 
 def import_dvc(

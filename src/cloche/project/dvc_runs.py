@@ -318,7 +318,7 @@ class _Making:
                 Finding(
                     "content-missing",
                     "warning",
-                    f"DVC's cache does not hold {some(lost)}",
+                    f"DVC's cache does not hold {some(lost)}, or holds it damaged",
                     hint="type `dvc fetch --all-commits`, then `cloche import dvc` again",
                 )
             )

@@ -23,6 +23,7 @@ from cloche.model.settings_text import template
 from cloche.model.snapshot import Tracked
 from cloche.project.dvc_contents import Contents
 from cloche.project.dvc_history import History, HistoryReader, Result
+from cloche.project.dvc_links import Links, find_links, link_changes
 from cloche.project.dvc_repository import Repository, WorkFiles
 from cloche.project.dvc_runs import CHECK, UNKNOWN, Imported, RunMaker
 from cloche.project.dvc_settings import ImportedStage, NewSettings, new_settings
@@ -31,6 +32,7 @@ from cloche.project.ignore import with_ignored
 from cloche.project.journal import perform, read_bytes, text_change
 from cloche.project.project import LOCK_FILE, Project
 from cloche.project.trees import store_trees
+from cloche.store.linking import own_file
 
 Progress = Callable[[int, int], None]
 UNDONE = "undone"
@@ -61,7 +63,7 @@ class ImportedRun(msgspec.Struct, frozen=True):
 
 
 class Carried(msgspec.Struct, frozen=True):
-    """What was, or would be, carried over."""
+    """What was, or would be, carried over. unlinked: links into DVC's cache that became files of their own."""
 
     stages: tuple[ImportedStage, ...]
     data: tuple[ImportedData, ...]
@@ -71,6 +73,7 @@ class Carried(msgspec.Struct, frozen=True):
     files: tuple[str, ...]
     skipped: tuple[Skipped, ...]
     operation: int = 0
+    unlinked: tuple[str, ...] = ()
 
 
 class _Found(NamedTuple):
@@ -80,6 +83,7 @@ class _Found(NamedTuple):
     history: History
     states: dict[str, State]
     contents: Contents
+    links: Links
 
 
 def carry_over(project: Project, repository: Repository, *, history: bool, progress: Progress) -> Carried:
@@ -97,14 +101,20 @@ def carry_over(project: Project, repository: Repository, *, history: bool, progr
         tags, tag_effects, refused = _tags(project, found.history, imported)
         skipped += refused
         changes = _changes(project, settings.text, tracked)
+        files = tuple(change.path for change in changes if change.before != change.after)
+        unlinked, stuck = link_changes(project, found.links, found.contents)
+        changes += unlinked
+        skipped += stuck
         operation = 0
         if effects or tag_effects or any(change.before != change.after for change in changes):
             summary = f"imported {len(settings.stages)} stages, {len(data)} data paths, {len(imported)} runs from DVC"
             operation = perform(project, "import", summary, changes, (*effects, *tag_effects)).number
-    files = tuple(change.path for change in changes if change.before != change.after)
+        for path in found.links.hard:
+            own_file(project.root, path, project.store.fs)
     remotes = repository.shown_remotes
     listed = tuple(dict.fromkeys([*skipped, *_remotes_skipped(repository)]))
-    return Carried(settings.stages, data, tuple(imported), tags, remotes, files, listed, operation)
+    own = tuple(sorted([*(change.path for change in unlinked), *found.links.hard]))
+    return Carried(settings.stages, data, tuple(imported), tags, remotes, files, listed, operation, own)
 
 
 def preview(project: Project, repository: Repository, *, history: bool) -> Carried:
@@ -134,6 +144,7 @@ def preview(project: Project, repository: Repository, *, history: bool) -> Carri
         repository.shown_remotes,
         (),
         tuple(dict.fromkeys([*found.state.skipped, *settings.skipped, *lost, *_remotes_skipped(repository)])),
+        unlinked=found.links.paths,
     )
 
 
@@ -149,7 +160,18 @@ def _read(project: Project, repository: Repository, reader: HistoryReader | None
     history = reader.read() if reader is not None and project.git is not None and project.git.head()[0] else None
     history = history or History([], {}, [])
     past = {one.commit.hash: states.read(reader.source(one.commit)) for one in history.results} if reader else {}
-    return _Found(state, history, past, Contents(project, repository.caches, repository.remotes))
+    caches = repository.caches
+    links = find_links(project, _places(project, state), caches)
+    return _Found(state, history, past, Contents(project, [*caches, *links.caches], repository.remotes), links)
+
+
+def _places(project: Project, state: State) -> Iterable[str]:
+    """Where files of DVC's may lie in the work tree."""
+    yield from (item.path for item in state.data)
+    yield from (item.path for item in project.tracked)
+    for stage in state.stages:
+        yield from (out.path for out in stage.outs)
+        yield from (item.path for item in (stage.locked.outs if stage.locked else ()))
 
 
 def _locked_outs(state: State) -> Iterable[Item]:
@@ -162,6 +184,7 @@ def _locked_outs(state: State) -> Iterable[Item]:
 def _items(found: _Found) -> Iterable[Item]:
     """Everything whose content is wanted: data, what stages wrote, and data as stages read it."""
     yield from found.state.data
+    yield from found.links.symbolic
     for state in found.states.values():
         tracked = {item.path for item in state.data}
         yield from state.data

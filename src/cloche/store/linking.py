@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat as modes
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -57,16 +58,34 @@ def is_link(root: Path, path: str, store: Store) -> bool:
 def unlink_file(root: Path, path: str, store: Store) -> None:
     """Put an ordinary file, which may be written to, in place of a link. Raises Damaged where its content was changed
     through it, DiskFull, StoreError."""
-    at, fs = os_path(root, path), store.fs
-    stat = stat_of(root, path)
-    digest = store.loose.find(stat, path) if stat is not None else None
+    found = stat_of(root, path)
+    digest = store.loose.find(found, path) if found is not None else None
     if digest is None:
         raise Damaged(f"{path} is a link to content that was changed, or is gone", hint="`cloche verify --repair`")
-    beside = _beside(root, fs)
-    try:
-        fd = fs.create(beside)
+    _replace(root, path, store.fs, lambda fd: _copy(store, digest, fd))
+
+
+def own_file(root: Path, path: str, fs: FileSystem) -> None:
+    """Put a copy, which may be written to, in place of a file that has other names. Raises DiskFull, StoreError."""
+
+    def copy(fd: int) -> None:
+        at = os_path(root, path)
         try:
-            _copy(store, digest, fd)
+            fs.clone(at, fd)
+        except OSError:
+            with open(at, "rb", buffering=0) as source:
+                while block := source.read(1 << 20):
+                    fs.write(fd, block)
+
+    _replace(root, path, fs, copy)
+
+
+def _replace(root: Path, path: str, fs: FileSystem, write: Callable[[int], None]) -> None:
+    at, beside = os_path(root, path), _beside(root, fs)
+    try:
+        fd = fs.create(beside, 0o777 if os.stat(at).st_mode & modes.S_IXUSR else 0o666)
+        try:
+            write(fd)
             fs.sync(fd)
         finally:
             fs.close(fd)
