@@ -77,6 +77,25 @@ def test_each_broken_file_loses_only_itself(bare: Shell) -> None:
     assert reasons(done)["dvc.yaml:typo"] == "`nope` is not defined"
 
 
+def test_a_key_that_is_there_twice_loses_the_file_and_is_a_warning(bare: Shell) -> None:
+    """DVC itself refuses such a file."""
+    bare.write("dvc.yaml", "stages:\n  a:\n    cmd: one\n  a:\n    cmd: two\n")
+    done = bare.cloche("import", "dvc")
+    assert "warning: nothing of dvc.yaml is carried over" in done.err
+    assert "duplicate" in done.out
+    assert bare.facts("import", "dvc")["stages"] == []
+
+
+def test_going_back_to_a_run_whose_data_was_not_to_be_had_says_so(bare: Shell) -> None:
+    bare.write("gone.dvc", f"outs:\n- md5: {md5(b'gone')}\n  hash: md5\n  path: gone\n")
+    bare.commit("gone")
+    bare.cloche("import", "dvc")
+    for words in (("--dry-run",), ()):
+        done = bare.cloche("revert", "@", *words)
+        assert "not put back: DVC's cache does not hold gone" in done.out + done.err
+        assert "dvc fetch --all-commits" in done.out + done.err
+
+
 def test_yaml_is_1_2(bare: Shell) -> None:
     bare.write("params.yaml", "answer: no\nsmall: 1e-3\neight: 010\nswitch: on\nyes: true\n")
     bare.write("dvc.yaml", "stages:\n  a:\n    cmd: echo ${answer} ${small} ${eight} ${switch} ${yes}\n")

@@ -387,5 +387,5 @@ def _remotes_skipped(repository: Repository) -> Iterable[Skipped]:
     """The remotes that were not read."""
     for remote in repository.shown_remotes:
         if remote.name not in repository.remotes:
-            where = "is suggested in cloche.toml, without credentials"
-            yield Skipped("remote", remote.name, f"{remote.url} was not read; it {where}")
+            more = f"type `dvc fetch --all-commits -r {remote.name}` for what is missing, and import again"
+            yield Skipped("remote", remote.name, f"{remote.url} was not read, only folders are: {more}")

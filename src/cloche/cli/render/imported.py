@@ -16,6 +16,7 @@ from cloche.model.wording import some
 from cloche.ops.import_dvc import Imported
 
 SHOWN = 40
+WHOLE = ("pipeline", "lock", "file")  # what is lost with all that is in it
 
 
 def print_imported(out: Console, done: Imported, say: Callable[[str], None]) -> None:
@@ -24,6 +25,9 @@ def print_imported(out: Console, done: Imported, say: Callable[[str], None]) -> 
         out.print(_lost(done.skipped))
         if len(done.skipped) > SHOWN:
             out.print(Text(f"… and {len(done.skipped) - SHOWN} more (--json lists all)", style="dim"))
+    broken = [one.name for one in done.skipped if one.kind in WHOLE]
+    if broken:
+        say(f"warning: nothing of {some(broken)} is carried over: it cannot be read, see the list above")
     if done.created:
         say(f"{done.root} {'would be' if done.dry_run else 'is'} a project now")
     say(f"stages: {_counted(one.state for one in done.stages)}")
