@@ -54,9 +54,9 @@ def import_dvc(
     """Carry over the DVC repository that `folder` lies in, or the only one below it.
 
     Its stages go to `cloche.toml`, the data that it tracks to `cloche.lock`, and with `history` each commit that
-    changed a `dvc.lock` or tracked data, and each experiment, becomes a run. What is there already stays, but links into
-    DVC's cache, which become files. caches: further folders of
-    DVC's objects. Where there is no project yet, the repository becomes one. DVC's own files stay as they are.
+    changed a `dvc.lock` or tracked data, and each experiment, becomes a run. What is there already stays, but links
+    into DVC's cache become files. caches: further folders of DVC's objects. Where there is no project yet, the
+    repository becomes one. DVC's own files stay as they are.
 
     Raises NotFound where there is no DVC repository, Ambiguous where there are several, and Conflict where the project
     is a part of the repository only.

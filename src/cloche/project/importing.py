@@ -32,7 +32,7 @@ from cloche.project.ignore import with_ignored
 from cloche.project.journal import perform, read_bytes, text_change
 from cloche.project.project import LOCK_FILE, Project
 from cloche.project.trees import store_trees
-from cloche.store.linking import own_file
+from cloche.store.linking import own_files
 
 Progress = Callable[[int, int], None]
 UNDONE = "undone"
@@ -109,8 +109,7 @@ def carry_over(project: Project, repository: Repository, *, history: bool, progr
         if effects or tag_effects or any(change.before != change.after for change in changes):
             summary = f"imported {len(settings.stages)} stages, {len(data)} data paths, {len(imported)} runs from DVC"
             operation = perform(project, "import", summary, changes, (*effects, *tag_effects)).number
-        for path in found.links.hard:
-            own_file(project.root, path, project.store.fs)
+        own_files(project.root, found.links.hard, project.store.fs)
     remotes = repository.shown_remotes
     listed = tuple(dict.fromkeys([*skipped, *_remotes_skipped(repository)]))
     own = tuple(sorted([*(change.path for change in unlinked), *found.links.hard]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat as modes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cloche.errors import Damaged, StoreError
@@ -22,6 +22,7 @@ from cloche.store.reading import hash_file
 from cloche.store.walk import behind, file_stat, os_path, stat_of
 
 _TMP = ".cloche/tmp"
+_TOGETHER = 1000
 
 Progress = Callable[[int, int], None]
 
@@ -58,34 +59,16 @@ def is_link(root: Path, path: str, store: Store) -> bool:
 def unlink_file(root: Path, path: str, store: Store) -> None:
     """Put an ordinary file, which may be written to, in place of a link. Raises Damaged where its content was changed
     through it, DiskFull, StoreError."""
-    found = stat_of(root, path)
-    digest = store.loose.find(found, path) if found is not None else None
+    at, fs = os_path(root, path), store.fs
+    stat = stat_of(root, path)
+    digest = store.loose.find(stat, path) if stat is not None else None
     if digest is None:
         raise Damaged(f"{path} is a link to content that was changed, or is gone", hint="`cloche verify --repair`")
-    _replace(root, path, store.fs, lambda fd: _copy(store, digest, fd))
-
-
-def own_file(root: Path, path: str, fs: FileSystem) -> None:
-    """Put a copy, which may be written to, in place of a file that has other names. Raises DiskFull, StoreError."""
-
-    def copy(fd: int) -> None:
-        at = os_path(root, path)
-        try:
-            fs.clone(at, fd)
-        except OSError:
-            with open(at, "rb", buffering=0) as source:
-                while block := source.read(1 << 20):
-                    fs.write(fd, block)
-
-    _replace(root, path, fs, copy)
-
-
-def _replace(root: Path, path: str, fs: FileSystem, write: Callable[[int], None]) -> None:
-    at, beside = os_path(root, path), _beside(root, fs)
+    beside = _beside(root, fs)
     try:
-        fd = fs.create(beside, 0o777 if os.stat(at).st_mode & modes.S_IXUSR else 0o666)
+        fd = fs.create(beside)
         try:
-            write(fd)
+            _copy(store, digest, fd)
             fs.sync(fd)
         finally:
             fs.close(fd)
@@ -97,6 +80,44 @@ def _replace(root: Path, path: str, fs: FileSystem, write: Callable[[int], None]
     except BaseException:
         fs.discard(beside)
         raise
+
+
+def own_files(root: Path, paths: Sequence[str], fs: FileSystem) -> None:
+    """Put copies, which may be written to, in place of files that have other names, but for those that somebody changes
+    meanwhile. Raises DiskFull, StoreError."""
+    for start in range(0, len(paths), _TOGETHER):
+        made: dict[str, str] = {}
+        seen: dict[str, FileStat | None] = {}
+        try:
+            for path in paths[start : start + _TOGETHER]:
+                seen[path], made[path] = stat_of(root, path), _beside(root, fs)
+                _duplicate(os_path(root, path), made[path], fs, each=len(paths) <= MANY)
+            if len(paths) > MANY:
+                fs.sync_all()
+            for path, beside in made.items():
+                if stat_of(root, path) == seen[path]:
+                    fs.rename(beside, os_path(root, path))
+            fs.sync_many({os.path.dirname(os_path(root, path)) for path in made})
+        except OSError as error:
+            raise disk_error(error, "make links files of their own") from error
+        finally:
+            for beside in made.values():
+                fs.discard(beside)
+
+
+def _duplicate(at: str, beside: str, fs: FileSystem, *, each: bool) -> None:
+    fd = fs.create(beside, 0o777 if os.stat(at).st_mode & modes.S_IXUSR else 0o666)
+    try:
+        try:
+            fs.clone(at, fd)
+        except OSError:
+            with open(at, "rb", buffering=0) as source:
+                while block := source.read(1 << 20):
+                    fs.write(fd, block)
+        if each:
+            fs.sync(fd)
+    finally:
+        fs.close(fd)
 
 
 def _copy(store: Store, digest: str, fd: int) -> None:
