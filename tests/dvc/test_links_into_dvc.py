@@ -44,7 +44,6 @@ def test_links_of_dvc_itself_become_files(bare: Shell, kind: str) -> None:
     assert bare.facts("import", "dvc", "--dry-run")["unlinked"] == ["dd/a", "single"]
     assert bare.facts("import", "dvc")["unlinked"] == ["dd/a", "single"]
     assert [row["state"] for row in bare.facts("add")["paths"]] == ["unchanged", "unchanged"]
-    assert dvc("dvc", "status", "-q").out == ""
     assert bare.run(command=("cat", "dd/a"))["findings"] == []
     bare.write("dd/a", "edited\n")
     bare.write("single", "edited\n")
@@ -101,7 +100,7 @@ def test_undo_brings_the_links_back(bare: Shell) -> None:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs signals")
 def test_a_kill_half_way_leaves_links_or_files_and_all_of_the_content(bare: Shell) -> None:
-    names = [f"dd/{number}" for number in range(300)]
+    names = [f"dd/{number}" for number in range(100)]
     for number, name in enumerate(names):
         linked(bare, name, b"%d" % number)
         bare.write(f"dd/{number}.dvc", f"outs:\n- md5: {md5(b'%d' % number)}\n  hash: md5\n  path: '{number}'\n")
@@ -115,9 +114,9 @@ def test_a_kill_half_way_leaves_links_or_files_and_all_of_the_content(bare: Shel
             break
     going.kill()
     going.wait()
-    assert [bare.read(name) for name in names] == [str(number) for number in range(300)]
+    assert [bare.read(name) for name in names] == [str(number) for number in range(100)]
     bare.cloche("import", "dvc")
-    assert [bare.read(name) for name in names] == [str(number) for number in range(300)]
+    assert [bare.read(name) for name in names] == [str(number) for number in range(100)]
     assert not any((bare.folder / name).is_symlink() for name in names)
     assert {row["state"] for row in bare.facts("add")["paths"]} == {"unchanged"}
 
