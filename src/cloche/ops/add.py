@@ -43,12 +43,13 @@ from cloche.store.recorded import Recorded
 from cloche.store.walk import stat_of, walk
 
 Progress = Callable[[int, int], None]
+_LINK = "add the folder that it points to, or copy it here (`cloche import dvc` does so with links into DVC's cache)"
 Place = Literal["", "in place", "copy"]
 
 
 class AddedPath(msgspec.Struct, frozen=True):
     """One data path. state: `new`, `changed` or `unchanged` against `cloche.lock`. outside: links in it that lead out
-    of the project; what they lead to is not recorded. in_place: only its digests are recorded."""
+    of the project, or into DVC's cache; what they lead to is not recorded. in_place: only its digests are recorded."""
 
     tracked: Tracked
     state: str
@@ -304,7 +305,7 @@ def _refuse(
         if name in elsewhere:
             refuse_taken(project, name, elsewhere[name])
         elif (stat := stat_of(project.root, name)) is not None and stat.kind == "l":
-            raise Conflict(f"{name} is a symbolic link", hint="add the folder that it points to, or copy it here")
+            raise Conflict(f"{name} is a symbolic link", hint=_LINK)
 
 
 def _changes(project: Project, before: dict[str, Tracked], found: dict[str, Tracked]) -> list[PathChange]:

@@ -56,7 +56,7 @@ def notice_links_outside(run: Going) -> None:
     if links:
         run.notice(
             "link-outside",
-            f"links lead out of the project: {some(links)}; only the links are recorded, not what they lead to",
-            hint="copy it into the project",
+            f"links lead out of what is recorded: {some(links)}; only the links are recorded, not what they lead to",
+            hint="copy it into the project (`cloche import dvc` does so with links into DVC's cache)",
             place=Place(file=links[0]),
         )

@@ -32,6 +32,7 @@ def command(paths: tuple[str, ...], in_place: bool, name: str, copy: bool, dry_r
       cloche add --in-place /mnt/imagenet --as data/imagenet
     """
     from cloche.cli.render.words import plural, size
+    from cloche.model.wording import some
     from cloche.ops.add import Place, add
 
     if in_place and copy:
@@ -49,8 +50,10 @@ def command(paths: tuple[str, ...], in_place: bool, name: str, copy: bool, dry_r
         item = one.tracked
         state = f"{one.state}, in place" if one.in_place else one.state
         say(f"{item.path}: {would}{state}, {plural(item.count, 'file')}, {size(item.size)}, {item.digest[:12]}")
-        for link in one.outside:
-            say(f"warning: {link} leads out of the project; only the link is recorded, not what it leads to")
+        if one.outside:
+            links = some(one.outside)
+            say(f"warning: links lead out of what is recorded: {links}; only the links are, not what they lead to")
+            say("hint: copy it into the project (`cloche import dvc` does so with links into DVC's cache)")
     if not dry_run and here.git is not None and (done.settings or any(one.state != "unchanged" for one in done.paths)):
         files = " ".join(("cloche.lock", *(("cloche.toml",) if done.settings else ()), *done.ignored))
         say(f"next: `git add {files}` and commit, so that Git knows this version of the data")
