@@ -16,7 +16,7 @@ import pytest
 
 import cloche
 from cloche.api import OpenProject
-from cloche.errors import RemoteError
+from cloche.errors import Conflict, RemoteError
 from cloche.remotes.folder import FolderBackend
 from cloche.store.objects import Store
 from cloche.store.transfer import outgoing, plan
@@ -287,3 +287,31 @@ def _before_first(real: Callable[..., bool], act: Callable[[], None]) -> Callabl
         return real(*arguments, **options)
 
     return call
+
+
+# Whose remote it is
+
+
+def test_a_push_of_another_project_is_refused_until_it_has_fetched(place: Path, ada: OpenProject) -> None:
+    with cloche.init(place / "other") as other:
+        other.run(["true"])
+        other.remote_add("origin", os.fspath(place / "remote"))
+        before = sorted((place / "remote").rglob("*"))
+        with pytest.raises(Conflict, match="none is of this project") as caught:
+            other.push()
+        assert sorted((place / "remote").rglob("*")) == before
+        assert "cloche fetch --no-data --remote origin" in caught.value.hint
+        other.fetch(data=False)
+        assert len(other.push().runs) == 1
+    assert ada.remote_test().runs == 3
+
+
+def test_a_new_clone_of_the_same_git_repository_may_push_at_once(place: Path, at: Callable[[str], Shell]) -> None:
+    at(".")("git", "clone", "--quiet", "ada", "bob")
+    with cloche.open(place / "bob") as bob:
+        bob.remote_add("there", os.fspath(place / "remote"), local=True)
+        (place / "bob/data").mkdir()
+        (place / "bob/data/own.csv").write_bytes(b"id\n1\n")
+        bob.add("data")
+        bob.run(["true"])
+        assert len(bob.push(remote="there").runs) == 1

@@ -12,6 +12,7 @@ from cloche.project.listing import write_inventory
 from cloche.project.probing import refuse_unsafe
 from cloche.project.project import Project
 from cloche.project.recovery import recover
+from cloche.project.related import refuse_unrelated
 from cloche.project.remote_repair import clear, clear_left_overs, mend
 from cloche.project.remotes import Place, open_remote
 from cloche.project.revisions import find_run
@@ -74,6 +75,8 @@ def push(
             refuse_unsafe(project, place)
         mended = mend(project, place, dry_run=dry_run, progress=progress) if repair else None
         sending = prepare(project, place, chosen, facts=not data, apart=mended.bad if mended else None)
+        if not sending.empty:
+            refuse_unrelated(project, place, sending.found)
         size = sending.what.size + sending.cuts.size
         done = [] if mended is None else mended.done
         problems = sending.found.problems
