@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import shutil
@@ -16,8 +17,9 @@ import pytest
 
 import cloche
 from cloche.api import OpenProject
-from cloche.errors import Conflict, RemoteError
+from cloche.errors import ClocheError, Conflict, RemoteError
 from cloche.remotes.folder import FolderBackend
+from cloche.store.filesystem import FileSystem
 from cloche.store.objects import Store
 from cloche.store.transfer import outgoing, plan
 from shell import Shell, variables
@@ -275,6 +277,56 @@ def test_a_pack_that_vanishes_while_a_push_relies_on_it_is_never_referred_to(
     ada.push()
     ada.push(repair=True)
     assert_whole(place, ada)
+
+
+def test_a_remote_whose_disk_fails_at_any_step_of_a_push_shows_nothing_by_halves(
+    place: Path, ada: OpenProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Full or broken: the push says so and writes no bundle, and the same push later goes on."""
+    (place / "ada/data/more.bin").write_bytes(random.Random(9).randbytes(90_000))
+    ada.add("data")
+    ada.run(["true"])
+    before = shutil.copytree(place / "remote", place / "before")
+    at, failed = 0, 1
+    hints: list[str] = []
+    while failed:
+        at, failed = at + 1, 0
+        shutil.rmtree(place / "remote")
+        shutil.copytree(before, place / "remote")
+        with monkeypatch.context() as patch:
+            steps = _fail(patch, place / "remote", at, (errno.ENOSPC, errno.EIO)[at % 2])
+            try:
+                ada.push()
+            except ClocheError as refused:
+                failed = 1
+                hints.append(refused.hint)
+            failed = failed or len(steps) >= at  # some steps may fail unseen, such as taking something away
+        assert not [*(place / "remote").rglob("*.tmp")] or steps[at - 1] in ("unlink", "discard")
+        found = ada.remote_test(data=True)
+        assert found.problems == () or "inventory" in found.problems[0]
+        ada.push()
+        assert ada.remote_test(data=True).problems == ()
+    assert len(hints) > 12
+    assert all(hints)
+
+
+def _fail(patch: pytest.MonkeyPatch, folder: Path, at: int, error: int) -> list[str]:
+    """Let the step of that number below a folder fail; the steps that are taken."""
+    steps: list[str] = []
+
+    def failing(name: str, real: Callable[..., object]) -> Callable[..., object]:
+        def call(self: FileSystem, path: str, *arguments: object, **options: object) -> object:
+            if path.startswith(os.fspath(folder)):
+                steps.append(name)
+                if len(steps) == at:
+                    raise OSError(error, os.strerror(error))
+            return real(self, path, *arguments, **options)
+
+        return call
+
+    for name in ("create", "sync_folder", "rename", "link", "unlink", "mkdir"):
+        patch.setattr(FileSystem, name, failing(name, getattr(FileSystem, name)))
+    return steps
 
 
 def _before_first(real: Callable[..., bool], act: Callable[[], None]) -> Callable[..., bool]:
