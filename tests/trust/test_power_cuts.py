@@ -16,13 +16,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from power_cut import Bits, Cut, Log, Rebuilt, fast, read_catalog, read_disk, recording
+from power_cut import Bits, Cut, Log, Node, Rebuilt, fast, read_catalog, read_disk, recording
 
 import cloche
 from cloche.api import OpenProject
 from cloche.errors import ClocheError
 from cloche.model.digest import digest_bytes
-from cloche.remotes.folder import FolderBackend
 from cloche.store import pack_writer
 
 Files = dict[str, bytes | str | None]
@@ -361,38 +360,58 @@ def test_a_power_cut_at_every_moment(project: OpenProject, prepare: Callable[[Op
     Replay(project, act).assert_old_or_new(None)
 
 
-def test_a_push_that_is_cut_off_leaves_no_reference_without_its_content(
-    project: OpenProject, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The remote is a folder: its files are written beside their places, waited for, and get their names one by one, so
-    that what it holds after a cut is what it held after some of them."""
-    has_remote(project)
-    before = project.root.parent / "before"
-    states = 0
-    real = FolderBackend.put
-
-    def put(self: FolderBackend, name: str, data: bytes, *, create: bool = False) -> bool:
-        nonlocal states
-        done = real(self, name, data, create=create)
-        if "/remote" in self.folder and not cut:
-            states += 1
-            cut.append(True)
-            shutil.rmtree(before, ignore_errors=True)
-            with cloche.init(before) as other:
-                other.remote_add("origin", self.folder, local=True)
-                other.fetch()
-                assert other.verify().sound, name
-                for run in other.log():
-                    for one in other.ls(run.id):
-                        if one.kind != "d":
-                            assert digest_bytes(b"".join(other.cat(run.id, one.path))) == one.digest
-            cut.clear()
-        return done
-
-    cut: list[bool] = []
-    monkeypatch.setattr(FolderBackend, "put", put)
-    project.push()
-    assert states > 4
-    with cloche.open(before) as other:
+def assert_old_or_new(reader: Path, remote: Path, runs: tuple[int, int]) -> int:
+    """Somebody who takes everything has the runs of before or of after, with all their content; how many."""
+    with cloche.init(reader) as other:
+        other.remote_add("origin", os.fspath(remote), local=True)
         other.fetch()
-        assert len(other.log()) == 2
+        assert other.verify().sound
+        assert len(other.log()) in runs
+        for run in other.log():
+            for one in other.ls(run.id):
+                if one.kind != "d":
+                    assert digest_bytes(b"".join(other.cat(run.id, one.path))) == one.digest
+        return len(other.log())
+
+
+def test_a_power_cut_where_the_remote_lies_leaves_no_reference_without_its_content(
+    project: OpenProject, tmp_path: Path
+) -> None:
+    """The remote is a folder: cut off during a push, with whatever was not waited for dropped, torn or out of order."""
+    has_remote(project)
+    remote = tmp_path / "remote"
+    first = project.log(sort=["created"])[0].id
+    project.push(first)
+    start = shutil.copytree(remote, tmp_path / "start")
+    with recording(remote) as log:
+        project.push()
+    project.close()
+    bundle = next(at for at, step in enumerate(log.steps) if "bundles" in str(step[1]))
+    last = len(log.steps)
+    moments = sorted({*range(0, bundle, 12), *range(bundle - 4, min(bundle + 8, last)), last})
+    counted: set[int] = set()
+    for number, at in enumerate(moments):
+        for names, bits in (CUTS[0], CUTS[1 + number % (len(CUTS) - 1)]) if at != last else CUTS[:1]:
+            cut = Cut(read_disk(start), b"")
+            for step in log.steps[:at]:
+                cut.take(step)
+            Rebuilt(remote).bring(cut.leave(random.Random(at), names, bits), b"")
+            where = f"after step {at} of {last} {log.steps[at - 1][:3]!s:.120}, {names}, {bits}"
+            try:
+                found = assert_old_or_new(tmp_path / f"reader-{at}-{names}-{bits}", remote, (1, 2))
+            except (AssertionError, ClocheError, OSError) as error:
+                raise AssertionError(f"{where}: {error}") from error
+            counted.add(found)
+            assert found == 2 or at < last, where
+    assert counted == {1, 2}
+    Rebuilt(remote).bring(_after(start, log, last // 2), b"")
+    with cloche.open(project.root) as again:
+        again.push()
+        assert again.remote_test(data=True).problems == ()
+
+
+def _after(start: Path, log: Log, at: int) -> Node:
+    cut = Cut(read_disk(start), b"")
+    for step in log.steps[:at]:
+        cut.take(step)
+    return cut.leave(random.Random(at), "torn", "torn")

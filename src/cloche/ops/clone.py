@@ -12,12 +12,17 @@ import msgspec
 from cloche.capture.cloning import clone_repository
 from cloche.errors import ClocheError, Conflict, NotAProject, RemoteError, UsageError
 from cloche.model.lock import LOCK_NAME, render_lock
+from cloche.model.run import Run
 from cloche.model.settings import FILE_NAME, Remote
 from cloche.model.settings_text import template
+from cloche.model.snapshot import Tracked
+from cloche.model.wording import some
 from cloche.project.exchange import Fetched, exchange
+from cloche.project.fetching import bring
 from cloche.project.journal import perform, text_change
 from cloche.project.locked import to_lock
 from cloche.project.project import Project, real, root_of
+from cloche.project.reach import Reached, lock_roots
 from cloche.project.remote_settings import write_remote
 from cloche.project.remotes import Place, all_remotes, connect, default_name, find_id, open_remote, read_id
 from cloche.remotes.address import Address, parse_address
@@ -121,13 +126,37 @@ def _alone(source: Address, root: Path, *, data: bool, progress: Progress | None
     newest = project.catalog.latest()
     files = 0
     if newest is not None:
-        lock = render_lock(project.catalog.run(newest).snapshot.data.paths)
+        run = project.catalog.run(newest)
+        whole, problems = _data_of(project, place, run, progress)
+        known = (one for one in problems if one not in fetched.problems)
+        fetched = msgspec.structs.replace(fetched, problems=(*fetched.problems, *known))
+        lock = [text_change(project, LOCK_NAME, render_lock(whole))]
         with project.writing():
-            perform(project, "clone", f"took {LOCK_NAME} of run {newest[:8]}", [text_change(project, LOCK_NAME, lock)])
-        exchange(project, place, data=False, lock=True, progress=progress)
+            perform(project, "clone", f"took {LOCK_NAME} of run {run.short}", lock)
         files = to_lock(project, "pull").count
     project.close()
     return Cloned(str(root), git=False, fetched=fetched, files=files)
+
+
+def _data_of(
+    project: Project, place: Place, run: Run, progress: Progress | None
+) -> tuple[list[Tracked], tuple[str, ...]]:
+    """The data paths of a run, brought here, that are whole; and what is wrong with the others."""
+    paths, in_place = run.snapshot.data.paths, run.snapshot.data.in_place
+    brought = bring(project, place, lock_roots(paths, in_place), progress=progress)
+    whole: list[Tracked] = []
+    lost: list[str] = []
+    for one in paths:
+        reached = Reached(project.store)
+        reached.add(lock_roots([one], in_place))
+        if reached.missing or one.digest in brought.lost:
+            lost.append(one.path)
+        else:
+            whole.append(one)
+    if not lost:
+        return whole, brought.problems
+    hint = f"`cloche push --repair` from where run {run.short} is puts them there; then `cloche revert {run.short}`"
+    return whole, (*brought.problems, f"{place.name} does not hold all of {some(lost)} of run {run.short}: {hint}")
 
 
 def _name_of(url: str) -> str:

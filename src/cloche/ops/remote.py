@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from cloche.errors import Conflict, NotFound, UsageError
 from cloche.model.settings import Remote
-from cloche.project.listing import look, shelf
+from cloche.project.listing import inventory_problems, look, shelf
 from cloche.project.probing import Probed, make, probe, refuse_overwriting
 from cloche.project.project import Project
+from cloche.project.remote_repair import damaged_packs, unmet
 from cloche.project.remote_settings import write_remote
 from cloche.project.remotes import all_remotes, connect, default_name, local_remotes, open_remote
 from cloche.remotes.address import parse_address
+
+Progress = Callable[[int, int], None]
 
 
 class KnownRemote(msgspec.Struct, frozen=True):
@@ -29,7 +33,7 @@ class KnownRemote(msgspec.Struct, frozen=True):
 
 class Tested(msgspec.Struct, frozen=True):
     """What a remote can do and holds. usable: it can be fetched from and is sound. size: bytes of its packs. problems:
-    what is damaged there."""
+    what is damaged there. left, left_size: what pushes that were cut off have left. read: packs were read too."""
 
     name: str
     can: Probed
@@ -38,6 +42,9 @@ class Tested(msgspec.Struct, frozen=True):
     packs: int = 0
     size: int = 0
     problems: tuple[str, ...] = ()
+    left: int = 0
+    left_size: int = 0
+    read: bool = False
 
 
 def remote(project: Project) -> list[KnownRemote]:
@@ -96,21 +103,28 @@ def remove(project: Project, name: str) -> KnownRemote:
     return known[name]
 
 
-def try_out(project: Project, name: str = "") -> Tested:
-    """Try out everything that a remote must be able to do, and read every record and index. Raises RemoteError."""
+def try_out(project: Project, name: str = "", *, data: bool = False, progress: Progress | None = None) -> Tested:
+    """Try out everything that a remote must be able to do, and read every record and index. Raises RemoteError.
+
+    data: read every pack as well.
+    """
     place = open_remote(project, name)
+    place.fresh = True
     can = probe(project, place)
     found = look(place)
     problems = list(found.problems)
     shelf(place, found.packs, problems)
-    for digest, bundle in found.bundles.items():
-        gone = [pack.digest[:12] for pack in bundle.packs if found.packs.get(pack.digest) != pack.size]
-        if gone:
-            problems.append(f"bundle {digest[:12]} needs {len(gone)} packs that are not there, such as {gone[0]}")
+    problems += unmet(found)
+    if place.backend.listable:
+        problems += inventory_problems(place, found.listed)
+    if data:
+        problems += damaged_packs(place, found, progress)
     runs = {shared.run.id for bundle in found.bundles.values() for shared in bundle.runs}
     size = sum(found.packs.values())
     place.backend.close()
-    return Tested(place.name, can, len(found.listed), len(runs), len(found.packs), size, tuple(problems))
+    left = sum(one.size for one in found.left)
+    packs, bundles = len(found.packs), len(found.listed)
+    return Tested(place.name, can, bundles, len(runs), packs, size, tuple(problems), len(found.left), left, data)
 
 
 def check_name(name: str) -> str:

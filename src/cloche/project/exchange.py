@@ -107,7 +107,8 @@ def _lost(project: Project, runs: Iterable[Run], brought: Brought, place: Place)
     if not brought.lost:
         return ()
     names = [f"run {run.short}" for run in runs if _missing(project, run_roots(run), brought)]
-    return (f"{place.name} does not hold all of {some(names)}",) if names else ()
+    hint = "`cloche push --repair` from where they were made puts it there"
+    return (f"{place.name} does not hold all of {some(names)}: {hint}",) if names else ()
 
 
 def lock_at_hand(project: Project) -> None:

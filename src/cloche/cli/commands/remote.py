@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from cloche.cli.options import complete_remote, json_option, project
-from cloche.cli.output import console, print_json, say
+from cloche.cli.output import console, print_json, progress, say
 
 
 @click.group(invoke_without_command=True)
@@ -118,18 +118,23 @@ def remove_command(name: str, as_json: bool) -> None:
 
 @command.command("test")
 @click.argument("name", default="", metavar="[NAME]", shell_complete=complete_remote)
+@click.option("--data", is_flag=True, help="Read every pack as well.")
 @json_option
-def test_command(name: str, as_json: bool) -> int:
+def test_command(name: str, data: bool, as_json: bool) -> int:
     """Try out everything that a remote must be able to do, and look whether it is sound.
 
+    Every record and index is read; with --data all content too.
+
     \b
-    Example:
+    Examples:
       cloche remote test origin
+      cloche remote test --data
     """
     from cloche.cli.render.remote import print_tested
     from cloche.ops.remote import try_out
 
-    done = try_out(project(), name)
+    with progress("reading", in_bytes=True) as told:
+        done = try_out(project(), name, data=data, progress=told)
     if as_json:
         print_json(done)
     else:
