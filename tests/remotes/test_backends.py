@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -154,6 +155,10 @@ def test_an_address_says_where_a_remote_is(text: str, kind: str, host: str, path
             "sftp://ada:hunter2@host/x",
         ),
         *("https://host/x?sig=hunter2", "s3://bucket/x#hunter2", "ftp://ada:hunter2@host/x"),
+        *("webdav://hunter2@host/x", "memory://x?token=hunter2", "https://ada:hun/ter2@host/x"),
+        *("s3:/KEY:hunter2@bucket/x", "simplecache::s3://KEY:hunter2@bucket/x", "http://ada:hunter2@h\u2100st/x"),
+        *("sftp://host:0/x", "sftp://host:70000/x", "sftp://host:port/x", "s3://bücket/x", "http://a host/x"),
+        *("file:///a%00b", "s3://bucket/%0Ax", "http://host%40other/x", "sftp://[::1/x"),
     ],
 )
 def test_an_address_that_is_none_or_holds_a_secret_is_refused(text: str) -> None:
@@ -161,6 +166,38 @@ def test_an_address_that_is_none_or_holds_a_secret_is_refused(text: str) -> None
         parse_address(text, "/base")
     assert caught.value.hint
     assert "hunter2" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "region"),
+    [
+        *((text, "") for text in ("foo", "ftp://host", "http://", "http://host:0", "http://h ost", "https://höst")),
+        *((text, "") for text in ("http://host:99999", "http://[::1", "http://host\n", "//host", "s3://host")),
+        *((text, "") for text in ("http://ada:hunter2@host", "http://hunter2@host", "http://host?tok=hunter2")),
+        *((text, "") for text in ("http://host/#hunter2", "http://ada:hun/ter2@host", "hunter2@host")),
+        *(("", text) for text in ("eu central", "hunter2?", "x" * 100, "a\n")),
+    ],
+)
+def test_an_endpoint_or_region_that_is_none_or_holds_a_secret_is_refused(endpoint: str, region: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        open_backend(parse_address("s3://bucket/x", "/"), endpoint, region)
+    assert caught.value.hint
+    assert "hunter2" not in caught.value.message
+    with pytest.raises(UsageError, match="only s3://"):
+        open_backend(parse_address("/srv/x", "/"), endpoint, region)
+
+
+def test_no_error_shows_the_password_of_a_url() -> None:
+    for url in ("https://ada:hunter2@host/x", "http://hunter2@host", "sftp://a:hunter2@h", "s3://a:p/hunter2@h"):
+        error = RemoteError(f"cannot read {url}: no", hint=f"type `git clone {url}`")
+        assert "hunter2" not in f"{error} {error.message} {error.hint}"
+    plain = "sftp://ada@host:22/x, http://host:80/a@b, s3://bucket/a@b"
+    assert RemoteError(plain).message == plain
+
+
+def test_a_web_address_is_sent_as_a_browser_does(tmp_path: Path) -> None:
+    with closing(WebBackend("http://127.0.0.1:1/a bucket é")) as web, pytest.raises(RemoteError, match="é cannot be"):
+        web.get("format", 10)
 
 
 def test_a_protocol_that_nothing_speaks_is_refused() -> None:
