@@ -337,9 +337,9 @@ class OpenProject:
         *,
         local: bool = False,
         default: bool = False,
-        single_writer: bool = False,
-        endpoint: str = "",
-        region: str = "",
+        single_writer: bool | None = None,
+        endpoint: str | None = None,
+        region: str | None = None,
     ) -> remote_op.KnownRemote:
         """Try out a place, make it a remote unless it is one, and remember it. See `cloche remote add`."""
         return remote_op.add(

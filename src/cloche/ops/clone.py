@@ -18,7 +18,7 @@ from cloche.project.exchange import Fetched, exchange
 from cloche.project.journal import perform, text_change
 from cloche.project.locked import to_lock
 from cloche.project.project import Project, real, root_of
-from cloche.project.remote_settings import write_remote
+from cloche.project.remote_settings import write_remotes
 from cloche.project.remotes import Place, all_remotes, connect, default_name, find_id, open_remote, read_id
 from cloche.remotes.address import Address, parse_address
 
@@ -113,7 +113,7 @@ def _alone(source: Address, root: Path, *, data: bool, progress: Progress | None
     project.prepare()
     with project.writing():
         perform(project, "init", f"made {root.name} a project", [text_change(project, FILE_NAME, template())])
-        write_remote(project, _NAME, Remote(source.url), local=True, summary="")
+        write_remotes(project, {_NAME: Remote(source.url)}, local=True, summary="")
     project = Project.find(root)
     place: Place = connect(project, _NAME, Remote(source.url))
     place.id = read_id(place)
