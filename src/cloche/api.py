@@ -79,9 +79,9 @@ def init(path: str | Path = ".", *, nested: bool = False) -> OpenProject:
     return open(path)
 
 
-def clone(url: str, folder: str = "", *, data: bool = True) -> OpenProject:
+def clone(url: str, folder: str = "", *, data: bool = True, endpoint: str = "", region: str = "") -> OpenProject:
     """Clone a project of somebody else with its data, and open it. See `cloche clone`."""
-    return open(clone_op.clone(url, folder, data=data).root)
+    return open(clone_op.clone(url, folder, data=data, endpoint=endpoint, region=region).root)
 
 
 def get(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import getpass
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 
 import pytest
-from places import PLACES
+from places import PLACES, Sshd
 
 from cloche.errors import ClocheError, RemoteError, UsageError
 from cloche.remotes.address import parse_address
@@ -203,6 +206,42 @@ def test_a_web_address_is_sent_as_a_browser_does(tmp_path: Path) -> None:
 def test_a_protocol_that_nothing_speaks_is_refused() -> None:
     with pytest.raises(UsageError, match="quux"):
         open_backend(parse_address("quux://x/y", "/"))
+
+
+def test_a_protocol_whose_package_is_missing_names_it() -> None:
+    pytest.importorskip("fsspec")
+    if find_spec("webdav4") is not None:
+        pytest.skip("webdav4 is installed")
+    with pytest.raises(RemoteError, match="needs the package webdav4, which is not installed") as caught:
+        open_backend(parse_address("webdav://x/y", "/"))
+    assert caught.value.hint == "type `pip install webdav4`"
+
+
+def test_what_ssh_refuses_comes_with_the_command_that_mends_it(
+    sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, ssh = sshd.url(Path("/x")), tmp_path / ".ssh"
+    shutil.copytree(sshd.home / ".ssh", ssh)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    where = f"-p {sshd.port} {getpass.getuser()}@127.0.0.1"
+
+    def hint(message: str) -> str:
+        with (
+            closing(open_backend(parse_address(url, "/"))) as backend,
+            pytest.raises(RemoteError, match=message) as got,
+        ):
+            backend.get("format", 10)
+        return got.value.hint
+
+    (ssh / "id_ed25519").unlink()
+    assert f"`ssh {where}`" in hint("refuses to let you in")
+    known = (ssh / "known_hosts").read_text()
+    (ssh / "known_hosts").write_text("")
+    assert f"`ssh {where}` once" in hint("is not known")
+    name, kind, key = known.split()
+    (ssh / "known_hosts").write_text(f"{name} {kind} {key[:-4]}AAAA\n")
+    assert f"`ssh-keygen -R '[127.0.0.1]:{sshd.port}'`" in hint("is not the one that is known")
 
 
 def test_a_file_system_that_cannot_refuse_to_overwrite_says_so(tmp_path: Path) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import random
 import re
 import shlex
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from places import S3
 
+import cloche
+from cloche.errors import NotFound
+from cloche.remotes.folder import FolderBackend
 from shell import Shell
 
 Marks = list[tuple[str, bool, bool]]
@@ -21,29 +27,38 @@ def remotes(shell: Shell) -> Marks:
 
 def test_the_first_remote_is_the_default_until_another_is_made_it(plain: Shell, tmp_path: Path) -> None:
     stick, lab, third = (str(tmp_path / name) for name in ("stick", "lab", "third"))
-    plain.cloche("remote", "add", "stick", stick, "--local")
-    assert "default" not in plain.cloche("remote", "add", "lab", lab).err
-    assert remotes(plain) == [("lab", False, False), ("stick", True, True)]
-    assert "the default remote" in plain.cloche("remote", "add", "third", third, "--default").err
-    assert remotes(plain) == [("lab", False, False), ("stick", True, False), ("third", False, True)]
-    plain.cloche("remote", "add", "lab", lab, "--default")
-    plain.cloche("remote", "add", "stick", stick)
-    assert remotes(plain) == [("lab", False, True), ("stick", True, False), ("third", False, False)]
-    assert "stick" not in plain.read("cloche.toml")
+
+    def marks() -> Marks:
+        return [(one.name, one.local, one.default) for one in project.remote()]
+
+    with closing(cloche.open(plain.folder)) as project:
+        assert project.remote_add("stick", stick, local=True).default
+        assert not project.remote_add("lab", lab).default
+        assert marks() == [("lab", False, False), ("stick", True, True)]
+        assert project.remote_add("third", third, default=True).default
+        assert marks() == [("lab", False, False), ("stick", True, False), ("third", False, True)]
+        project.remote_add("lab", lab, default=True)
+        project.remote_add("stick", stick)
+        assert marks() == [("lab", False, True), ("stick", True, False), ("third", False, False)]
+        assert "stick" not in plain.read("cloche.toml")
 
 
-def test_added_again_a_remote_keeps_the_options_that_are_not_given(plain: Shell, s3: S3) -> None:
-    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-    plain.variables.update(keys)
+def test_added_again_a_remote_keeps_the_options_that_are_not_given(
+    plain: Shell, s3: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     url = f"s3://{s3.bucket()}/x"
-    plain.cloche("remote", "add", "o", url, "--endpoint", s3.endpoint, "--region", "us-east-1", "--default")
-    before = plain.read("cloche.toml")
-    plain.cloche("remote", "add", "o", url)
-    assert plain.read("cloche.toml") == before
-    plain.cloche("remote", "add", "o", url, "--single-writer")
-    assert "single_writer = true" in plain.read("cloche.toml")
-    plain.cloche("remote", "add", "o", url, "--several-writers")
-    assert plain.read("cloche.toml") == before
+    with closing(cloche.open(plain.folder)) as project:
+        project.remote_add("o", url, endpoint=s3.endpoint, region="us-east-1", default=True)
+        before = plain.read("cloche.toml")
+        project.remote_add("o", url)
+        assert plain.read("cloche.toml") == before
+        assert project.remote_add("o", url, single_writer=True).single_writer
+        project.remote_add("o", url, single_writer=False)
+        assert plain.read("cloche.toml") == before
+        project.remote_add("o", url, region="")
+        assert "region" not in plain.read("cloche.toml")
 
 
 @pytest.mark.parametrize("place", [".", "inside", "../bob", "../bob/data", "../bare", "../full"])
@@ -99,3 +114,83 @@ def test_a_folder_that_vanished_is_asked_about_and_its_hint_can_be_typed(plain: 
     plain.cloche(*hinted(error))
     plain.cloche("push")
     assert remotes(plain) == [("o", True, True)]
+
+
+@pytest.fixture(scope="module")
+def shared(an_empty_folder: Callable[[], Shell], a_model: Shell, tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """A project that was pushed to the remote `shared` beside it, with a tag on the first of two runs."""
+    made = a_model.copied_to(an_empty_folder())
+    made.write("data/deep/large.bin", random.Random(1).randbytes(3_000_000))
+    (made.folder / "data/link").symlink_to("points.csv")
+    made.cloche("add")
+    made.run()
+    with closing(cloche.open(made.folder)) as project:
+        project.tag("champion")
+        project.remote_add("origin", str(made.folder.parent / "shared"))
+        project.push()
+    return made
+
+
+def test_a_file_or_folder_of_a_remote_comes_without_the_rest(shared: Shell, folder: Shell) -> None:
+    remote = str(shared.folder.parent / "shared")
+    assert " from run " in folder.cloche("get", remote, "data/points.csv", "--rev", "champion").err
+    got = cloche.get(remote, "data/link", out=folder.folder / "followed")
+    assert (got.url, got.version) == (remote, shared.facts("log")[0]["id"])
+    cloche.get(remote, "train.py", out=folder.folder / "code.py")
+    with pytest.raises(NotFound) as caught:
+        cloche.get(remote, "data/pionts.csv", out=folder.folder / "x")
+    assert caught.value.hint == "did you mean `data/points.csv`?"
+    with pytest.raises(NotFound):
+        cloche.get(remote, "train.py", revision="nobody", out=folder.folder / "x")
+    points = shared.read("data/points.csv").encode()
+    assert folder.files() == {
+        "points.csv": points,
+        "followed": points,
+        "code.py": shared.read("train.py").encode(),
+    }
+
+
+def test_of_a_remote_only_what_is_asked_for_is_read(
+    shared: Shell, folder: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = list[int]()
+    real = FolderBackend.get_range
+
+    def counting(self: FolderBackend, name: str, start: int, length: int) -> bytes:
+        read.append(length)
+        return real(self, name, start, length)
+
+    monkeypatch.setattr(FolderBackend, "get_range", counting)
+    cloche.get(str(shared.folder.parent / "shared"), "data/points.csv", out=folder.folder / "x")
+    assert read
+    assert sum(read) < 1_000_000
+
+
+def test_a_clone_keeps_the_server_that_it_came_from(shared: Shell, folder: Shell, s3: S3) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    folder.variables.update(keys)
+    shared.variables.update(keys)
+    url = f"s3://{s3.bucket()}/x"
+    server = ("--endpoint", s3.endpoint, "--region", "us-east-1")
+    shared.cloche("remote", "add", "cloud", url, "--local", *server)
+    shared.cloche("push", "--remote", "cloud")
+    folder.cloche("clone", url, "copy", *server)
+    copy = Shell(folder.folder / "copy", folder.variables)
+    assert copy.facts("fetch")["problems"] == []
+    assert copy.read("data/points.csv") == shared.read("data/points.csv")
+    assert "only s3:// has an endpoint" in folder.cloche("clone", str(shared.folder), "x", *server, status=2).err
+
+
+def test_a_project_is_no_remote_even_if_somebody_made_it_one(shared: Shell, plain: Shell, tmp_path: Path) -> None:
+    marker = (shared.folder.parent / "shared/format").read_bytes()
+    plain.write("format", marker)
+    refused = Shell(tmp_path, plain.variables).cloche("clone", "work", "copy", status=8).err
+    assert "a project without Git, and no remote" in refused
+    assert not (tmp_path / "copy").exists()
+
+
+def test_an_empty_remote_says_that_it_is(plain: Shell, tmp_path: Path) -> None:
+    plain.cloche("remote", "add", "o", "../empty")
+    assert "holds no run yet" in Shell(tmp_path, plain.variables).cloche("clone", "empty", "copy").err
+    with pytest.raises(NotFound):
+        cloche.get(str(tmp_path / "empty"), "x", out=tmp_path / "x")

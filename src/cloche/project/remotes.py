@@ -127,6 +127,37 @@ def open_remote(project: Project, name: str = "") -> Place:
     return place
 
 
+def remote_at(url: str, endpoint: str = "", region: str = "") -> Remote | None:
+    """The remote at an address that somebody typed; None for what is left to Git: its addresses, and work trees.
+
+    Raises RemoteError and UsageError where Git could not be meant.
+    """
+    try:
+        address = parse_address(url, os.getcwd())
+    except UsageError:
+        if endpoint or region or ("://" in url and not url.startswith(("http", "ssh", "git"))):
+            raise
+        return None  # user@host:path, or a token in the URL: Git's own business
+    git_too = address.kind in ("folder", "web")
+    if address.scheme == "git" or address.url.startswith(("ssh://", "git+")):
+        return None
+    if address.kind == "folder" and is_work_tree(address.path):
+        return None
+    remote = Remote(address.url, endpoint=endpoint, region=region)
+    place = connect(Project(Path.cwd()), "origin", remote)
+    try:
+        found = find_id(place)
+    except RemoteError:
+        if git_too:
+            return None
+        raise
+    finally:
+        place.backend.close()
+    if not found and not git_too:
+        raise RemoteError(f"there is no remote of Cloche at {url}", hint="check the URL")
+    return remote if found else None
+
+
 def read_id(place: Place) -> str:
     """By what a remote is known. Raises RemoteError where there is none at this place."""
     found = find_id(place)
