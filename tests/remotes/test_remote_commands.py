@@ -58,7 +58,7 @@ def test_added_again_a_remote_keeps_the_options_that_are_not_given(
         project.remote_add("o", url, single_writer=False)
         assert plain.read("cloche.toml") == before
         project.remote_add("o", url, region="")
-        assert "region" not in plain.read("cloche.toml")
+        assert 'region = "us-east-1"' not in plain.read("cloche.toml")
 
 
 @pytest.mark.parametrize("place", [".", "inside", "../bob", "../bob/data", "../bare", "../full"])
@@ -187,6 +187,28 @@ def test_a_project_is_no_remote_even_if_somebody_made_it_one(shared: Shell, plai
     refused = Shell(tmp_path, plain.variables).cloche("clone", "work", "copy", status=8).err
     assert "a project without Git, and no remote" in refused
     assert not (tmp_path / "copy").exists()
+
+
+def test_data_follows_git_clone_where_the_hooks_are_global(shared: Shell, folder: Shell, tmp_path: Path) -> None:
+    shared.commit("a remote")
+    folder.variables["GIT_CONFIG_GLOBAL"] = str(tmp_path / "gitconfig")
+    folder("git", "clone", "--quiet", str(shared.folder), "plain")
+    copy = Shell(folder.folder / "plain", folder.variables)
+    told = copy.cloche("status")
+    assert "`cloche pull` fetches the missing data" in told.out + told.err
+    folder.cloche("install", "--global")
+    told = folder("git", "clone", "--quiet", str(shared.folder), "copy")
+    assert "fetched from origin" in told.err
+    copy = Shell(folder.folder / "copy", folder.variables)
+    assert copy.read("data/points.csv") == shared.read("data/points.csv")
+    assert copy.facts("log") == [], "runs come by `cloche pull`"
+    (shared.folder.parent / "shared").rename(tmp_path / "gone")
+    try:
+        told = folder("git", "clone", "--quiet", str(shared.folder), "without")
+    finally:
+        (tmp_path / "gone").rename(shared.folder.parent / "shared")
+    assert "there is no remote of Cloche" in told.err
+    assert (folder.folder / "without/train.py").exists()
 
 
 def test_an_empty_remote_says_that_it_is(plain: Shell, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from cloche.model.settings import FILE_NAME, Remote
 from cloche.model.settings_text import parse_settings
 from cloche.model.suggestions import closest
 from cloche.project.project import FOLDER, Project, root_of
-from cloche.remotes.address import Address, parse_address
+from cloche.remotes.address import Address, check_server, parse_address
 from cloche.remotes.backend import FORMAT, Backend
 from cloche.remotes.opening import open_backend
 from cloche.store.filesystem import FileSystem
@@ -138,6 +138,7 @@ def remote_at(url: str, endpoint: str = "", region: str = "") -> Remote | None:
         if endpoint or region or ("://" in url and not url.startswith(("http", "ssh", "git"))):
             raise
         return None  # user@host:path, or a token in the URL: Git's own business
+    check_server(address, endpoint, region)
     git_too = address.kind in ("folder", "web")
     if address.scheme == "git" or address.url.startswith(("ssh://", "git+")):
         return None
