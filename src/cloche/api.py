@@ -79,9 +79,9 @@ def init(path: str | Path = ".", *, nested: bool = False) -> OpenProject:
     return open(path)
 
 
-def clone(url: str, folder: str = "", *, data: bool = True) -> OpenProject:
+def clone(url: str, folder: str = "", *, data: bool = True, endpoint: str = "", region: str = "") -> OpenProject:
     """Clone a project of somebody else with its data, and open it. See `cloche clone`."""
-    return open(clone_op.clone(url, folder, data=data).root)
+    return open(clone_op.clone(url, folder, data=data, endpoint=endpoint, region=region).root)
 
 
 def get(
@@ -336,9 +336,9 @@ class OpenProject:
         *,
         local: bool = False,
         default: bool = False,
-        single_writer: bool = False,
-        endpoint: str = "",
-        region: str = "",
+        single_writer: bool | None = None,
+        endpoint: str | None = None,
+        region: str | None = None,
     ) -> remote_op.KnownRemote:
         """Try out a place, make it a remote unless it is one, and remember it. See `cloche remote add`."""
         return remote_op.add(

@@ -14,6 +14,7 @@ from cloche.project.in_place import in_place
 from cloche.project.linked import Edited, edited
 from cloche.project.project import Project
 from cloche.project.recovery import cut_off
+from cloche.project.remotes import all_remotes, default_name
 from cloche.project.revisions import find_run
 from cloche.project.sides import Side, code_changes, data_changes, observed_changes, run_side, work_side
 from cloche.project.snapshots import Progress
@@ -41,7 +42,7 @@ class Status(msgspec.Struct, frozen=True):
     base: its id, empty when there is no run yet. clean: whether all four inputs are as in the base. files: how many
     code files there are. going: runs that are going. cut_off: numbers of operations that were cut off half-way.
     read: files that the base was seen to read beyond its inputs, and that differ. edited: content that somebody changed
-    in the store, through a link.
+    in the store, through a link. remote: the remote that is meant where none is named, or any there is.
     """
 
     base: str
@@ -62,6 +63,7 @@ class Status(msgspec.Struct, frozen=True):
     tags: tuple[str, ...] = ()
     read: tuple[PathChange, ...] = ()
     edited: tuple[Edited, ...] = ()
+    remote: str = ""
 
 
 def status(project: Project, base: str = "", *, progress: Progress | None = None) -> Status:
@@ -71,6 +73,7 @@ def status(project: Project, base: str = "", *, progress: Progress | None = None
     view = look(project)
     now = work_side(project, like=run, view=view, progress=progress)
     going = tuple(one.id for one in project.catalog.running() if is_alive(project, one.id))
+    remotes = all_remotes(project)
     found = Status(
         base=run.id if run else "",
         clean=False,
@@ -84,6 +87,7 @@ def status(project: Project, base: str = "", *, progress: Progress | None = None
         edited=edited(project),
         going=going,
         cut_off=tuple(one.number for one in cut_off(project)),
+        remote=default_name(remotes) or next(iter(remotes), ""),
     )
     return _against(project, found, view, now, run) if run else found
 

@@ -100,5 +100,5 @@ def refuse_overwriting(place: Place, probed: Probed) -> None:
     if probed.writable and not probed.creates and not place.remote.single_writer:
         raise Conflict(
             f"{probed.why}: two who push at once could harm each other",
-            hint=f"if only you push there: `cloche remote add --single-writer {place.name} {place.remote.url}`",
+            hint=f"if only you push there: `{place.to_add(single_writer=True)}`",
         )

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from cloche.errors import RemoteError
 from cloche.remotes.adapter import FsspecBackend
-from cloche.remotes.address import Address
+from cloche.remotes.address import Address, check_server
 from cloche.remotes.backend import Backend
 from cloche.remotes.cloud import CloudBackend
 from cloche.remotes.folder import Disk, FolderBackend
@@ -19,7 +19,8 @@ _NEEDED = {"cloud": "obstore", "sftp": "paramiko", "fsspec": "fsspec"}
 
 def open_backend(address: Address, endpoint: str = "", region: str = "", *, disk: Disk) -> Backend:
     """The backend for an address; `disk` takes the writes to one that is a folder. Nothing is asked of the place yet.
-    Raises RemoteError where a package is missing."""
+    Raises RemoteError where a package is missing, UsageError for an endpoint or region that cannot be one."""
+    check_server(address, endpoint, region)
     package = _NEEDED.get(address.kind)
     if package is not None and find_spec(package) is None:
         raise RemoteError(

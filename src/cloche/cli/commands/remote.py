@@ -56,19 +56,33 @@ def _list(as_json: bool) -> None:
 @command.command("add")
 @click.argument("name")
 @click.argument("url")
-@click.option("--default", is_flag=True, help="Meant where no remote is named.")
+@click.option("--default", is_flag=True, help="Meant where no remote is named, in place of the one that is now.")
 @click.option("--local", is_flag=True, help="Only this copy of the project knows it: not in cloche.toml.")
-@click.option("--single-writer", is_flag=True, help="Only you push there: fine though the place can overwrite.")
-@click.option("--endpoint", default="", metavar="URL", help="The server, for one that speaks S3 and is not Amazon's.")
-@click.option("--region", default="", help="The region of the bucket.")
+@click.option(
+    "--single-writer/--several-writers",
+    default=None,
+    help="Only you push there: fine though the place can overwrite.",
+)
+@click.option("--endpoint", metavar="URL", help="The server, for one that speaks S3 and is not Amazon's.")
+@click.option("--region", help="The region of the bucket.")
 @json_option
 def add_command(
-    name: str, url: str, default: bool, local: bool, single_writer: bool, endpoint: str, region: str, as_json: bool
+    name: str,
+    url: str,
+    default: bool,
+    local: bool,
+    single_writer: bool | None,
+    endpoint: str | None,
+    region: str | None,
+    as_json: bool,
 ) -> None:
     """Try out URL, make it a remote unless it is one, and write it into cloche.toml as NAME.
 
     URL is a folder, s3://, gs://, az://, sftp://, http(s):// (to read from), or whatever else fsspec knows. Credentials
-    come from the usual places of each and are never stored. Again, it changes the options.
+    come from the usual places of each and are never stored. A folder must be new or empty, and lie outside of projects.
+
+    The first remote is the default, until another is added with --default. Added again with the same URL, it gets the
+    options that are given, and keeps the others; an empty one (--region '') is taken away.
 
     \b
     Examples:
