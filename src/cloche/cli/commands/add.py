@@ -51,6 +51,8 @@ def command(paths: tuple[str, ...], in_place: bool, name: str, copy: bool, dry_r
         say(f"{item.path}: {would}{state}, {plural(item.count, 'file')}, {size(item.size)}, {item.digest[:12]}")
         for link in one.outside:
             say(f"warning: {link} leads out of the project; only the link is recorded, not what it leads to")
+        if one.unfit:
+            say(f"warning: {one.unfit}")
     if not dry_run and here.git is not None and (done.settings or any(one.state != "unchanged" for one in done.paths)):
         files = " ".join(("cloche.lock", *(("cloche.toml",) if done.settings else ()), *done.ignored))
         say(f"next: `git add {files}` and commit, so that Git knows this version of the data")
