@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from cloche.remotes.opening import open_backend
 from cloche.remotes.profiles import aws_profile
 from cloche.remotes.retrying import Retrying
 from cloche.remotes.web import WebBackend, only_web
+from cloche.store.filesystem import FileSystem
 
 DIGEST = "ab" * 32
 Open = Callable[[], Backend]
@@ -28,7 +30,7 @@ Open = Callable[[], Backend]
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     """Opens a place that is empty; each call is another client."""
     url, endpoint = PLACES[request.param](request, tmp_path)
-    return lambda: open_backend(parse_address(url, str(tmp_path)), endpoint)
+    return lambda: open_backend(parse_address(url, str(tmp_path)), endpoint, disk=FileSystem())
 
 
 def test_an_empty_place_holds_nothing(place: Open) -> None:
@@ -124,6 +126,19 @@ def test_names_that_are_none_of_ours_are_no_objects() -> None:
         assert parse_name(name) is None
 
 
+def test_a_probe_leaves_no_folder_behind(place: Open) -> None:
+    backend = place()
+    for name in ("probe-01/object", "probe-01/second", "packs/probe-x/kept"):
+        backend.put(name, b"1")
+    backend.delete("probe-01/object")
+    assert [one.name for one in backend.list("probe-01")] == ["probe-01/second"]
+    backend.delete("probe-01/second")
+    assert [*backend.list("probe-01")] == []
+    inner = getattr(backend, "_backend", backend)
+    root = getattr(inner, "folder", "") or getattr(inner, "_root", "")
+    assert not root or os.listdir(root) == ["packs"]
+
+
 @pytest.mark.parametrize(
     ("text", "kind", "host", "path"),
     [
@@ -165,7 +180,7 @@ def test_an_address_that_is_none_or_holds_a_secret_is_refused(text: str) -> None
 
 def test_a_protocol_that_nothing_speaks_is_refused() -> None:
     with pytest.raises(UsageError, match="quux"):
-        open_backend(parse_address("quux://x/y", "/"))
+        open_backend(parse_address("quux://x/y", "/"), disk=FileSystem())
 
 
 def test_a_file_system_that_cannot_refuse_to_overwrite_says_so(tmp_path: Path) -> None:
@@ -182,7 +197,7 @@ def test_a_file_system_that_cannot_refuse_to_overwrite_says_so(tmp_path: Path) -
             return super()._open(path, mode, **options)
 
     fsspec.register_implementation("careless", Careless, clobber=True)
-    backend = open_backend(parse_address("careless://x/y", "/"))
+    backend = open_backend(parse_address("careless://x/y", "/"), disk=FileSystem())
     assert backend.put("format", b"1")
     with pytest.raises(CannotCreate):
         backend.put("other", b"1", create=True)
@@ -190,7 +205,7 @@ def test_a_file_system_that_cannot_refuse_to_overwrite_says_so(tmp_path: Path) -
 
 def test_a_folder_that_cannot_be_written_to_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    backend = open_backend(parse_address(str(tmp_path / "file" / "below"), "/"))
+    backend = open_backend(parse_address(str(tmp_path / "file" / "below"), "/"), disk=FileSystem())
     with pytest.raises(ClocheError, match="cannot write") as caught:
         backend.put("format", b"1")
     assert caught.value.hint
@@ -267,4 +282,4 @@ def test_keys_of_s3_come_from_variables_or_the_chosen_profile(tmp_path: Path) ->
 
 def test_a_token_is_sent_to_nobody_but_its_cloud() -> None:
     with pytest.raises(UsageError, match="only s3"):
-        open_backend(parse_address("gs://bucket/x", "/"), "https://host.example.org")
+        open_backend(parse_address("gs://bucket/x", "/"), "https://host.example.org", disk=FileSystem())

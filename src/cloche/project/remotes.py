@@ -25,7 +25,8 @@ _FORMAT = re.compile(rb"cloche-remote-1\n([0-9a-f]{32})\n")
 
 @dataclass
 class Place:
-    """A remote that is open. id: by which it is known, wherever it is reached."""
+    """A remote that is open. id: by which it is known, wherever it is reached. fresh: everything is read of the remote
+    itself, nothing of the cache."""
 
     name: str
     remote: Remote
@@ -34,6 +35,7 @@ class Place:
     id: str = ""
     folder: str = ""
     fs: FileSystem = field(default_factory=FileSystem)
+    fresh: bool = False
 
     @cached_property
     def cache(self) -> str:
@@ -92,8 +94,9 @@ def connect(project: Project, name: str, remote: Remote) -> Place:
     address = parse_address(remote.url, str(project.root))
     if address.kind == "folder":
         _refuse_inside(project, address)
-    backend = open_backend(address, remote.endpoint, remote.region)
-    return Place(name, remote, address, backend, folder=str(project.folder))
+    disk = FileSystem()
+    backend = open_backend(address, remote.endpoint, remote.region, disk=disk)
+    return Place(name, remote, address, backend, folder=str(project.folder), fs=disk)
 
 
 def open_remote(project: Project, name: str = "") -> Place:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from cloche.errors import ClocheError, RemoteError, UsageError
 from cloche.model.suggestions import closest
 from cloche.remotes.address import Address
-from cloche.remotes.backend import CannotCreate, Listed, too_large
+from cloche.remotes.backend import CannotCreate, Listed, probe_folder, too_large
 
 _OURS = ("s3", "gs", "az", "http", "https", "sftp", "file")
 
@@ -34,7 +35,9 @@ class FsspecBackend:
                 return
             start = len(self._root.rstrip("/")) + 1
             for path, one in self._files.find(top, detail=True).items():
-                yield Listed(path[start:], int(one.get("size") or 0))
+                changed = one.get("mtime") or one.get("LastModified") or 0
+                when = changed.timestamp() if isinstance(changed, datetime.datetime) else changed
+                yield Listed(path[start:], int(one.get("size") or 0), when if isinstance(when, int | float) else 0)
 
     def get(self, name: str, most: int) -> bytes | None:
         """See `Backend`."""
@@ -86,6 +89,9 @@ class FsspecBackend:
         """See `Backend`."""
         with self._translated(f"delete {name} of"), contextlib.suppress(FileNotFoundError):
             self._files.rm_file(self._path(name))
+            if folder := probe_folder(name):
+                with contextlib.suppress(Exception):  # not its last, or a place without folders
+                    self._files.rmdir(self._path(folder))
 
     def close(self) -> None:
         """See `Backend`."""

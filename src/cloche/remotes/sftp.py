@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloche.errors import RemoteError
 from cloche.remotes.address import Address
-from cloche.remotes.backend import Listed, Passing, too_large
+from cloche.remotes.backend import Listed, Passing, probe_folder, too_large
 
 if TYPE_CHECKING:
     from paramiko import SFTPClient, SSHClient
@@ -53,7 +53,7 @@ class SftpBackend:
                     if stat.S_ISDIR(one.st_mode or 0):
                         pending.append(f"{at}/{one.filename}")
                     else:
-                        yield Listed(f"{at}/{one.filename}", one.st_size or 0)
+                        yield Listed(f"{at}/{one.filename}", one.st_size or 0, one.st_mtime or 0)
 
     def get(self, name: str, most: int) -> bytes | None:
         """See `Backend`."""
@@ -109,6 +109,9 @@ class SftpBackend:
         """See `Backend`."""
         with self._translated(f"delete {name} of") as sftp, contextlib.suppress(FileNotFoundError):
             sftp.remove(self._path(name))
+            if folder := probe_folder(name):
+                with contextlib.suppress(OSError):  # not its last
+                    sftp.rmdir(self._path(folder))
 
     def close(self) -> None:
         """See `Backend`."""
