@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,9 @@ CALLS = (
     "project.remove('@~5')",
     "project.verify(repair=True)",
     "project.push()",
+    "project.push()",
+    "project.fetch()",
+    "project.pull(force=True)",
     "project.status()",
 )
 
@@ -62,7 +66,7 @@ class Life:
         self.chance = random.Random(seed)
         self.server = server
         self.took: dict[str, float] = {}
-        self.killed = 0
+        self.killed: Counter[str] = Counter()
         with cloche.init(root) as project:
             self.edit()
             project.add("data")
@@ -96,7 +100,7 @@ class Life:
         ended = self.server.do(self.root, call, self.chance.uniform(0, usual * 1.2))
         if not ended.killed:
             self.took[call] = 0.7 * usual + 0.3 * ended.took
-        self.killed += ended.killed
+        self.killed[call] += ended.killed
         if ended.killed and self.chance.random() < 0.3:  # the recovery is killed as well
             self.server.do(self.root, "project.status()", self.chance.uniform(0, 0.02))
         with cloche.open(self.root) as project:
@@ -128,8 +132,21 @@ class Life:
             project.gc(grace=0)
             assert project.verify().sound
             assert [one for one in project.doctor() if one.state == "error"] == []
+            records = {run.id: {one.path: one.digest for one in project.ls(run.id)} for run in project.log()}
             left = [name for name in os.listdir(self.root / ".cloche/store/tmp") if not name.endswith(".lock")]
             assert left == []
+        self.assert_another_reads(records)
+
+    def assert_another_reads(self, records: dict[str, dict[str, str]]) -> None:
+        """Another client finds every run on the remote that so many pushes were killed on, and reads all of it."""
+        with cloche.init(self.root.parent / "other") as other:
+            other.remote_add("here", os.fspath(self.root.parent / "remote"), local=True)
+            other.fetch()
+            assert other.verify().sound
+            assert records.keys() <= {run.id for run in other.log()}
+            for run, files in records.items():
+                for path, digest in files.items():
+                    assert digest_bytes(b"".join(other.cat(run, path))) == digest
 
 
 def without_output(files: Files) -> Files:
@@ -141,7 +158,9 @@ def test_hundreds_of_kills(tmp_path: Path, server: Server) -> None:
     for _ in range(300):
         life.step()
     life.assert_ends_well()
-    assert life.killed > 120
+    assert life.killed.total() > 120
+    assert set(life.killed) == set(CALLS), "each was killed"
+    assert life.killed["project.push()"] > 5
 
 
 class Shared:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from power_cut import Bits, Cut, Log, Node, Rebuilt, fast, read_catalog, read_disk, recording
+from power_cut import CATALOG, Bits, Cut, Log, Node, Rebuilt, fast, read_catalog, read_disk, recording
 
 import cloche
 from cloche.api import OpenProject
@@ -75,7 +75,7 @@ def settled() -> None:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenProject]:
     """Two runs on two versions of the data, and a third version that is not recorded yet."""
     monkeypatch.setattr(pack_writer, "PACK_LIMIT", 150_000)
-    root = tmp_path / "work"
+    root = tmp_path / "disk/work"
     opened = cloche.init(root)
     write(root, "train.py", b"print(1)\n")
     write(root, "params.toml", b"lr = 1\n")
@@ -106,6 +106,9 @@ class Replay:
 
     def __init__(self, project: OpenProject, act: Act) -> None:
         self.root = project.root
+        self.shared = act is push
+        self.home = self.root.parent if self.shared else self.root
+        self.place = f"{self.root.name}/{CATALOG}" if self.shared else CATALOG
         self.needs_repair = act in (repair, pull)  # before a pull, `cloche.lock` names what is not here
         self.project = project
         self.runs = {run.id for run in project.log(hidden=True)}
@@ -113,9 +116,9 @@ class Replay:
         self.operations = len(project.history())
         project.close()
         self.before = files_of(self.root)
-        self.start = shutil.copytree(self.root, self.root.parent / "start", symlinks=True)
+        self.start = shutil.copytree(self.home, self.root.parent.parent / "start", symlinks=True)
         self.catalog = read_catalog(self.root)
-        with recording(self.root) as log:
+        with recording(self.home, self.place) as log:
             self.result = act(project)
             project.close()
         self.log: Log = log
@@ -132,7 +135,7 @@ class Replay:
         cut = Cut(read_disk(self.start), self.catalog)
         for step in self.log.steps[:at]:
             cut.take(step)
-        rebuilt = Rebuilt(self.root)
+        rebuilt = Rebuilt(self.home, self.place)
         rebuilt.bring(cut.leave(random.Random(seed), names, bits), cut.catalog)
         return rebuilt
 
@@ -178,7 +181,25 @@ class Replay:
             for run, listed in self.readable.items():
                 if run not in self.gone:
                     assert self.listed(project, run) == listed
+            if self.shared:
+                self.check_remote(project)
             self.go_on(project)
+
+    def check_remote(self, project: OpenProject) -> None:
+        """Whoever reads the remote finds no run without its content, and the next push completes it."""
+        reader = self.root.parent.parent / "reader"
+        shutil.rmtree(reader, ignore_errors=True)
+        with cloche.init(reader) as other:
+            other.remote_add("origin", os.fspath(self.root.parent / "remote"), local=True)
+            for complete in (False, True):
+                other.fetch()
+                assert {run.id for run in other.log()} <= self.readable.keys()
+                assert other.verify().sound, "a run is on the remote, and its content is not"
+                for run in other.log():
+                    assert self.listed(other, run.id) == self.readable[run.id]
+                if not complete:
+                    project.push()
+            assert {run.id for run in other.log()} == self.readable.keys()
 
     def go_on(self, project: OpenProject) -> None:
         """The next command works, and what it records can be had again."""
@@ -316,6 +337,7 @@ COMMANDS = [
     pytest.param(one_removed, set_aside, id="gc that sets aside"),
     pytest.param(in_quarantine, add, id="add of what lies in quarantine"),
     pytest.param(damaged, repair, id="repair"),
+    pytest.param(has_remote, push, id="push"),
     pytest.param(others_have_pushed, fetch, id="fetch"),
     pytest.param(their_lock_came, pull, id="pull"),
 ]

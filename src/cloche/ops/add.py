@@ -15,6 +15,7 @@ from cloche.errors import Conflict, InputError, UsageError
 from cloche.model.changes import PathChange
 from cloche.model.lock import render_lock
 from cloche.model.paths import decode_path, inside, is_reserved
+from cloche.model.portable import trouble
 from cloche.model.settings import FILE_NAME, CheckoutMode, is_address
 from cloche.model.snapshot import Tracked
 from cloche.model.wording import some
@@ -49,12 +50,14 @@ Place = Literal["", "in place", "copy"]
 
 class AddedPath(msgspec.Struct, frozen=True):
     """One data path. state: `new`, `changed` or `unchanged` against `cloche.lock`. outside: links in it that lead out
-    of the project, or into DVC's cache; what they lead to is not recorded. in_place: only its digests are recorded."""
+    of the project, or into DVC's cache; what they lead to is not recorded. in_place: only its digests are recorded.
+    unfit: what keeps new data from being brought to other systems, in words; empty where nothing does."""
 
     tracked: Tracked
     state: str
     outside: tuple[str, ...] = ()
     in_place: bool = False
+    unfit: str = ""
 
 
 class Added(msgspec.Struct, frozen=True):
@@ -218,7 +221,8 @@ def _row(
         content=not how.in_place,
         progress=progress,
     )
-    return _as_row(path, recorded, before, how, links_outside(project, files.links()))
+    row = _as_row(path, recorded, before, how, links_outside(project, files.links()))
+    return row if row.state == "unchanged" else msgspec.structs.replace(row, unfit=trouble(files.names()))
 
 
 def _as_row(

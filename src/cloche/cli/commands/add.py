@@ -54,6 +54,8 @@ def command(paths: tuple[str, ...], in_place: bool, name: str, copy: bool, dry_r
             links = some(one.outside)
             say(f"warning: links lead out of what is recorded: {links}; only the links are, not what they lead to")
             say("hint: copy it into the project (`cloche import dvc` does so with links into DVC's cache)")
+        if one.unfit:
+            say(f"warning: {one.unfit}")
     if not dry_run and here.git is not None and (done.settings or any(one.state != "unchanged" for one in done.paths)):
         files = " ".join(("cloche.lock", *(("cloche.toml",) if done.settings else ()), *done.ignored))
         say(f"next: `git add {files}` and commit, so that Git knows this version of the data")
