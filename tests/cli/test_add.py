@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 
 import pytest
+from msgspec.structs import replace
 
+from cloche.model.lock import render_lock
+from cloche.model.snapshot import Tracked
+from cloche.model.tree import Entry, build_tree
+from cloche.project.project import Project
 from shell import Shell
 
 
@@ -185,8 +190,40 @@ def test_it_says_what_to_give_to_git(project: Shell) -> None:
 
 
 @pytest.mark.parametrize("place", ["data/clone/.git/config", "data/clone/.git", "data/a/.GIT/hooks/pre-commit"])
-def test_a_repository_is_no_data(project: Shell, place: str) -> None:
+def test_of_a_cloned_dataset_the_files_are_data_and_git_s_own_is_not(project: Shell, place: str) -> None:
     """What lies in a `.git` could be run by the next Git command there, on every machine that gets the data."""
     project.write(place, "x")
-    done = project.cloche("add", "data", status=6)
-    assert "is a Git repository of its own" in done.err
+    beside = project.write("data/clone/rows.csv", "1\n")
+    own = place[: place.lower().index(".git") + 4]
+    assert f"note: {own} is left out" in project.cloche("add", "data").err
+    assert project.facts("add", "data")["paths"][0]["repositories"] == [own]
+    run = project.run(command=("true",))
+    assert [(one["severity"], one["place"]["file"]) for one in run["findings"]] == [("info", own)]
+    assert "data/clone/rows.csv" in (found := project.cloche("ls", "@", "data").out)
+    assert ".git" not in found.lower()
+    status = project.cloche("status").out
+    assert f"left out of data: {own}" in status
+    assert "nothing changed" in status
+    beside.unlink()
+    project.cloche("revert", "--lock")
+    beside.write_text("2\n")
+    project.cloche("revert", "@")
+    assert (project.read("data/clone/rows.csv"), project.read(place)) == ("1\n", "x")
+
+
+def test_a_git_folder_that_was_recorded_once_is_never_written(project: Shell) -> None:
+    """Runs of early versions hold what lay in one; all else of them comes back, and a note names it."""
+    with Project.find(project.folder).store.writer() as writer:
+        text = Entry("config", "f", writer.add_bytes(b"x\n"), 2)
+        built = build_tree({"clone/.git/config": text, "clone/rows.csv": replace(text, name="rows.csv")}, "old")
+        for tree in built.trees.values():
+            writer.add_tree(tree)
+    one = built.entry
+    project.write("cloche.lock", render_lock([Tracked("old", one.kind, one.digest, one.size, one.count)]))
+    for there in ((), ("old/clone/.git/config",)):
+        for path in there:
+            project.write(path, "mine")
+        assert "not put back: old/clone/.git, which is Git's own" in project.cloche("revert", "--lock").err
+        assert (project.read("old/clone/rows.csv"), *map(project.read, there)) == ("x\n", *("mine" for _ in there))
+        assert (project.folder / "old/clone/.git").exists() == bool(there)
+        (project.folder / "old/clone/rows.csv").unlink()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from cloche.errors import InputError
 
@@ -21,6 +21,7 @@ _ESCAPE = re.compile(rb"\\\\|\\x([0-9a-f]{2})")
 _LONE = re.compile("[\ud800-\udfff]")
 _IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")  # by the disks of macOS
 _OWN = re.compile(r"\.git|\.cloche|git~[0-9]+")
+_MAYBE_OWN = re.compile(r"(?:^|/)(?:\.git|\.cloche|git~)")
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
@@ -110,6 +111,19 @@ def is_dangerous(name: str) -> bool:
     """
     plain = _IGNORED.sub("", name).rstrip(" .").casefold().partition(":")[0]
     return _OWN.fullmatch(plain) is not None or (sys.platform == "win32" and _DEVICE.fullmatch(plain) is not None)
+
+
+def dangerous_among(paths: Collection[str]) -> list[str]:
+    """Those of many names or paths that `is_reserved` holds for, of which there are hardly any.
+
+    >>> dangerous_among(["a.csv", ".gitignore", "clone/.git"])
+    ['clone/.git']
+    """
+    together = "/".join(paths)
+    plain = together if together.isascii() else _IGNORED.sub("", together)
+    if sys.platform != "win32" and _MAYBE_OWN.search(plain.casefold()) is None:
+        return []
+    return list(filter(is_reserved, paths))
 
 
 def checked(path: str) -> str:

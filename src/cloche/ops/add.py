@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from cloche.errors import Conflict, InputError, UsageError
 from cloche.model.changes import PathChange
 from cloche.model.lock import render_lock
-from cloche.model.paths import decode_path, inside, is_reserved
+from cloche.model.paths import decode_path, inside
 from cloche.model.settings import FILE_NAME, CheckoutMode, is_address
 from cloche.model.snapshot import Tracked
 from cloche.model.wording import some
@@ -36,11 +37,12 @@ from cloche.project.links import links_outside
 from cloche.project.object_sets import record_objects, tidy_url
 from cloche.project.project import FOLDER, LOCK_FILE, Project
 from cloche.project.snapshots import way_back
+from cloche.project.view import gits
 from cloche.store.capture import record_path
 from cloche.store.linking import link_files
 from cloche.store.listing import Files
 from cloche.store.recorded import Recorded
-from cloche.store.walk import stat_of, walk
+from cloche.store.walk import Walked, stat_of, walk
 
 Progress = Callable[[int, int], None]
 Place = Literal["", "in place", "copy"]
@@ -48,12 +50,14 @@ Place = Literal["", "in place", "copy"]
 
 class AddedPath(msgspec.Struct, frozen=True):
     """One data path. state: `new`, `changed` or `unchanged` against `cloche.lock`. outside: links in it that lead out
-    of the project; what they lead to is not recorded. in_place: only its digests are recorded."""
+    of the project; what they lead to is not recorded. in_place: only its digests are recorded. repositories: the `.git`
+    of repositories in it, which is left out."""
 
     tracked: Tracked
     state: str
     outside: tuple[str, ...] = ()
     in_place: bool = False
+    repositories: tuple[str, ...] = ()
 
 
 class Added(msgspec.Struct, frozen=True):
@@ -179,11 +183,11 @@ def _record(project: Project, path: str, before: Tracked | None, how: _How, prog
         return _as_row(path, recorded, before, how)
     if how.place:
         return _record_elsewhere(project, path, before, how, progress)
-    files = data_files(project, path)
+    walked = _walked(project.root, path, through=is_elsewhere(project, path))
     mode = project.settings.data.checkout
     if how.keep and not how.in_place and mode not in ("auto", "copy"):
-        files = _linked(project, path, files, mode, progress)
-    return _row(project, project.root, path, files, before, how, progress)
+        walked = walked._replace(files=_linked(project, path, walked.files, mode, progress))
+    return _row(project, project.root, path, walked, before, how, progress)
 
 
 def _record_elsewhere(
@@ -202,7 +206,7 @@ def _row(
     project: Project,
     root: Path,
     path: str,
-    files: Files,
+    walked: Walked,
     before: Tracked | None,
     how: _How,
     progress: Progress | None,
@@ -210,25 +214,24 @@ def _row(
     recorded = record_path(
         root,
         path,
-        files,
+        walked.files,
         project.store,
         project.cache,
         keep=how.keep,
         content=not how.in_place,
         progress=progress,
     )
-    return _as_row(path, recorded, before, how, links_outside(project, files.links()))
+    row = _as_row(path, recorded, before, how)
+    return replace(row, outside=links_outside(project, walked.files.links()), repositories=tuple(gits(walked.reserved)))
 
 
-def _as_row(
-    path: str, recorded: Recorded, before: Tracked | None, how: _How, outside: tuple[str, ...] = ()
-) -> AddedPath:
+def _as_row(path: str, recorded: Recorded, before: Tracked | None, how: _How) -> AddedPath:
     entry = recorded.entry
     if entry is None:
         raise InputError(f"{path} holds nothing", hint="check the spelling of the place; run it again")
     now = Tracked(path, entry.kind, entry.digest, entry.size, entry.count)
     state = "new" if before is None else "unchanged" if before == now else "changed"
-    return AddedPath(now, state, outside, how.in_place)
+    return AddedPath(now, state, in_place=how.in_place)
 
 
 def _linked(project: Project, path: str, files: Files, mode: CheckoutMode, progress: Progress | None) -> Files:
@@ -238,32 +241,17 @@ def _linked(project: Project, path: str, files: Files, mode: CheckoutMode, progr
     digests = {one: entry.digest for one, entry in seen.everything().items()}
     stats = {one: (stat, digests[one]) for one, stat in seen.files.rows() if one in digests}
     link_files(project.root, stats, project.store, mode)
-    return data_files(project, path)
+    return _walked(project.root, path, through=is_elsewhere(project, path)).files
 
 
-def data_files(project: Project, path: str) -> Files:
-    """Every file, link and empty folder of a data path. Raises InputError where one is missing or unreadable."""
-    return _walked(project.root, path, through=is_elsewhere(project, path))
-
-
-def _walked(root: Path, path: str, *, through: bool) -> Files:
-    reserved: list[str] = []
-
-    def is_store(folder: str, name: str) -> bool:
-        if is_reserved(name):
-            reserved.append(folder)
-        return is_reserved(name)
-
-    walked = walk(root, path, skip=is_store, through=through)
-    reserved += [at for at in walked.files if is_reserved(at)] if _may_hold_pointer(walked.files) else []
-    if reserved:
-        inner, _, name = reserved[0].rpartition("/")
-        what = "a project of its own, and its store is" if name == FOLDER else f"a Git repository of its own; {name} is"
+def _walked(root: Path, path: str, *, through: bool) -> Walked:
+    """What lies at a data path. Raises InputError where something is missing or unreadable."""
+    walked = walk(root, path, through=through)
+    inner = next((at.rpartition("/")[0] for at in walked.reserved if at.rpartition("/")[2] == FOLDER), "")
+    if inner:
         raise Conflict(
-            f"{inner} is {what} no data",
-            hint=f"add the data there, with `cloche -C {shlex.quote(decode_path(inner))} add`, or a path beside it"
-            if name == FOLDER
-            else "add a path beside it, or move the repository away: what Git holds is not for Cloche to write",
+            f"{inner} is a project of its own, and its store is no data",
+            hint=f"add the data there, with `cloche -C {shlex.quote(decode_path(inner))} add`, or a path beside it",
         )
     if walked.unreadable:
         name, why = walked.unreadable[0]
@@ -275,12 +263,7 @@ def _walked(root: Path, path: str, *, through: bool) -> Files:
         )
     if not walked.files:
         raise InputError(f"{path} does not exist", hint="check the spelling; paths are relative to this folder")
-    return walked.files
-
-
-def _may_hold_pointer(files: Files) -> bool:
-    """Whether one of the names could be the `.git` of a submodule or worktree, which is a file."""
-    return any("git" in folder.names.casefold() for folder in files.folders.values())
+    return walked
 
 
 def _refuse(

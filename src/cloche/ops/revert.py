@@ -19,7 +19,7 @@ from cloche.model.tree import Entry, entry_of
 from cloche.model.wording import some
 from cloche.project.exchange import at_hand, lock_at_hand
 from cloche.project.going import refuse_while_going
-from cloche.project.journal import perform, planned, text_change, towards
+from cloche.project.journal import parted, perform, planned, text_change, towards
 from cloche.project.kept_in_place import in_place_problems, is_in_place
 from cloche.project.locked import to_lock
 from cloche.project.packages import Packages, plan_environment
@@ -54,9 +54,9 @@ def revert(
         parts = tuple(only) or PARTS
         now, then = work_side(project, like=run, values=False), run_side(project, run)
         _refuse_unreadable(now)
-        files = _files(project, now, then, parts, with_outputs=not only)
+        files, left = parted(_files(project, now, then, parts, with_outputs=not only))
         packages = _packages(project, now, then) if "environment" in parts else Packages()
-        notes = _notes(now, then) if "environment" in parts else ()
+        notes = left + (_notes(now, then) if "environment" in parts else ())
         notes += _not_held(project, now, then) if "data" in parts else ()
         stuck = in_place_problems(project, now, then, parts)
         problems = (*packages.problems, *stuck)

@@ -41,7 +41,7 @@ class Status(msgspec.Struct, frozen=True):
     base: its id, empty when there is no run yet. clean: whether all four inputs are as in the base. files: how many
     code files there are. going: runs that are going. cut_off: numbers of operations that were cut off half-way.
     read: files that the base was seen to read beyond its inputs, and that differ. edited: content that somebody changed
-    in the store, through a link.
+    in the store, through a link. repositories: the `.git` of repositories within data, which is left out of it.
     """
 
     base: str
@@ -62,6 +62,7 @@ class Status(msgspec.Struct, frozen=True):
     tags: tuple[str, ...] = ()
     read: tuple[PathChange, ...] = ()
     edited: tuple[Edited, ...] = ()
+    repositories: tuple[str, ...] = ()
 
 
 def status(project: Project, base: str = "", *, progress: Progress | None = None) -> Status:
@@ -82,6 +83,7 @@ def status(project: Project, base: str = "", *, progress: Progress | None = None
         special=view.special,
         unreadable=view.unreadable,
         edited=edited(project),
+        repositories=view.repositories,
         going=going,
         cut_off=tuple(one.number for one in cut_off(project)),
     )

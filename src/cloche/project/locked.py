@@ -8,7 +8,7 @@ from cloche.model.plan import Plan
 from cloche.model.wording import some
 from cloche.project.going import refuse_while_going
 from cloche.project.in_place import in_place, place_links
-from cloche.project.journal import perform, planned
+from cloche.project.journal import parted, perform, planned
 from cloche.project.kept_in_place import changed_in_place
 from cloche.project.project import FOLDER, LOCK_FILE, Project
 from cloche.project.sides import data_towards
@@ -36,8 +36,8 @@ def to_lock(project: Project, verb: str, *, dry_run: bool = False, careful: bool
             changes += data_towards(project, item)
         notes = changed_in_place(project, [item for item in project.tracked if stays(item.path)])
         changed = sorted((one for one in changes if one.before != one.after), key=lambda one: one.path)
-        files = tuple(planned(project, one, "data") for one in changed)
-        plan = Plan(verb, LOCK_FILE, files, notes=notes)
+        files, left = parted(planned(project, one, "data") for one in changed)
+        plan = Plan(verb, LOCK_FILE, files, notes=(*notes, *left))
         new = [one.change.path for one in files if not one.recorded]
         if new and careful and not dry_run:
             raise Conflict(

@@ -219,8 +219,9 @@ class Project:
             where = "is the project itself" if lexical == root else f"lies outside the project {self.root}"
             raise InputError(f"{argument or repr(argument)} {where}", hint="name a file or folder inside the project")
         parts = lexical.relative_to(root).parts
-        if is_reserved(parts[0]):
-            raise InputError(f"{argument} lies in {parts[0]}/, which no one may track", hint="name another path")
+        own = next(filter(is_reserved, parts), "")
+        if own:
+            raise InputError(f"{argument} lies in {own}/, which no one may track", hint="name another path")
         return "/".join(encode_path(part) for part in parts)
 
     def prepare(self) -> None:

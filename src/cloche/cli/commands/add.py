@@ -44,11 +44,13 @@ def command(paths: tuple[str, ...], in_place: bool, name: str, copy: bool, dry_r
     if as_json:
         print_json(done)
         return
-    would = "would be " if dry_run else ""
+    would, be = ("would be ", "would be") if dry_run else ("", "are")
     for one in done.paths:
         item = one.tracked
         state = f"{one.state}, in place" if one.in_place else one.state
         say(f"{item.path}: {would}{state}, {plural(item.count, 'file')}, {size(item.size)}, {item.digest[:12]}")
+        for repository in one.repositories:
+            say(f"note: {repository} is left out: it is Git's own; the files beside it {be} recorded")
         for link in one.outside:
             say(f"warning: {link} leads out of the project; only the link is recorded, not what it leads to")
     if not dry_run and here.git is not None and (done.settings or any(one.state != "unchanged" for one in done.paths)):

@@ -39,3 +39,6 @@ def command(run: str, paths: tuple[str, ...], dry_run: bool, as_json: bool) -> N
         print_plan(console(), plan)
     else:
         say(f"took {plural(len(plan.files), 'file')} from {target_name(plan)}; `cloche undo` takes it back")
+    if not as_json and (plan.empty or not dry_run):
+        for note in plan.notes:
+            say(f"not taken: {note}")

@@ -87,6 +87,8 @@ def _warn(out: Console, found: Status) -> None:
         out.print(Text(f"cannot read {path}: {why}", style="red"))
     for path in found.special:
         out.print(Text(f"left out: {path} (a pipe, socket or device)", style="dim"))
+    for path in found.repositories:
+        out.print(Text(f"left out of data: {path} (Git's own; the files beside it are recorded)", style="dim"))
     for file in found.left_out:
         out.print(Text(f"left out of code: {file.path} ({file.reason})", style="dim"))
 
