@@ -79,6 +79,17 @@ def decode_path(text: str) -> str:
     return os.fsdecode(raw)
 
 
+def as_printed(path: str) -> str:
+    r"""What was meant by a path text that came of typing one as Cloche prints it, as if it were a name; empty where
+    that cannot be.
+
+    >>> as_printed(encode_path(r"two\x0alines")), as_printed("plain")
+    ('two\\x0alines', '')
+    """
+    once = path.replace("\\\\", "\\")
+    return once if once != path and _is_safe(once) else ""
+
+
 def _unescape(match: re.Match[bytes]) -> bytes:
     return bytes([int(match[1], 16)]) if match[1] else b"\\"
 

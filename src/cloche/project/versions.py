@@ -13,7 +13,7 @@ from cloche.errors import ClocheError, InputError, NotFound, SettingsError
 from cloche.model.folder import Folder
 from cloche.model.held import Belonged
 from cloche.model.lock import LOCK_NAME, parse_lock
-from cloche.model.paths import above, checked, checked_depth, encode_path, inside
+from cloche.model.paths import above, as_printed, checked, checked_depth, encode_path, inside
 from cloche.model.run import Run
 from cloche.model.suggestions import closest
 from cloche.model.tree import EMPTY_DIGEST, MAGIC, Entry, Located, entry_of
@@ -138,7 +138,7 @@ class Version:
 
     def pick(self, path: str, hint: str) -> Found:
         """What lies at a path. Raises NotFound with what was meant, or where nothing is near, with this hint."""
-        found = self.at(path)
+        found = self.at(path) or self.at(as_printed(path) or path)
         if found is None:
             near = None
             with contextlib.suppress(ClocheError):  # what is not here cannot be meant

@@ -28,7 +28,7 @@ def command(run: str, paths: tuple[str, ...], dry_run: bool, as_json: bool) -> N
     from cloche.ops.checkout import checkout
 
     here = project()
-    plan = checkout(here, run, [here.path_text(path) for path in paths], dry_run=dry_run)
+    plan = checkout(here, run, [here.held_text(path) for path in paths], dry_run=dry_run)
     if as_json:
         print_json(plan)
     elif plan.empty:

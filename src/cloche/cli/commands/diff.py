@@ -47,7 +47,7 @@ def command(
         a,
         b,
         only=parts,
-        paths=[here.path_text(path) for path in paths],
+        paths=[here.held_text(path) for path in paths],
         rows=not no_rows,
         key=[name.strip() for name in key.split(",") if name.strip()],
         say=None,
