@@ -123,7 +123,8 @@ class MetricChange(msgspec.Struct, frozen=True):
 
 class Difference(msgspec.Struct, frozen=True):
     """Everything that differs between A and B. a, b: what was compared, as ids (`.` is the work tree). read: files that
-    both were seen to read although they belong to none of the four inputs."""
+    both were seen to read although they belong to none of the four inputs. unreadable: what could not be read, with
+    reasons: whether it differs is not known."""
 
     a: str
     b: str
@@ -137,3 +138,4 @@ class Difference(msgspec.Struct, frozen=True):
     command: tuple[str, str] | None = None
     resources: tuple[Resources, Resources] | None = None
     read: tuple[PathChange, ...] = ()
+    unreadable: tuple[tuple[str, str], ...] = ()

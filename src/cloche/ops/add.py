@@ -42,7 +42,7 @@ from cloche.store.capture import record_path
 from cloche.store.linking import link_files
 from cloche.store.listing import Files
 from cloche.store.recorded import Recorded
-from cloche.store.walk import Walked, stat_of, walk
+from cloche.store.walk import Walked, os_path, stat_of, walk
 
 Progress = Callable[[int, int], None]
 Place = Literal["", "in place", "copy"]
@@ -168,8 +168,8 @@ def _stays(project: Project, names: Sequence[str], place: Place) -> Callable[[st
 
 def _refuse_gone(project: Project, items: Sequence[Tracked], given: Mapping[str, str]) -> None:
     external = project.settings.data.external | dict(given)
-    here = [item for item in items if not is_address(external.get(item.path, ""))]
-    gone = [item for item in here if stat_of(project.root, item.path) is None and item.path not in given]
+    here = [item for item in items if item.path not in given and not is_address(external.get(item.path, ""))]
+    gone = [item for item in here if not os.path.exists(external.get(item.path) or os_path(project.root, item.path))]
     if gone:
         forget = f"`cloche untrack {shlex.quote(decode_path(gone[0].path))}` forgets it"
         names = some([item.path for item in gone])

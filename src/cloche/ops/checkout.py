@@ -16,6 +16,7 @@ from cloche.ops.ls import ls
 from cloche.project.exchange import at_hand
 from cloche.project.going import refuse_while_going
 from cloche.project.journal import in_the_way, parted, perform, planned
+from cloche.project.kept_in_place import as_in_place
 from cloche.project.project import Project
 from cloche.project.reach import Root
 from cloche.project.revisions import find_run
@@ -36,6 +37,9 @@ def checkout(project: Project, revision: str, paths: Sequence[str], *, dry_run: 
     with project.writing():
         run = find_run(project, revision)
         held = [one for path in paths for one in ls(project, run.id, path)]
+        same = as_in_place(project, held)
+        held = [one for one in held if one.path not in same]
+        _refuse_elsewhere(project, held)
         at_hand(project, run, only=[Root(one.path, one.kind, one.digest) for one in held if one.kind != "d"])
         _refuse_lost(project, run, held)
         wanted = {one.path: one for one in sorted(held, key=lambda one: _LATER_WINS.index(one.part))}
@@ -54,6 +58,16 @@ def checkout(project: Project, revision: str, paths: Sequence[str], *, dry_run: 
             summary = f"checked out {some(list(paths))} of run {run.short}"
             perform(project, "checkout", summary, [one.change for one in files])
     return plan
+
+
+def _refuse_elsewhere(project: Project, held: Sequence[Held]) -> None:
+    for path, place in project.settings.data.external.items():
+        changed = [one.path for one in held if inside(one.path, path)]
+        if changed:
+            raise NotFound(
+                f"{some(changed)} is not as it was in {place}, where Cloche never writes",
+                hint="bring it back there; `cloche status` tells whether it is the same",
+            )
 
 
 def _refuse_lost(project: Project, run: Run, held: Sequence[Held]) -> None:

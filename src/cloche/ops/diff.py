@@ -68,6 +68,9 @@ def diff(
         code=_code(project, first, second, wanted) if "code" in parts else (),
         read=tuple(one for one in observed_changes(first, second) if wanted(one.path)) if "data" in parts else (),
     )
+    unreadable = (*first.unread, *second.unread)
+    if unreadable:
+        found = msgspec.structs.replace(found, unreadable=unreadable)
     if "environment" in parts:
         found = msgspec.structs.replace(found, environment=environment)
     if first.run and second.run and not only and not paths:
@@ -109,7 +112,10 @@ def _same(project: Project, first: Side, second: Side) -> tuple[Part, ...]:
         "config": not diff_values(before.config.values, after.config.values),
         "environment": before.environment == after.environment,
     }
-    return tuple(part for part in PARTS if equal[part])
+    unread = [path for path, _ in (*first.unread, *second.unread)]
+    tracked = [item.path for item in project.tracked]
+    hidden = {"data" if any(inside(path, one) for one in tracked) else "code" for path in unread}
+    return tuple(part for part in PARTS if equal[part] and part not in hidden)
 
 
 def _results(found: Difference, first: Run, second: Run) -> Difference:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
 from cloche.analysis.environments import diff_environments
@@ -53,7 +53,7 @@ def revert(
         run = find_run(project, revision)
         parts = tuple(only) or PARTS
         now, then = work_side(project, like=run, values=False), run_side(project, run)
-        _refuse_unreadable(now)
+        _refuse_unreadable(now, project.settings.data.external)
         files, left = parted(_files(project, now, then, parts, with_outputs=not only))
         packages = _packages(project, now, then) if "environment" in parts else Packages()
         notes = left + (_notes(now, then) if "environment" in parts else ())
@@ -184,8 +184,8 @@ def _packages(project: Project, now: Side, then: Side) -> Packages:
     return plan_environment(project, python, now.environment, then.environment)
 
 
-def _refuse_unreadable(now: Side) -> None:
-    unreadable = now.taken.view.unreadable if now.taken is not None else ()
+def _refuse_unreadable(now: Side, external: Collection[str]) -> None:
+    unreadable = [one for one in now.unreadable if one[0] not in external]
     if unreadable:
         path, why = unreadable[0]
         raise InputError(

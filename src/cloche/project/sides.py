@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from cloche.analysis.entries import diff_entries
@@ -41,6 +41,16 @@ class Side:
     taken: Taken | None = None
     observed: dict[str, Entry] = field(default_factory=dict)
     left: dict[str, Entry] = field(default_factory=dict)
+
+    @property
+    def unreadable(self) -> tuple[tuple[str, str], ...]:
+        """What of the work tree could not be read, with reasons: whether it has changed is not known."""
+        return self.taken.view.unreadable if self.taken is not None else ()
+
+    @property
+    def unread(self) -> tuple[tuple[str, str], ...]:
+        """Those of these that are inputs."""
+        return self.taken.view.unread if self.taken is not None else ()
 
     @property
     def data(self) -> dict[str, Tracked]:
@@ -113,7 +123,13 @@ def code_changes(project: Project, first: Side, second: Side) -> tuple[PathChang
         alone = {one.path for one in changes if one.before is None or one.after is None} & entries.keys()
         wrote = left_by(project, run, alone) if run is not None and alone else {}
         same |= {path for path, one in wrote.items() if entries[path].digest == one.digest}
-    return tuple(one for one in changes if one.path not in same)
+    return _seen(first, second, (one for one in changes if one.path not in same))
+
+
+def _seen(first: Side, second: Side, changes: Iterable[PathChange]) -> tuple[PathChange, ...]:
+    """Changes but for those of what cannot be read, which only seems to be gone."""
+    hidden = [path for path, _ in (*first.unreadable, *second.unreadable)]
+    return tuple(one for one in changes if not any(inside(one.path, path) for path in hidden))
 
 
 def _is_left(work: Side, of: Side, path: str) -> bool:
@@ -143,7 +159,7 @@ def command_of(project: Project, run: Run | None) -> tuple[str, ...] | str:
 def data_changes(project: Project, first: Side, second: Side, path: str) -> tuple[PathChange, ...]:
     """The files of a tracked data path that differ between two sides."""
     (before, opens), (after, opens_other) = (_data_root(project, one, path) for one in (first, second))
-    return tuple(diff_trees(path, before, after, (opens, opens_other)))
+    return _seen(first, second, diff_trees(path, before, after, (opens, opens_other)))
 
 
 def data_towards(project: Project, item: Located, now: Recorded | None = None) -> list[PathChange]:

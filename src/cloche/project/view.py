@@ -32,6 +32,7 @@ class View:
 
     files: every file, link and empty folder that was looked at; loose: those that are no tracked data. code, data,
     config: those that belong to an input; data by tracked path. missing: tracked data paths that are not there.
+    unreadable: what could not be looked at, or read; unread: those of these that are inputs, once they were to be read.
     git_tracked: what Git tracks, None without Git. repositories: the `.git` of repositories within data, left out.
     """
 
@@ -44,6 +45,7 @@ class View:
     missing: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     unreadable: tuple[tuple[str, str], ...] = ()
+    unread: tuple[tuple[str, str], ...] = ()
     repositories: tuple[str, ...] = ()
     special: tuple[str, ...] = ()
     git_tracked: frozenset[str] | None = None
@@ -62,6 +64,12 @@ class View:
             data={path: files for path, files in self.data.items() if path not in gone},
             missing=(*self.missing, *(path for path in self.data if path in gone)),
         )
+
+    def also_unreadable(self, paths: Iterable[tuple[str, str]]) -> View:
+        """The same moment, with files whose content could not be read, either."""
+        fresh = tuple(paths)
+        data = [one for one in self.unreadable if any(inside(one[0], item.path) for item in self.tracked)]
+        return replace(self, unreadable=(*self.unreadable, *fresh), unread=(*data, *fresh))
 
 
 def look(project: Project) -> View:

@@ -31,6 +31,8 @@ def print_difference(out: Console, found: Difference) -> None:
     """Print everything that differs, section by section."""
     a, b = _name(found.a), _name(found.b)
     out.print(Text.assemble(("diff ", "bold"), (a, "bold red"), " → ", (b, "bold green")))
+    for path, why in found.unreadable:
+        out.print(Text(f"cannot read {path}: {why}; it is not compared", style="red"))
     parts = list(_sections(found, a, b))
     for title, body in parts:
         out.print()

@@ -69,6 +69,7 @@ def _data_line(item: DataState) -> Text:
         "same": "",
         "changed": "not yet in cloche.lock",
         "missing": "missing",
+        "unknown": "not all of it could be read",
     }[item.lock]
     where = ", in place" if item.in_place else ""
     text = Text(f"  {item.path}  {plural(item.files, 'file')}, {size(item.size)}{where}")
@@ -105,7 +106,7 @@ def _hints(found: Status) -> Iterator[str]:
     missing = [item for item in found.data if item.lock == "missing"]
     for item in missing:
         if item.in_place:
-            yield f"{item.path} is tracked in place: only you can put it back"
+            yield f"{item.path}: {item.back}"
     missing = [item for item in missing if not item.in_place]
     if any(not item.held for item in missing):
         yield "the store here does not hold the missing data: copy .cloche/ from where it was added"
