@@ -149,7 +149,6 @@ def test_what_cannot_be_data_is_refused_and_nothing_is_written(project: Shell) -
         (".cloche/store", 8, ".cloche"),
         ("cloche.toml", 6, "describes the project"),
         ("cloche.lock", 6, "describes the project"),
-        ("data/a.csv", 6, "overlaps data"),
         ("link", 6, "is a symbolic link"),
     ]:
         done = project.cloche("add", path, status=status)
@@ -227,3 +226,40 @@ def test_a_git_folder_that_was_recorded_once_is_never_written(project: Shell) ->
         assert (project.read("old/clone/rows.csv"), *map(project.read, there)) == ("x\n", *("mine" for _ in there))
         assert (project.folder / "old/clone/.git").exists() == bool(there)
         (project.folder / "old/clone/rows.csv").unlink()
+
+
+def test_a_file_in_a_tracked_folder_stands_for_the_folder(project: Shell) -> None:
+    project.write("data/a b.csv", "1\n")
+    project.cloche("add", "data")
+    project.write("data/more.csv", "2\n")
+    done = project.cloche("add", "data/more.csv")
+    assert "note: data is recorded as a whole, since it holds data/more.csv" in done.err
+    assert project.facts("add", "data/a b.csv", "data/more.csv")["paths"][0] == {
+        **project.facts("add")["paths"][0],
+        "within": ["data/a b.csv", "data/more.csv"],
+    }
+    assert "data/typo.csv does not exist" in project.cloche("add", "data/typo.csv", status=8).err
+    assert "overlaps" in project.cloche("add", "--in-place", "data/more.csv", status=6).err
+
+
+def test_a_lock_that_is_gone_is_not_taken_for_nothing(project: Shell) -> None:
+    project.write("data/a.csv", "1\n")
+    project.cloche("add", "data")
+    project.commit()
+    (project.folder / "cloche.lock").unlink()
+    assert "`git restore cloche.lock` brings it back" in project.cloche("add", status=8).err
+    assert "`git restore cloche.lock` brings it back" in project.cloche("status").out
+    project("git", "restore", "cloche.lock")
+    assert not project.facts("status")["lock_gone"]
+
+
+def test_a_file_keeps_who_may_read_it_where_it_is_replaced(project: Shell) -> None:
+    """Only the permission to execute is on record; a private file never becomes everyone's by what replaces it."""
+    secret = project.write("data/secret.csv", "1\n")
+    secret.chmod(0o600)
+    project.cloche("add", "data")
+    project.run(command=["true"])
+    for words in (["revert", "--lock"], ["revert", "@"], ["checkout", "@", "data"]):
+        secret.write_text("2\n")
+        project.cloche(*words)
+        assert (secret.read_text(), secret.stat().st_mode & 0o777) == ("1\n", 0o600)

@@ -259,8 +259,9 @@ def test_an_object_store_out_of_reach_is_named_and_all_else_is_compared(project:
     project.write("cloche.toml", '[data.external]\n"far" = "s3://bucket/set"\n')
     project.write("cloche.lock", project.read("cloche.lock") + f"{'1' * 64} d 1 1 far\n")
     project.write("data/x", "2")
-    keys = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
-    done = project.cloche("status", "--json", AWS_REGION="x", AWS_ALLOW_HTTP="true", **keys)
+    nowhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_REGION": "x", "AWS_ALLOW_HTTP": "true"}
+    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    done = Shell(project.folder, {**project.variables, **nowhere, **keys}).cloche("status", "--json")
     data, far = done.json["data"]
     assert (data["lock"], far["lock"], far["since"]) == ("changed", "unknown", [])
     [(path, why)] = done.json["unreadable"]

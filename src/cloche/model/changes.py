@@ -66,7 +66,7 @@ class Hunks(msgspec.Struct, frozen=True):
 class DataChange(msgspec.Struct, frozen=True):
     """How one tracked data path changed. tables, arrays, images: what changed inside of such files. uncompared: those
     that differ and were not looked into, since there were too many. unstored: of those whose content was tracked in
-    place."""
+    place; lost: of others whose content the store does not hold, such as what was changed through a link."""
 
     path: str
     act: Act
@@ -78,6 +78,7 @@ class DataChange(msgspec.Struct, frozen=True):
     arrays: tuple[ArrayChange, ...] = ()
     images: tuple[ImageChange, ...] = ()
     unstored: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 class ValueChange(msgspec.Struct, frozen=True):

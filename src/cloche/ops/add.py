@@ -39,8 +39,9 @@ from cloche.project.project import FOLDER, LOCK_FILE, Project
 from cloche.project.snapshots import way_back
 from cloche.project.view import gits
 from cloche.store.capture import record_path
-from cloche.store.linking import link_files
+from cloche.store.linking import link_files, unlink_files
 from cloche.store.listing import Files
+from cloche.store.placing import LINKS
 from cloche.store.recorded import Recorded
 from cloche.store.walk import Walked, os_path, stat_of, walk
 
@@ -51,13 +52,16 @@ Place = Literal["", "in place", "copy"]
 class AddedPath(msgspec.Struct, frozen=True):
     """One data path. state: `new`, `changed` or `unchanged` against `cloche.lock`. outside: links in it that lead out
     of the project; what they lead to is not recorded. in_place: only its digests are recorded. repositories: the `.git`
-    of repositories in it, which is left out."""
+    of repositories in it, which is left out. within: what was named, where that lies in this path. unlinked: how many
+    links became files of their own, as `checkout` in `cloche.toml` wants it now."""
 
     tracked: Tracked
     state: str
     outside: tuple[str, ...] = ()
     in_place: bool = False
     repositories: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
+    unlinked: int = 0
 
 
 class Added(msgspec.Struct, frozen=True):
@@ -91,9 +95,10 @@ def add(
         before = {item.path: item for item in project.tracked}
         external = _external(project, paths, base, name) if place == "in place" else {}
         given = [path for path in paths if not external]
-        names = [*dict.fromkeys(project.path_text(path, base) for path in given), *external] or list(before)
+        within = _within(project, [project.path_text(path, base) for path in given], before if not place else {})
+        names = [*within, *external] or list(before)
         if not names:
-            raise InputError("nothing is tracked yet", hint="name a data path: `cloche add data/`")
+            raise _nothing(project)
         elsewhere = project.settings.data.external | external
         if place == "copy":
             refuse_copy(one for one in names if one in elsewhere)
@@ -106,6 +111,7 @@ def add(
             _record(project, one, before.get(one), _How(not dry_run, stays(one), external.get(one, "")), progress)
             for one in sorted(names)
         )
+        rows = tuple(replace(row, within=within.get(row.tracked.path, ())) for row in rows)
         project.cache.save()
         refuse_edited(project)
         found = {row.tracked.path: row.tracked for row in rows}
@@ -131,6 +137,30 @@ class _How(NamedTuple):
     keep: bool
     in_place: bool
     place: str
+
+
+def _within(project: Project, names: Iterable[str], before: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The data paths to record, each with what was named below it: a file in a tracked folder means the folder."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        whole = next((path for path in before if path != name and inside(name, path)), None)
+        if whole is None:
+            found.setdefault(name, ())
+        elif stat_of(project.root, name) is None:
+            raise InputError(
+                f"{name} does not exist", hint=f"`cloche add {shlex.quote(decode_path(whole))}` records all"
+            )
+        else:
+            found[whole] = (*found.get(whole, ()), name)
+    return found
+
+
+def _nothing(project: Project) -> InputError:
+    if project.git is not None and LOCK_FILE in project.git.tracked() and not present(project, [LOCK_FILE]):
+        return InputError(
+            f"{LOCK_FILE} is gone, so nothing is tracked", hint=f"`git restore {LOCK_FILE}` brings it back"
+        )
+    return InputError("nothing is tracked yet", hint="name a data path: `cloche add data/`")
 
 
 def _refuse_words(paths: Sequence[str], place: Place, name: str) -> None:
@@ -185,9 +215,14 @@ def _record(project: Project, path: str, before: Tracked | None, how: _How, prog
         return _record_elsewhere(project, path, before, how, progress)
     walked = _walked(project.root, path, through=is_elsewhere(project, path))
     mode = project.settings.data.checkout
-    if how.keep and not how.in_place and mode not in ("auto", "copy"):
-        walked = walked._replace(files=_linked(project, path, walked.files, mode, progress))
-    return _row(project, project.root, path, walked, before, how, progress)
+    unlinked = 0
+    if how.keep and not how.in_place:
+        unlinked = unlink_files(project.root, walked.files, project.store) if mode not in LINKS else 0
+        if unlinked:
+            walked = _walked(project.root, path, through=False)
+        if mode not in ("auto", "copy"):
+            walked = walked._replace(files=_linked(project, path, walked.files, mode, progress))
+    return replace(_row(project, project.root, path, walked, before, how, progress), unlinked=unlinked)
 
 
 def _record_elsewhere(

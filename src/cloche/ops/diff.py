@@ -190,6 +190,7 @@ def _data(
                 arrays=within.arrays,
                 images=within.images,
                 unstored=within.unstored,
+                lost=within.lost,
             )
         )
     return tuple(changes)

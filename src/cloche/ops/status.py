@@ -14,7 +14,7 @@ from cloche.model.snapshot import LeftOut
 from cloche.project.going import is_alive
 from cloche.project.in_place import in_place
 from cloche.project.linked import Edited, edited
-from cloche.project.project import Project
+from cloche.project.project import LOCK_FILE, Project
 from cloche.project.recovery import cut_off
 from cloche.project.revisions import find_run
 from cloche.project.sides import Side, code_changes, data_changes, observed_changes, run_side, work_side
@@ -46,7 +46,8 @@ class Status(msgspec.Struct, frozen=True):
     code files there are. going: runs that are going. cut_off: numbers of operations that were cut off half-way.
     read: files that the base was seen to read beyond its inputs, and that differ. edited: content that somebody changed
     in the store, through a link. repositories: the `.git` of repositories within data, which is left out of it.
-    unread: files of the inputs here that could not be read: whether these have changed is not known.
+    unread: files of the inputs here that could not be read: whether these have changed is not known. lock_gone: Git
+    tracks a `cloche.lock`, and there is none.
     """
 
     base: str
@@ -69,6 +70,7 @@ class Status(msgspec.Struct, frozen=True):
     edited: tuple[Edited, ...] = ()
     repositories: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    lock_gone: bool = False
 
 
 def status(project: Project, base: str = "", *, progress: Progress | None = None) -> Status:
@@ -90,6 +92,7 @@ def status(project: Project, base: str = "", *, progress: Progress | None = None
         unreadable=now.unreadable,
         edited=edited(project),
         repositories=view.repositories,
+        lock_gone=LOCK_FILE in (view.git_tracked or ()) and not (project.root / LOCK_FILE).exists(),
         unread=tuple(path for path, _ in now.unread if not is_address(project.settings.data.external.get(path, ""))),
         going=going,
         cut_off=tuple(one.number for one in cut_off(project)),

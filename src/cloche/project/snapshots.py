@@ -170,7 +170,7 @@ def refuse_missing(project: Project, view: View) -> None:
     links = [path for path, files in view.data.items() if path in files and files[path].kind == "l"]
     if links:
         raise InputError(
-            f"tracked data {links[0]} is a symbolic link now: what it leads to would not be recorded",
+            f"{links[0]} is tracked data, and a symbolic link now: what it leads to would not be recorded",
             hint=f"put the data itself there, or forget it: `cloche untrack {links[0]}`",
         )
 

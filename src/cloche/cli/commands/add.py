@@ -32,6 +32,7 @@ def command(paths: tuple[str, ...], in_place: bool, name: str, copy: bool, dry_r
       cloche add --in-place /mnt/imagenet --as data/imagenet
     """
     from cloche.cli.render.words import plural, size
+    from cloche.model.wording import some
     from cloche.ops.add import Place, add
 
     if in_place and copy:
@@ -49,6 +50,10 @@ def command(paths: tuple[str, ...], in_place: bool, name: str, copy: bool, dry_r
         item = one.tracked
         state = f"{one.state}, in place" if one.in_place else one.state
         say(f"{item.path}: {would}{state}, {plural(item.count, 'file')}, {size(item.size)}, {item.digest[:12]}")
+        if one.within:
+            say(f"note: {item.path} is recorded as a whole, since it holds {some(list(one.within))}")
+        if one.unlinked:
+            say(f"note: {plural(one.unlinked, 'link')} became files of their own, as `checkout` in cloche.toml says")
         for repository in one.repositories:
             say(f"note: {repository} is left out: it is Git's own; the files beside it {be} recorded")
         for link in one.outside:

@@ -22,6 +22,7 @@ from cloche.model.changes import (
 )
 from cloche.model.environment import Distribution
 from cloche.model.run import ID_SHOWN
+from cloche.model.wording import some
 
 MARK = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 FILES_SHOWN = 12
@@ -147,6 +148,9 @@ def data_lines(found: DataChange) -> list[RenderableType]:
     if found.unstored:
         which = plural(len(found.unstored), "file")
         lines.append(Text(f"    {which} tracked in place: what was there was never stored", style="dim"))
+    if found.lost:
+        what = f"the store no longer holds what was in {some(list(found.lost))}: `cloche verify` says more"
+        lines.append(Text(f"    {what}", style="red"))
     return lines
 
 

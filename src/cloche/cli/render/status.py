@@ -79,6 +79,10 @@ def _data_line(item: DataState) -> Text:
 def _warn(out: Console, found: Status) -> None:
     for number in found.cut_off:
         out.print(Text(f"operation {number} was cut off half-way: type `cloche undo {number}`", style="red"))
+    if found.lock_gone:
+        out.print(
+            Text("cloche.lock is gone, so no data is tracked: `git restore cloche.lock` brings it back", style="red")
+        )
     for run in found.going:
         out.print(Text(f"run {run[:ID_SHOWN]} is going", style="cyan"))
     for one in found.edited:
