@@ -41,6 +41,27 @@ def test_data_that_cannot_be_read_is_named_and_nothing_is_half_added(model: Shel
 
 
 @posix
+def test_files_that_cannot_be_read_are_named_and_all_else_is_compared(model: Shell) -> None:
+    less = bound_by_permissions()
+    model.write("data/closed.csv", "a\n")
+    model.cloche("add")
+    model.run()
+    for file in ("data/closed.csv", "train.py"):
+        (model.folder / file).chmod(0)
+    model.write("data/more.csv", "b\n")
+    done = model(*less, CLOCHE, "status", "--json", status=8)
+    assert [path for path, _ in done.json["unreadable"]] == ["train.py", "data/closed.csv"]
+    assert (done.json["clean"], done.json["code"]) == (False, [])
+    [data] = done.json["data"]
+    assert (data["lock"], [one["path"] for one in data["since"]]) == ("unknown", ["data/more.csv"])
+    done = model(*less, CLOCHE, "diff", status=8)
+    assert "cannot read data/closed.csv: permission denied; it is not compared" in done.out
+    assert "+ data/more.csv" in done.out
+    assert "same: config, environment" in done.out
+    assert model(*less, CLOCHE, "revert", "@", status=8).err.startswith("cloche: cannot read")
+
+
+@posix
 def test_data_that_may_only_be_read_is_added_and_comes_back(model: Shell) -> None:
     less = bound_by_permissions()
     model.write("raw/a.csv", "a\n").chmod(0o444)

@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 
 import pytest
+from msgspec.structs import replace
 
+from cloche.model.lock import render_lock
+from cloche.model.snapshot import Tracked
+from cloche.model.tree import Entry, build_tree
+from cloche.project.project import Project
 from shell import Shell
 
 
@@ -144,7 +149,6 @@ def test_what_cannot_be_data_is_refused_and_nothing_is_written(project: Shell) -
         (".cloche/store", 8, ".cloche"),
         ("cloche.toml", 6, "describes the project"),
         ("cloche.lock", 6, "describes the project"),
-        ("data/a.csv", 6, "overlaps data"),
         ("link", 6, "is a symbolic link"),
     ]:
         done = project.cloche("add", path, status=status)
@@ -185,8 +189,77 @@ def test_it_says_what_to_give_to_git(project: Shell) -> None:
 
 
 @pytest.mark.parametrize("place", ["data/clone/.git/config", "data/clone/.git", "data/a/.GIT/hooks/pre-commit"])
-def test_a_repository_is_no_data(project: Shell, place: str) -> None:
+def test_of_a_cloned_dataset_the_files_are_data_and_git_s_own_is_not(project: Shell, place: str) -> None:
     """What lies in a `.git` could be run by the next Git command there, on every machine that gets the data."""
     project.write(place, "x")
-    done = project.cloche("add", "data", status=6)
-    assert "is a Git repository of its own" in done.err
+    beside = project.write("data/clone/rows.csv", "1\n")
+    own = place[: place.lower().index(".git") + 4]
+    assert f"note: {own} is left out" in project.cloche("add", "data").err
+    assert project.facts("add", "data")["paths"][0]["repositories"] == [own]
+    run = project.run(command=("true",))
+    assert [(one["severity"], one["place"]["file"]) for one in run["findings"]] == [("info", own)]
+    assert "data/clone/rows.csv" in (found := project.cloche("ls", "@", "data").out)
+    assert ".git" not in found.lower()
+    status = project.cloche("status").out
+    assert f"left out of data: {own}" in status
+    assert "nothing changed" in status
+    beside.unlink()
+    project.cloche("revert", "--lock")
+    beside.write_text("2\n")
+    project.cloche("revert", "@")
+    assert (project.read("data/clone/rows.csv"), project.read(place)) == ("1\n", "x")
+
+
+def test_a_git_folder_that_was_recorded_once_is_never_written(project: Shell) -> None:
+    """Runs of early versions hold what lay in one; all else of them comes back, and a note names it."""
+    with Project.find(project.folder).store.writer() as writer:
+        text = Entry("config", "f", writer.add_bytes(b"x\n"), 2)
+        built = build_tree({"clone/.git/config": text, "clone/rows.csv": replace(text, name="rows.csv")}, "old")
+        for tree in built.trees.values():
+            writer.add_tree(tree)
+    one = built.entry
+    project.write("cloche.lock", render_lock([Tracked("old", one.kind, one.digest, one.size, one.count)]))
+    for there in ((), ("old/clone/.git/config",)):
+        for path in there:
+            project.write(path, "mine")
+        assert "not put back: old/clone/.git, which is Git's own" in project.cloche("revert", "--lock").err
+        assert (project.read("old/clone/rows.csv"), *map(project.read, there)) == ("x\n", *("mine" for _ in there))
+        assert (project.folder / "old/clone/.git").exists() == bool(there)
+        (project.folder / "old/clone/rows.csv").unlink()
+
+
+def test_a_file_in_a_tracked_folder_stands_for_the_folder(project: Shell) -> None:
+    project.write("data/a b.csv", "1\n")
+    project.cloche("add", "data")
+    project.write("data/more.csv", "2\n")
+    done = project.cloche("add", "data/more.csv")
+    assert "note: data is recorded as a whole, since it holds data/more.csv" in done.err
+    assert project.facts("add", "data/a b.csv", "data/more.csv")["paths"][0] == {
+        **project.facts("add")["paths"][0],
+        "within": ["data/a b.csv", "data/more.csv"],
+    }
+    assert "data/typo.csv does not exist" in project.cloche("add", "data/typo.csv", status=8).err
+    assert "overlaps" in project.cloche("add", "--in-place", "data/more.csv", status=6).err
+
+
+def test_a_lock_that_is_gone_is_not_taken_for_nothing(project: Shell) -> None:
+    project.write("data/a.csv", "1\n")
+    project.cloche("add", "data")
+    project.commit()
+    (project.folder / "cloche.lock").unlink()
+    assert "`git restore cloche.lock` brings it back" in project.cloche("add", status=8).err
+    assert "`git restore cloche.lock` brings it back" in project.cloche("status").out
+    project("git", "restore", "cloche.lock")
+    assert not project.facts("status")["lock_gone"]
+
+
+def test_a_file_keeps_who_may_read_it_where_it_is_replaced(project: Shell) -> None:
+    """Only the permission to execute is on record; a private file never becomes everyone's by what replaces it."""
+    secret = project.write("data/secret.csv", "1\n")
+    secret.chmod(0o600)
+    project.cloche("add", "data")
+    project.run(command=["true"])
+    for words in (["revert", "--lock"], ["revert", "@"], ["checkout", "@", "data"]):
+        secret.write_text("2\n")
+        project.cloche(*words)
+        assert (secret.read_text(), secret.stat().st_mode & 0o777) == ("1\n", 0o600)

@@ -222,12 +222,50 @@ def test_the_link_is_made_again_where_it_is_missing(project: Shell, elsewhere: P
     assert os.readlink(project.folder / "data/net") == str(elsewhere)
 
 
-def test_a_place_that_is_not_mounted_is_named(project: Shell, elsewhere: Path) -> None:
+def test_that_a_link_is_made_again_is_said(project: Shell, elsewhere: Path) -> None:
+    project.cloche("add", "--in-place", str(elsewhere), "--as", "data/net")
+    (project.folder / "data/net").unlink()
+    assert "`cloche revert --lock` makes the link again" in project.cloche("status").out
+    assert "create    data/net, the link" in project.cloche("revert", "--lock", "-n").out
+    assert project.cloche("revert", "--lock").err == "cloche: made the link data/net again\n"
+    assert "nothing to do" in project.cloche("revert", "--lock").err
+
+
+@pytest.mark.parametrize("words", [["run", "--", "true"], ["add"]])
+def test_a_place_that_is_not_mounted_is_named(project: Shell, elsewhere: Path, words: list[str]) -> None:
     project.cloche("add", "--in-place", str(elsewhere), "--as", "data/net")
     elsewhere.rename(elsewhere.parent / "away")
-    error = project.cloche("run", "--", "true", status=None)
-    assert error.status != 0
-    assert f"make {elsewhere} available" in error.err
+    assert f"make {elsewhere} available" in project.cloche(*words, status=8).err
+
+
+def test_what_lies_there_unchanged_can_be_read_and_need_not_be_taken(project: Shell, elsewhere: Path) -> None:
+    """By the paths that `ls` prints, although they lie behind a link that leads out of the project."""
+    project.cloche("add", "--in-place", str(elsewhere), "--as", "data/net")
+    project.run(command=["true"])
+    assert project.cloche("cat", "@", "data/net/deep/b.txt").out == "b\n"
+    assert "nothing to do" in project.cloche("checkout", "@", "data/net").err
+    (elsewhere / "a.bin").write_bytes(BIG[::-1])
+    assert "which was tracked in place" in project.cloche("cat", "@", "data/net/a.bin", status=5).err
+    assert f"data/net/a.bin is not as it was in {elsewhere}" in project.cloche("checkout", "@", "data", status=5).err
+    assert "nothing to do" in project.cloche("checkout", "@", "data/net/deep").err
+    assert (elsewhere / "a.bin").read_bytes() == BIG[::-1]
+
+
+def test_an_object_store_out_of_reach_is_named_and_all_else_is_compared(project: Shell) -> None:
+    pytest.importorskip("obstore")
+    project.write("data/x", "1")
+    project.cloche("add", "data")
+    project.run(command=["true"])
+    project.write("cloche.toml", '[data.external]\n"far" = "s3://bucket/set"\n')
+    project.write("cloche.lock", project.read("cloche.lock") + f"{'1' * 64} d 1 1 far\n")
+    project.write("data/x", "2")
+    nowhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_REGION": "x", "AWS_ALLOW_HTTP": "true"}
+    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    done = Shell(project.folder, {**project.variables, **nowhere, **keys}).cloche("status", "--json")
+    data, far = done.json["data"]
+    assert (data["lock"], far["lock"], far["since"]) == ("changed", "unknown", [])
+    [(path, why)] = done.json["unreadable"]
+    assert (path, "cannot be reached" in why) == ("far", True)
 
 
 def test_something_else_in_its_place_is_refused(project: Shell, elsewhere: Path) -> None:

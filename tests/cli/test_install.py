@@ -12,6 +12,7 @@ import pytest
 
 from shell import Shell
 
+LINES = "cloche.lock merge=cloche\n.gitignore merge=union\n"
 NAMES = ["post-checkout", "post-merge", "post-rewrite", "post-index-change", "pre-commit", "merge-driver"]
 SHELL = b'#!/usr/bin/env bash\nset -eu\necho "theirs $0" >> seen.txt\ncat >/dev/null\nexec true\n'
 PYTHON = f"#!{sys.executable}\nprint(open('seen.txt', 'a').write('theirs\\n'))\n".encode()
@@ -60,7 +61,7 @@ def test_each_is_explained_in_the_output_and_in_the_file_and_can_be_removed(mode
     text = model.read(".git/hooks/post-checkout")
     assert "# After git checkout, switch, worktree add and bisect: data follows cloche.lock." in text
     assert "`cloche install --remove` takes these lines out again" in text
-    assert model.read(".gitattributes") == "cloche.lock merge=cloche\n"
+    assert model.read(".gitattributes") == LINES
     assert [one["act"] for one in model.facts("install")["parts"]] == ["unchanged"] * 6
     assert "data follows Git" in model.cloche("doctor", "--quick").out
     model.cloche("install", "--remove", "post-merge")
@@ -260,12 +261,12 @@ def test_where_it_cannot_be(model: Shell) -> None:
 
 
 def test_a_line_of_the_users_in_gitattributes_counts(model: Shell) -> None:
-    model.write(".gitattributes", "*.png binary\ncloche.lock -merge")
+    model.write(".gitattributes", "*.png binary\n.gitignore merge=text\ncloche.lock -merge")
     model.cloche("install")
-    assert model.read(".gitattributes") == "*.png binary\ncloche.lock -merge"
+    assert model.read(".gitattributes") == "*.png binary\n.gitignore merge=text\ncloche.lock -merge"
     assert "not set: merge-driver" in model.cloche("doctor", "--quick").out
     model.write(".gitattributes", "*.png binary")
     model.cloche("install")
-    assert model.read(".gitattributes") == "*.png binary\ncloche.lock merge=cloche\n"
+    assert model.read(".gitattributes") == "*.png binary\n" + LINES
     model.cloche("install", "--remove")
     assert model.read(".gitattributes") == "*.png binary\n"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -59,7 +61,13 @@ def test_add_leaves_links_and_holds_content_once(data: Shell, mode: str) -> None
         "state": "unchanged",
         "outside": [],
         "in_place": False,
+        "repositories": [],
+        "within": [],
+        "unlinked": 2,
     }
+    assert not linked(data, "data/big.bin")
+    assert os.access(data.folder / "data/big.bin", os.W_OK)
+    assert data.data("data/big.bin") == BIG
 
 
 @each_mode
@@ -251,7 +259,37 @@ def test_links_are_pushed_as_content_and_come_as_links(data: Shell, tmp_path: Pa
     for file in (second.folder / ".cloche/store/files").glob("??/*"):  # a disaster, and the remote has it all
         file.unlink()
     if mode == "symlink":
-        assert "does not hold its content any more" in second.cloche("status").out
+        assert "does not hold its content any more" in second.cloche("status", status=8).out
         second.cloche("verify", "--repair")
         assert second.data("data/big.bin") == BIG
         assert linked(second, "data/big.bin")
+
+
+@each_mode
+def test_a_store_on_another_disk_is_no_hindrance(data: Shell, mode: str) -> None:
+    """No hard link leads from one disk to another, and no file is renamed there."""
+    if not os.path.isdir("/dev/shm") or os.stat("/dev/shm").st_dev == os.stat(data.folder).st_dev:
+        pytest.skip("only one disk here")
+    use(data, mode)
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
+        shutil.move(data.folder / ".cloche", other)
+        os.symlink(f"{other}/.cloche", data.folder / ".cloche")
+        data.cloche("add", "data")
+        assert linked(data, "data/big.bin") == (mode == "symlink")
+        (data.folder / "data/big.bin").unlink()
+        data.cloche("revert", "--lock")
+        assert data.data("data/big.bin") == BIG
+        data.cloche("unlock", "data")
+        assert not linked(data, "data/big.bin")
+        assert sorted(os.listdir(data.folder / "data")) == ["big.bin", "deep", "empty", "tool"]
+
+
+def test_what_was_changed_through_a_link_is_not_said_to_be_in_place(data: Shell) -> None:
+    use(data, "hardlink")
+    data.cloche("add", "data")
+    data.run(command=["true"])
+    (data.folder / "data/deep/small.txt").chmod(0o644)
+    data.write("data/deep/small.txt", "edited\n")
+    [change] = data.facts("diff")["data"]
+    assert (change["unstored"], change["lost"]) == ([], ["data/deep/small.txt"])
+    assert "the store no longer holds what was in data/deep/small.txt" in data.cloche("diff").out

@@ -67,3 +67,19 @@ def test_what_was_only_seen_is_listed_and_not_held(project: Shell) -> None:
     done = project.cloche("cat", "@", "in.csv", status=5)
     assert "does not hold in.csv" in done.err
     assert "`cloche add` it" in done.err
+
+
+@pytest.mark.parametrize("typed", [b"data/odd\nname.csv", "data/odd\\x0aname.csv"])
+def test_a_path_is_taken_as_it_is_and_as_it_is_printed(run: Shell, typed: str | bytes) -> None:
+    assert run.cloche("cat", "@", typed).out == "\ufffd\0"
+    assert "data/odd\\x0aname.csv" in run.cloche("ls", "@", typed).out
+    file = run.folder / "data/odd\nname.csv"
+    file.write_bytes(b"2")
+    assert "data/odd\\x0aname.csv" in run.cloche("diff", "@", ".", typed).out
+    run.cloche("checkout", "@", typed)
+    assert file.read_bytes() == b"\xff\x00"
+    file.write_bytes(b"2")
+    run.write("data/odd\\x0aname.csv", "the name itself")
+    run.run(command=["true"])
+    wanted = "2" if isinstance(typed, bytes) else "the name itself"
+    assert run.cloche("cat", "@", typed).out == wanted, "what is so called goes before what is only printed so"

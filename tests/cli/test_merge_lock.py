@@ -203,3 +203,16 @@ def test_a_side_that_cannot_be_read_is_left_to_git(base: Shell, broken: str) -> 
 
 def test_by_hand_with_wrong_files(base: Shell) -> None:
     assert "is merged line by line" in base.cloche("merge-lock", "no", "such", "files", status=None).err
+
+
+def test_two_branches_that_each_add_a_path_merge(base: Shell) -> None:
+    """Their lines of .gitignore stand at the same place of the file, and both are kept."""
+    for name in ("left", "right"):
+        base("git", "switch", "--quiet", "-c", name, "main")
+        base.write(f"{name}/x.csv", f"{name}\n")
+        base.cloche("add", name)
+        base.commit(name)
+    base("git", "merge", "--no-edit", "left")
+    assert {"/left", "/right"} <= set(base.read(".gitignore").splitlines())
+    assert {one["path"] for one in base.facts("status")["data"]} == {"data", "left", "other", "right"}
+    assert base.read("left/x.csv") == "left\n"

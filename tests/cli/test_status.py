@@ -37,6 +37,7 @@ def test_before_the_first_run_it_shows_what_would_be_recorded(model: Shell) -> N
         "since": [],
         "held": True,
         "in_place": False,
+        "back": "",
     }
     model.cloche("status")
 

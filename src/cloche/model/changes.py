@@ -66,7 +66,7 @@ class Hunks(msgspec.Struct, frozen=True):
 class DataChange(msgspec.Struct, frozen=True):
     """How one tracked data path changed. tables, arrays, images: what changed inside of such files. uncompared: those
     that differ and were not looked into, since there were too many. unstored: of those whose content was tracked in
-    place."""
+    place; lost: of others whose content the store does not hold, such as what was changed through a link."""
 
     path: str
     act: Act
@@ -78,6 +78,7 @@ class DataChange(msgspec.Struct, frozen=True):
     arrays: tuple[ArrayChange, ...] = ()
     images: tuple[ImageChange, ...] = ()
     unstored: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 class ValueChange(msgspec.Struct, frozen=True):
@@ -123,7 +124,8 @@ class MetricChange(msgspec.Struct, frozen=True):
 
 class Difference(msgspec.Struct, frozen=True):
     """Everything that differs between A and B. a, b: what was compared, as ids (`.` is the work tree). read: files that
-    both were seen to read although they belong to none of the four inputs."""
+    both were seen to read although they belong to none of the four inputs. unreadable: what could not be read, with
+    reasons: whether it differs is not known."""
 
     a: str
     b: str
@@ -137,3 +139,4 @@ class Difference(msgspec.Struct, frozen=True):
     command: tuple[str, str] | None = None
     resources: tuple[Resources, Resources] | None = None
     read: tuple[PathChange, ...] = ()
+    unreadable: tuple[tuple[str, str], ...] = ()

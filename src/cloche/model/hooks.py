@@ -17,6 +17,7 @@ SHELLS = ("sh", "bash", "dash", "zsh", "ksh", "ash")
 MADE = b"#!/bin/sh\n# This file was made by `cloche install`, for the lines below.\n"
 KEPT = ".before-cloche"
 ATTRIBUTE = b"cloche.lock merge=cloche"
+UNION = b".gitignore merge=union"
 DRIVER = "merge-driver"
 
 
@@ -126,24 +127,27 @@ def driver(program: str) -> str:
 
 
 def with_attribute(text: bytes) -> bytes:
-    """`.gitattributes` with the line for `cloche.lock`; unchanged where one says how it is merged."""
-    if any(b"merge" in line for line in _lock_lines(text)):
-        return text
-    return text + (b"" if not text or text.endswith(b"\n") else b"\n") + ATTRIBUTE + b"\n"
+    """`.gitattributes` with the lines for `cloche.lock` and for the `.gitignore` files that hide data: of these, a
+    merge keeps the lines of both sides. Neither comes where one is there that says how that file is merged."""
+    for line in (ATTRIBUTE, UNION):
+        if not any(b"merge" in there for there in _lines_for(text, line.split()[0])):
+            text += (b"" if not text or text.endswith(b"\n") else b"\n") + line + b"\n"
+    return text
 
 
 def without_attribute(text: bytes) -> bytes:
-    """`.gitattributes` without our line."""
-    return b"".join(line for line in text.splitlines(keepends=True) if line.rstrip(b"\r\n") != ATTRIBUTE)
+    """`.gitattributes` without our lines."""
+    lines = text.splitlines(keepends=True)
+    return b"".join(line for line in lines if line.rstrip(b"\r\n") not in (ATTRIBUTE, UNION))
 
 
 def has_attribute(text: bytes) -> bool:
     """Whether `.gitattributes` sends `cloche.lock` to our driver."""
-    return any(b"merge=cloche" in line.split() for line in _lock_lines(text))
+    return any(b"merge=cloche" in line.split() for line in _lines_for(text, b"cloche.lock"))
 
 
-def _lock_lines(text: bytes) -> list[bytes]:
-    return [line for line in text.splitlines() if line.split()[:1] in ([b"cloche.lock"], [b"/cloche.lock"])]
+def _lines_for(text: bytes, name: bytes) -> list[bytes]:
+    return [line for line in text.splitlines() if line.split()[:1] in ([name], [b"/" + name])]
 
 
 def chosen(names: tuple[str, ...], unknown: Callable[[str], Exception]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from cloche.errors import InputError
 
@@ -22,6 +22,7 @@ _ESCAPE = re.compile(rb"\\\\|\\x([0-9a-f]{2})")
 _LONE = re.compile("[\ud800-\udfff]")
 _IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")  # by the disks of macOS
 _OWN = re.compile(r"\.git|\.cloche|git~[0-9]+")
+_MAYBE_OWN = re.compile(r"(?:^|/)(?:\.git|\.cloche|git~)")
 _DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\..*)?")
 _FORBIDDEN = re.compile(r"[<>:\"|?*\\\x00-\x1f]")  # for file names of Windows
 _STEERS = re.compile(r"\\\\|(?:^|/).:")  # a folder or a disk there, wherever it is joined to a path
@@ -79,6 +80,17 @@ def decode_path(text: str) -> str:
         return text
     raw = _ESCAPE.sub(_unescape, text.encode("utf-8"))
     return os.fsdecode(raw)
+
+
+def as_printed(path: str) -> str:
+    r"""What was meant by a path text that came of typing one as Cloche prints it, as if it were a name; empty where
+    that cannot be.
+
+    >>> as_printed(encode_path(r"two\x0alines")), as_printed("plain")
+    ('two\\x0alines', '')
+    """
+    once = path.replace("\\\\", "\\")
+    return once if once != path and _is_safe(once) else ""
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:
@@ -144,6 +156,19 @@ def refuse_unfit(path: str) -> None:
             f"{path} cannot be written on Windows: it {why}",
             hint="rename it where it was recorded; `cloche checkout RUN PATH` brings others without it",
         )
+
+
+def dangerous_among(paths: Collection[str]) -> list[str]:
+    """Those of many names or paths that `is_reserved` holds for, of which there are hardly any.
+
+    >>> dangerous_among(["a.csv", ".gitignore", "clone/.git"])
+    ['clone/.git']
+    """
+    together = "/".join(paths)
+    plain = together if together.isascii() else _IGNORED.sub("", together)
+    if not ON_WINDOWS and _MAYBE_OWN.search(plain.casefold()) is None:
+        return []
+    return list(filter(is_reserved, paths))
 
 
 def checked(path: str) -> str:

@@ -33,7 +33,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     target: the run's id. packages: changes to the interpreter `python`. creates: an environment that would be made
     first, empty for none. problems: what cannot be had, in words; with any, the verb refuses unless told to leave that
-    part out. notes: what differs and is not put back, such as variables.
+    part out. notes: what differs and is not put back, such as variables. links: to data elsewhere that were missing.
     """
 
     verb: str
@@ -44,6 +44,7 @@ class Plan(msgspec.Struct, frozen=True):
     creates: str = ""
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
@@ -53,4 +54,4 @@ class Plan(msgspec.Struct, frozen=True):
     @property
     def empty(self) -> bool:
         """Whether nothing would change."""
-        return not self.files and not self.packages
+        return not self.files and not self.packages and not self.links

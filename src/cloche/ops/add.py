@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from cloche.errors import Conflict, InputError, UsageError
 from cloche.model.changes import PathChange
 from cloche.model.lock import render_lock
-from cloche.model.paths import decode_path, inside, is_reserved
+from cloche.model.paths import decode_path, inside
 from cloche.model.portable import trouble
 from cloche.model.settings import FILE_NAME, CheckoutMode, is_address
 from cloche.model.snapshot import Tracked
@@ -37,11 +38,13 @@ from cloche.project.links import links_outside
 from cloche.project.object_sets import record_objects, tidy_url
 from cloche.project.project import FOLDER, LOCK_FILE, Project
 from cloche.project.snapshots import way_back
+from cloche.project.view import gits
 from cloche.store.capture import record_path
-from cloche.store.linking import link_files
+from cloche.store.linking import link_files, unlink_files
 from cloche.store.listing import Files
+from cloche.store.placing import LINKS
 from cloche.store.recorded import Recorded
-from cloche.store.walk import stat_of, walk
+from cloche.store.walk import Walked, os_path, stat_of, walk
 
 Progress = Callable[[int, int], None]
 _LINK = "add the folder that it points to, or copy it here (`cloche import dvc` does so with links into DVC's cache)"
@@ -51,12 +54,17 @@ Place = Literal["", "in place", "copy"]
 class AddedPath(msgspec.Struct, frozen=True):
     """One data path. state: `new`, `changed` or `unchanged` against `cloche.lock`. outside: links in it that lead out
     of the project, or into DVC's cache; what they lead to is not recorded. in_place: only its digests are recorded.
-    unfit: what keeps new data from being brought to other systems, in words; empty where nothing does."""
+    repositories: the `.git` of repositories in it, which is left out. within: what was named, where that lies in this
+    path. unlinked: how many links became files of their own, as `checkout` in `cloche.toml` wants it now. unfit: what
+    keeps new data from being brought to other systems, in words; empty where nothing does."""
 
     tracked: Tracked
     state: str
     outside: tuple[str, ...] = ()
     in_place: bool = False
+    repositories: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
+    unlinked: int = 0
     unfit: str = ""
 
 
@@ -91,9 +99,10 @@ def add(
         before = {item.path: item for item in project.tracked}
         external = _external(project, paths, base, name) if place == "in place" else {}
         given = [path for path in paths if not external]
-        names = [*dict.fromkeys(project.path_text(path, base) for path in given), *external] or list(before)
+        within = _within(project, [project.path_text(path, base) for path in given], before if not place else {})
+        names = [*within, *external] or list(before)
         if not names:
-            raise InputError("nothing is tracked yet", hint="name a data path: `cloche add data/`")
+            raise _nothing(project)
         elsewhere = project.settings.data.external | external
         if place == "copy":
             refuse_copy(one for one in names if one in elsewhere)
@@ -106,6 +115,7 @@ def add(
             _record(project, one, before.get(one), _How(not dry_run, stays(one), external.get(one, "")), progress)
             for one in sorted(names)
         )
+        rows = tuple(replace(row, within=within.get(row.tracked.path, ())) for row in rows)
         project.cache.save()
         refuse_edited(project)
         found = {row.tracked.path: row.tracked for row in rows}
@@ -131,6 +141,30 @@ class _How(NamedTuple):
     keep: bool
     in_place: bool
     place: str
+
+
+def _within(project: Project, names: Iterable[str], before: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The data paths to record, each with what was named below it: a file in a tracked folder means the folder."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        whole = next((path for path in before if path != name and inside(name, path)), None)
+        if whole is None:
+            found.setdefault(name, ())
+        elif stat_of(project.root, name) is None:
+            raise InputError(
+                f"{name} does not exist", hint=f"`cloche add {shlex.quote(decode_path(whole))}` records all"
+            )
+        else:
+            found[whole] = (*found.get(whole, ()), name)
+    return found
+
+
+def _nothing(project: Project) -> InputError:
+    if project.git is not None and LOCK_FILE in project.git.tracked() and not present(project, [LOCK_FILE]):
+        return InputError(
+            f"{LOCK_FILE} is gone, so nothing is tracked", hint=f"`git restore {LOCK_FILE}` brings it back"
+        )
+    return InputError("nothing is tracked yet", hint="name a data path: `cloche add data/`")
 
 
 def _refuse_words(paths: Sequence[str], place: Place, name: str) -> None:
@@ -168,8 +202,8 @@ def _stays(project: Project, names: Sequence[str], place: Place) -> Callable[[st
 
 def _refuse_gone(project: Project, items: Sequence[Tracked], given: Mapping[str, str]) -> None:
     external = project.settings.data.external | dict(given)
-    here = [item for item in items if not is_address(external.get(item.path, ""))]
-    gone = [item for item in here if stat_of(project.root, item.path) is None and item.path not in given]
+    here = [item for item in items if item.path not in given and not is_address(external.get(item.path, ""))]
+    gone = [item for item in here if not os.path.exists(external.get(item.path) or os_path(project.root, item.path))]
     if gone:
         forget = f"`cloche untrack {shlex.quote(decode_path(gone[0].path))}` forgets it"
         names = some([item.path for item in gone])
@@ -183,11 +217,16 @@ def _record(project: Project, path: str, before: Tracked | None, how: _How, prog
         return _as_row(path, recorded, before, how)
     if how.place:
         return _record_elsewhere(project, path, before, how, progress)
-    files = data_files(project, path)
+    walked = _walked(project.root, path, through=is_elsewhere(project, path))
     mode = project.settings.data.checkout
-    if how.keep and not how.in_place and mode not in ("auto", "copy"):
-        files = _linked(project, path, files, mode, progress)
-    return _row(project, project.root, path, files, before, how, progress)
+    unlinked = 0
+    if how.keep and not how.in_place:
+        unlinked = unlink_files(project.root, walked.files, project.store) if mode not in LINKS else 0
+        if unlinked:
+            walked = _walked(project.root, path, through=False)
+        if mode not in ("auto", "copy"):
+            walked = walked._replace(files=_linked(project, path, walked.files, mode, progress))
+    return replace(_row(project, project.root, path, walked, before, how, progress), unlinked=unlinked)
 
 
 def _record_elsewhere(
@@ -206,7 +245,7 @@ def _row(
     project: Project,
     root: Path,
     path: str,
-    files: Files,
+    walked: Walked,
     before: Tracked | None,
     how: _How,
     progress: Progress | None,
@@ -214,26 +253,26 @@ def _row(
     recorded = record_path(
         root,
         path,
-        files,
+        walked.files,
         project.store,
         project.cache,
         keep=how.keep,
         content=not how.in_place,
         progress=progress,
     )
-    row = _as_row(path, recorded, before, how, links_outside(project, files.links()))
-    return row if row.state == "unchanged" else msgspec.structs.replace(row, unfit=trouble(files.names()))
+    row = _as_row(path, recorded, before, how)
+    if row.state != "unchanged":
+        row = replace(row, unfit=trouble(walked.files.names()))
+    return replace(row, outside=links_outside(project, walked.files.links()), repositories=tuple(gits(walked.reserved)))
 
 
-def _as_row(
-    path: str, recorded: Recorded, before: Tracked | None, how: _How, outside: tuple[str, ...] = ()
-) -> AddedPath:
+def _as_row(path: str, recorded: Recorded, before: Tracked | None, how: _How) -> AddedPath:
     entry = recorded.entry
     if entry is None:
         raise InputError(f"{path} holds nothing", hint="check the spelling of the place; run it again")
     now = Tracked(path, entry.kind, entry.digest, entry.size, entry.count)
     state = "new" if before is None else "unchanged" if before == now else "changed"
-    return AddedPath(now, state, outside, how.in_place)
+    return AddedPath(now, state, in_place=how.in_place)
 
 
 def _linked(project: Project, path: str, files: Files, mode: CheckoutMode, progress: Progress | None) -> Files:
@@ -243,32 +282,17 @@ def _linked(project: Project, path: str, files: Files, mode: CheckoutMode, progr
     digests = {one: entry.digest for one, entry in seen.everything().items()}
     stats = {one: (stat, digests[one]) for one, stat in seen.files.rows() if one in digests}
     link_files(project.root, stats, project.store, mode)
-    return data_files(project, path)
+    return _walked(project.root, path, through=is_elsewhere(project, path)).files
 
 
-def data_files(project: Project, path: str) -> Files:
-    """Every file, link and empty folder of a data path. Raises InputError where one is missing or unreadable."""
-    return _walked(project.root, path, through=is_elsewhere(project, path))
-
-
-def _walked(root: Path, path: str, *, through: bool) -> Files:
-    reserved: list[str] = []
-
-    def is_store(folder: str, name: str) -> bool:
-        if is_reserved(name):
-            reserved.append(folder)
-        return is_reserved(name)
-
-    walked = walk(root, path, skip=is_store, through=through)
-    reserved += [at for at in walked.files if is_reserved(at)] if _may_hold_pointer(walked.files) else []
-    if reserved:
-        inner, _, name = reserved[0].rpartition("/")
-        what = "a project of its own, and its store is" if name == FOLDER else f"a Git repository of its own; {name} is"
+def _walked(root: Path, path: str, *, through: bool) -> Walked:
+    """What lies at a data path. Raises InputError where something is missing or unreadable."""
+    walked = walk(root, path, through=through)
+    inner = next((at.rpartition("/")[0] for at in walked.reserved if at.rpartition("/")[2] == FOLDER), "")
+    if inner:
         raise Conflict(
-            f"{inner} is {what} no data",
-            hint=f"add the data there, with `cloche -C {shlex.quote(decode_path(inner))} add`, or a path beside it"
-            if name == FOLDER
-            else "add a path beside it, or move the repository away: what Git holds is not for Cloche to write",
+            f"{inner} is a project of its own, and its store is no data",
+            hint=f"add the data there, with `cloche -C {shlex.quote(decode_path(inner))} add`, or a path beside it",
         )
     if walked.unreadable:
         name, why = walked.unreadable[0]
@@ -280,12 +304,7 @@ def _walked(root: Path, path: str, *, through: bool) -> Files:
         )
     if not walked.files:
         raise InputError(f"{path} does not exist", hint="check the spelling; paths are relative to this folder")
-    return walked.files
-
-
-def _may_hold_pointer(files: Files) -> bool:
-    """Whether one of the names could be the `.git` of a submodule or worktree, which is a file."""
-    return any("git" in folder.names.casefold() for folder in files.folders.values())
+    return walked
 
 
 def _refuse(

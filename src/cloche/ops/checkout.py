@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cloche.errors import NotFound, UsageError
 from cloche.model.changes import PathChange
 from cloche.model.held import Held
-from cloche.model.paths import inside
+from cloche.model.paths import dangerous_among, inside
 from cloche.model.plan import Belongs, Plan
 from cloche.model.run import Run
 from cloche.model.tree import entry_of
@@ -15,7 +15,8 @@ from cloche.model.wording import some
 from cloche.ops.ls import ls
 from cloche.project.exchange import at_hand
 from cloche.project.going import refuse_while_going
-from cloche.project.journal import in_the_way, perform, planned
+from cloche.project.journal import in_the_way, parted, perform, planned
+from cloche.project.kept_in_place import as_in_place
 from cloche.project.project import Project
 from cloche.project.reach import Root
 from cloche.project.revisions import find_run
@@ -36,23 +37,37 @@ def checkout(project: Project, revision: str, paths: Sequence[str], *, dry_run: 
     with project.writing():
         run = find_run(project, revision)
         held = [one for path in paths for one in ls(project, run.id, path)]
+        same = as_in_place(project, held)
+        held = [one for one in held if one.path not in same]
+        _refuse_elsewhere(project, held)
         at_hand(project, run, only=[Root(one.path, one.kind, one.digest) for one in held if one.kind != "d"])
         _refuse_lost(project, run, held)
         wanted = {one.path: one for one in sorted(held, key=lambda one: _LATER_WINS.index(one.part))}
-        here = in_the_way(project, wanted)
+        own = dangerous_among(wanted)
+        here = in_the_way(project, [path for path in wanted if path not in own])
         changes = [PathChange(path, here.get(path), entry_of(wanted[path])) for path in wanted]
         changes += [PathChange(path, entry, None) for path, entry in here.items() if path not in wanted]
-        files = tuple(
+        files, left = parted(
             planned(project, change, _part(wanted.get(change.path)))
             for change in sorted(changes, key=lambda one: one.path)
             if change.before != change.after
         )
-        plan = Plan("take", run.id, files)
+        plan = Plan("take", run.id, files, notes=left)
         if files and not dry_run:
             refuse_while_going(project, "the files that checkout would change")
             summary = f"checked out {some(list(paths))} of run {run.short}"
             perform(project, "checkout", summary, [one.change for one in files])
     return plan
+
+
+def _refuse_elsewhere(project: Project, held: Sequence[Held]) -> None:
+    for path, place in project.settings.data.external.items():
+        changed = [one.path for one in held if inside(one.path, path)]
+        if changed:
+            raise NotFound(
+                f"{some(changed)} is not as it was in {place}, where Cloche never writes",
+                hint="bring it back there; `cloche status` tells whether it is the same",
+            )
 
 
 def _refuse_lost(project: Project, run: Run, held: Sequence[Held]) -> None:

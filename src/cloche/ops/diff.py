@@ -15,7 +15,7 @@ from cloche.analysis.values import diff_values
 from cloche.errors import NotFound
 from cloche.model.changes import PARTS, DataChange, Difference, Hunks, Part, checked_parts
 from cloche.model.content import Act
-from cloche.model.paths import decode_path, inside
+from cloche.model.paths import as_printed, decode_path, inside
 from cloche.model.run import Run
 from cloche.model.suggestions import closest
 from cloche.model.tree import Entry
@@ -53,7 +53,7 @@ def diff(
         if one.run is not None:
             at_hand(project, one.run)
     parts = checked_parts(only) or PARTS
-    _refuse_unknown(project, first, second, paths)
+    paths = _known(project, first, second, paths)
     wanted = _wanted(paths)
     environment = diff_environments(first.environment, second.environment)
     keys = keys_of(project.settings.data.keys, key)
@@ -68,6 +68,9 @@ def diff(
         code=_code(project, first, second, wanted) if "code" in parts else (),
         read=tuple(one for one in observed_changes(first, second) if wanted(one.path)) if "data" in parts else (),
     )
+    unreadable = (*first.unread, *second.unread)
+    if unreadable:
+        found = msgspec.structs.replace(found, unreadable=unreadable)
     if "environment" in parts:
         found = msgspec.structs.replace(found, environment=environment)
     if first.run and second.run and not only and not paths:
@@ -75,21 +78,26 @@ def diff(
     return found
 
 
-def _refuse_unknown(project: Project, first: Side, second: Side, paths: Sequence[str]) -> None:
-    """Raise NotFound for a path that neither side has: a misspelt one would look as if nothing had changed."""
+def _known(project: Project, first: Side, second: Side, paths: Sequence[str]) -> list[str]:
+    """The paths, as the sides have them. Raises NotFound for one that neither side has: a misspelt one would look as if
+    nothing had changed."""
     if not paths:
-        return
+        return []
+    found: list[str] = []
     both = (first, second)
     known = {path for one in both for path in (*one.code, *one.data)}
     known |= {path for one in both for path in one.observed}
     known |= {path for one in both for tracked in one.data for path in data_files(project, one, tracked)}
     for path in paths:
-        if not any(inside(one, path) for one in known):
+        meant = next((way for way in (path, as_printed(path)) if way and any(inside(one, way) for one in known)), "")
+        found.append(meant)
+        if not meant:
             near = closest(path, known | {one.rpartition("/")[0] for one in known} - {""})
             raise NotFound(
                 f"neither side has {path} among its code and data",
                 hint=f"did you mean `{near}`?" if near else "give a path as it stands below the project's folder",
             )
+    return found
 
 
 def _wanted(paths: Sequence[str]) -> Callable[[str], bool]:
@@ -104,7 +112,10 @@ def _same(project: Project, first: Side, second: Side) -> tuple[Part, ...]:
         "config": not diff_values(before.config.values, after.config.values),
         "environment": before.environment == after.environment,
     }
-    return tuple(part for part in PARTS if equal[part])
+    unread = [path for path, _ in (*first.unread, *second.unread)]
+    tracked = [item.path for item in project.tracked]
+    hidden = {"data" if any(inside(path, one) for one in tracked) else "code" for path in unread}
+    return tuple(part for part in PARTS if equal[part] and part not in hidden)
 
 
 def _results(found: Difference, first: Run, second: Run) -> Difference:
@@ -179,6 +190,7 @@ def _data(
                 arrays=within.arrays,
                 images=within.images,
                 unstored=within.unstored,
+                lost=within.lost,
             )
         )
     return tuple(changes)

@@ -164,13 +164,13 @@ def _driver(folder: Path, remove: bool, dry_run: bool, *scope: str) -> Installed
 
 
 def _attributes(project: Project, remove: bool, dry_run: bool) -> tuple[str, ...]:
-    """Write the line of `.gitattributes`; the files that changed."""
+    """Write the lines of `.gitattributes`; the files that changed."""
     text = read_bytes(project, ATTRIBUTES)
     now = without_attribute(text) if remove else with_attribute(text)
     if now == text:
         return ()
     if not dry_run:
-        what = "took the line for cloche.lock out of" if remove else "wrote a line for cloche.lock into"
+        what = "took the lines for merges out of" if remove else "wrote lines for merges into"
         change = text_change(project, ATTRIBUTES, now or None)
         perform(project, "install", f"{what} {ATTRIBUTES}", [change])
     return (ATTRIBUTES,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
 from cloche.analysis.environments import diff_environments
@@ -19,7 +19,7 @@ from cloche.model.tree import Entry, entry_of
 from cloche.model.wording import some
 from cloche.project.exchange import at_hand, lock_at_hand
 from cloche.project.going import refuse_while_going
-from cloche.project.journal import perform, planned, text_change, towards
+from cloche.project.journal import parted, perform, planned, text_change, towards
 from cloche.project.kept_in_place import in_place_problems, is_in_place
 from cloche.project.locked import to_lock
 from cloche.project.packages import Packages, plan_environment
@@ -53,10 +53,10 @@ def revert(
         run = find_run(project, revision)
         parts = tuple(only) or PARTS
         now, then = work_side(project, like=run, values=False), run_side(project, run)
-        _refuse_unreadable(now)
-        files = _files(project, now, then, parts, with_outputs=not only)
+        _refuse_unreadable(now, project.settings.data.external)
+        files, left = parted(_files(project, now, then, parts, with_outputs=not only))
         packages = _packages(project, now, then) if "environment" in parts else Packages()
-        notes = _notes(now, then) if "environment" in parts else ()
+        notes = left + (_notes(now, then) if "environment" in parts else ())
         notes += (*_not_held(project, now, then), *_never_had(run)) if "data" in parts else ()
         stuck = in_place_problems(project, now, then, parts)
         problems = (*packages.problems, *stuck)
@@ -189,8 +189,8 @@ def _packages(project: Project, now: Side, then: Side) -> Packages:
     return plan_environment(project, python, now.environment, then.environment)
 
 
-def _refuse_unreadable(now: Side) -> None:
-    unreadable = now.taken.view.unreadable if now.taken is not None else ()
+def _refuse_unreadable(now: Side, external: Collection[str]) -> None:
+    unreadable = [one for one in now.unreadable if one[0] not in external]
     if unreadable:
         path, why = unreadable[0]
         raise InputError(

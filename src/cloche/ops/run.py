@@ -21,7 +21,13 @@ from cloche.project.executing import run_command, run_pipeline
 from cloche.project.finish import abandon, finish
 from cloche.project.going import Going, going, new_id, refuse_while_going
 from cloche.project.journal import perform, text_change
-from cloche.project.noticing import notice_company, notice_late_company, notice_links_outside, notice_unrecorded
+from cloche.project.noticing import (
+    notice_company,
+    notice_late_company,
+    notice_links_outside,
+    notice_repositories,
+    notice_unrecorded,
+)
 from cloche.project.observing import earlier_outputs
 from cloche.project.project import Project
 from cloche.project.recovery import recover
@@ -170,6 +176,7 @@ def _refuse_unknown_params(project: Project, chosen: Mapping[str, Stage]) -> Non
 def _notice(run: Going, request: Request, chosen: Mapping[str, Stage]) -> None:
     notice_company(run)
     notice_links_outside(run)
+    notice_repositories(run)
     for command in (request.command, *(stage.run for stage in chosen.values())):
         notice_unrecorded(run, command, request.folder if request.command else "")
 

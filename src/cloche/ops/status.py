@@ -7,24 +7,27 @@ import msgspec
 from cloche.analysis.environments import diff_environments
 from cloche.analysis.values import diff_values
 from cloche.model.changes import EnvironmentChange, PathChange, ValueChange
+from cloche.model.paths import inside
 from cloche.model.run import Run
+from cloche.model.settings import is_address
 from cloche.model.snapshot import LeftOut
 from cloche.project.going import is_alive
 from cloche.project.in_place import in_place
 from cloche.project.linked import Edited, edited
-from cloche.project.project import Project
+from cloche.project.project import LOCK_FILE, Project
 from cloche.project.recovery import cut_off
 from cloche.project.remotes import all_remotes, default_name
 from cloche.project.revisions import find_run
 from cloche.project.sides import Side, code_changes, data_changes, observed_changes, run_side, work_side
-from cloche.project.snapshots import Progress
+from cloche.project.snapshots import Progress, way_back
 from cloche.project.view import View, look
 
 
 class DataState(msgspec.Struct, frozen=True):
-    """A tracked data path. lock: `same`, `changed` or `missing` against `cloche.lock`. since: the files that differ
+    """A tracked data path. lock: `same`, `changed` or `missing` against `cloche.lock`, or `unknown`, where some of it
+    cannot be read. since: the files that differ
     from the base run; empty where there is none. held: whether the store here has the content that `cloche.lock` names.
-    in_place: only its digests are recorded.
+    in_place: only its digests are recorded. back: where it is missing, what brings it back.
     """
 
     path: str
@@ -34,6 +37,7 @@ class DataState(msgspec.Struct, frozen=True):
     since: tuple[PathChange, ...] = ()
     held: bool = True
     in_place: bool = False
+    back: str = ""
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -42,7 +46,9 @@ class Status(msgspec.Struct, frozen=True):
     base: its id, empty when there is no run yet. clean: whether all four inputs are as in the base. files: how many
     code files there are. going: runs that are going. cut_off: numbers of operations that were cut off half-way.
     read: files that the base was seen to read beyond its inputs, and that differ. edited: content that somebody changed
-    in the store, through a link. remote: the remote that is meant where none is named, or any there is.
+    in the store, through a link. remote: the remote that is meant where none is named, or any there is. repositories:
+    the `.git` of repositories within data, which is left out of it. unread: files of the inputs here that could not be
+    read: whether these have changed is not known. lock_gone: Git tracks a `cloche.lock`, and there is none.
     """
 
     base: str
@@ -64,6 +70,9 @@ class Status(msgspec.Struct, frozen=True):
     read: tuple[PathChange, ...] = ()
     edited: tuple[Edited, ...] = ()
     remote: str = ""
+    repositories: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    lock_gone: bool = False
 
 
 def status(project: Project, base: str = "", *, progress: Progress | None = None) -> Status:
@@ -83,8 +92,11 @@ def status(project: Project, base: str = "", *, progress: Progress | None = None
         data=_data(project, view, now, None),
         left_out=view.left_out,
         special=view.special,
-        unreadable=view.unreadable,
+        unreadable=now.unreadable,
         edited=edited(project),
+        repositories=view.repositories,
+        lock_gone=LOCK_FILE in (view.git_tracked or ()) and not (project.root / LOCK_FILE).exists(),
+        unread=tuple(path for path, _ in now.unread if not is_address(project.settings.data.external.get(path, ""))),
         going=going,
         cut_off=tuple(one.number for one in cut_off(project)),
         remote=default_name(remotes) or next(iter(remotes), ""),
@@ -104,7 +116,7 @@ def _against(project: Project, found: Status, view: View, now: Side, run: Run) -
     same_rest = not code and not config and not environment.packages and not environment.facts
     return msgspec.structs.replace(
         found,
-        clean=same_rest and same_data and not read,
+        clean=same_rest and same_data and not read and not now.unread,
         read=read,
         code=code,
         data=data,
@@ -119,12 +131,14 @@ def _data(project: Project, view: View, now: Side, then: Side | None) -> tuple[D
     states = []
     for locked in view.tracked:
         here = now.data.get(locked.path)
-        lock = "missing" if here is None else "same" if here == locked else "changed"
+        hidden = any(inside(path, locked.path) for path, _ in now.unreadable)
+        lock = "unknown" if hidden else "missing" if here is None else "same" if here == locked else "changed"
         since: tuple[PathChange, ...] = ()
         if then is not None and then.data.get(locked.path) != here:
             since = data_changes(project, then, now, locked.path)
         stays = in_place(project)(locked.path)
         held = lock == "same" or stays or project.store.has(locked.digest)
         size = (here.count, here.size) if here else (0, 0)
-        states.append(DataState(locked.path, lock, *size, since, held, stays))
+        back = way_back(project, [locked]) if lock == "missing" else ""
+        states.append(DataState(locked.path, lock, *size, since, held, stays, back))
     return tuple(states)

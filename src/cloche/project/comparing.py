@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from cloche.model.changes import PathChange
 from cloche.model.content import ArrayChange, ImageChange, ImageFacts, TableChange
-from cloche.model.paths import decode_path
+from cloche.model.paths import decode_path, inside
 from cloche.model.patterns import matcher
 from cloche.model.tree import Entry
 from cloche.project.project import Project
@@ -29,13 +29,15 @@ IMAGES_SHOWN = 100
 
 class Inside(NamedTuple):
     """What changed inside of files. uncompared: paths of files that were not looked into, since there were too
-    many; unstored: of those whose content was tracked in place and never stored."""
+    many; unstored: of those whose content was tracked in place and never stored; lost: of others whose content the
+    store does not hold, since it was changed through a link, for instance."""
 
     tables: tuple[TableChange, ...] = ()
     arrays: tuple[ArrayChange, ...] = ()
     images: tuple[ImageChange, ...] = ()
     uncompared: tuple[str, ...] = ()
     unstored: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 def look_inside(
@@ -52,6 +54,8 @@ def look_inside(
         for change in differ
         if not all(_is_held(project, change.path, *one) for one in _both(sides, change))
     }
+    places = {path for one in sides for path in one.snapshot.data.in_place}
+    in_place = {path for path in lacking if any(inside(path, one) for one in places)}
     differ = [change for change in differ if change.path not in lacking]
     kinds = [[one for one in differ if fits(one.path)] for fits in (is_table, is_array, is_image)]
     most = (TABLES_SHOWN, ARRAYS_SHOWN, IMAGES_SHOWN)
@@ -72,7 +76,8 @@ def look_inside(
             tuple(compare_arrays(*both(one), one.path) for one in arrays),
             tuple(_image(one, *both(one)) for one in images),
             uncompared,
-            tuple(sorted(lacking)),
+            tuple(sorted(in_place)),
+            tuple(sorted(lacking - in_place)),
         )
 
 

@@ -41,19 +41,24 @@ def is_elsewhere(project: Project, path: str) -> bool:
     return bool(place) and not is_address(place)
 
 
-def place_links(project: Project, only: Iterable[str] | None = None) -> None:
-    """Make the links that stand for data elsewhere where they are missing, as in a fresh clone: they are not Git's.
+def lacking_links(project: Project) -> dict[str, str]:
+    """The links that stand for data elsewhere and are missing, as in a fresh clone, since they are not Git's: by path,
+    what each leads to, which is there."""
+    return {
+        path: place
+        for path, place in project.settings.data.external.items()
+        if not is_address(place) and not is_link_to(project, path, place) and os.path.exists(place)
+    }
 
-    Raises Conflict where something else is there, StoreError.
-    """
+
+def place_links(project: Project, only: Iterable[str] | None = None) -> None:
+    """Make the links that are missing. Raises Conflict where something else is there, StoreError."""
     wanted = None if only is None else set(only)
-    for path, place in project.settings.data.external.items():
-        at = os_path(project.root, path)
-        if is_address(place) or (wanted is not None and path not in wanted):
-            continue
-        if _is_link_to(at, place) or not os.path.exists(place):
+    for path, place in lacking_links(project).items():
+        if wanted is not None and path not in wanted:
             continue
         refuse_taken(project, path, place)
+        at = os_path(project.root, path)
         try:
             fs = FileSystem()
             fs.make_folders(os.path.dirname(at))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from cloche.model.changes import Part
+from cloche.model.held import Held
+from cloche.model.paths import inside
 from cloche.model.settings import is_address
 from cloche.model.snapshot import Tracked
-from cloche.model.tree import Entry
 from cloche.model.wording import some
-from cloche.project.in_place import walk_data
+from cloche.project.in_place import in_place, walk_data
 from cloche.project.object_sets import record_objects
 from cloche.project.project import Project
 from cloche.project.sides import Side, data_changes
 from cloche.store.capture import record_path
+from cloche.store.recorded import Recorded
 
 
 def is_in_place(now: Side, then: Side, path: str) -> bool:
@@ -42,19 +44,31 @@ def _problem(project: Project, now: Side, then: Side, path: str, parts: Collecti
         yield f"{path} is tracked in place and not as it was: {some(changed)}"
 
 
-def _here(project: Project, path: str) -> Entry | None:
+def _here(project: Project, path: str) -> Recorded:
     place = project.settings.data.external.get(path, "")
     if is_address(place):
-        return record_objects(project, path, place, keep=False, read=False).entry
+        return record_objects(project, path, place, keep=False, read=False)
     files = walk_data(project, path).files
-    return record_path(project.root, path, files, project.store, project.cache, keep=False).entry
+    return record_path(project.root, path, files, project.store, project.cache, keep=False)
+
+
+def as_in_place(project: Project, held: Sequence[Held]) -> set[str]:
+    """Those of the paths of a run that are tracked in place and lie there as they were."""
+    same: set[str] = set()
+    stays = in_place(project)
+    for path in (item.path for item in project.tracked if stays(item.path)):
+        mine = [one for one in held if inside(one.path, path)]
+        here = _here(project, path) if mine else {}
+        found = {one.path: here.get(one.path) for one in mine}
+        same |= {one.path for one in mine if (at := found[one.path]) and (at.kind, at.digest) == (one.kind, one.digest)}
+    return same
 
 
 def changed_in_place(project: Project, items: Iterable[Tracked]) -> tuple[str, ...]:
     """Which of these, tracked in place, are not what `cloche.lock` names, in words."""
     notes: list[str] = []
     for item in items:
-        here = _here(project, item.path)
+        here = _here(project, item.path).entry
         if here is None or (here.kind, here.digest) != (item.kind, item.digest):
             notes.append(f"{item.path}, which is tracked in place and not as cloche.lock names it")
     return tuple(notes)

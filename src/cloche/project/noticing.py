@@ -10,7 +10,7 @@ from cloche.capture.code import is_source
 from cloche.model.paths import decode_path
 from cloche.model.portable import trouble
 from cloche.model.query import parse
-from cloche.model.run import Place
+from cloche.model.run import Finding, Place
 from cloche.model.wording import some
 from cloche.project.going import Going, is_alive
 from cloche.project.links import links_outside
@@ -50,6 +50,14 @@ def notice_unrecorded(run: Going, command: Sequence[str] | str, folder: str) -> 
                 hint=f"take it out of .gitignore (or type `git add --force {shlex.quote(decode_path(path))}`)",
                 place=Place(file=path),
             )
+
+
+def notice_repositories(run: Going) -> None:
+    """Repositories within data: a cloned dataset, for instance. Their files are recorded, what is Git's own is not."""
+    left_out = run.taken.view.repositories
+    if left_out:
+        message = f"left out of the data: {some(left_out)}, which is Git's own; the files beside it are recorded"
+        run.findings.append(Finding("left-out", "info", message, Place(file=left_out[0])))
 
 
 def notice_links_outside(run: Going) -> None:

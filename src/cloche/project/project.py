@@ -218,10 +218,19 @@ class Project:
         if lexical == root or not lexical.is_relative_to(root):
             where = "is the project itself" if lexical == root else f"lies outside the project {self.root}"
             raise InputError(f"{argument or repr(argument)} {where}", hint="name a file or folder inside the project")
-        parts = lexical.relative_to(root).parts
-        if is_reserved(parts[0]):
-            raise InputError(f"{argument} lies in {parts[0]}/, which no one may track", hint="name another path")
-        return "/".join(encode_path(part) for part in parts)
+        return _below(argument, lexical, root)
+
+    def held_text(self, argument: str) -> str:
+        """As `path_text`, for what a version holds: it may lie behind a link that leads elsewhere, as data in place
+        does."""
+        try:
+            return self.path_text(argument)
+        except InputError:
+            given = Path(os.path.normpath(Path(os.path.realpath(Path.cwd())) / argument))
+            root = Path(os.path.realpath(self.root))
+            if given == root or not given.is_relative_to(root):
+                raise
+            return _below(argument, given, root)
 
     def prepare(self) -> None:
         """Create `.cloche/` where it is missing (a fresh clone), and check that this Cloche understands it."""
@@ -249,6 +258,15 @@ class Project:
             raise SettingsError(f"cannot read {name}: {error.strerror}", hint=f"look at {self.root / name}") from error
         except UnicodeDecodeError as error:
             raise SettingsError(f"{name} is not UTF-8 text", hint="save it as UTF-8") from error
+
+
+def _below(argument: str, path: Path, root: Path) -> str:
+    """The path text of a path below `root`."""
+    parts = path.relative_to(root).parts
+    own = next(filter(is_reserved, parts), "")
+    if own:
+        raise InputError(f"{argument} lies in {own}/, which no one may track", hint="name another path")
+    return "/".join(encode_path(part) for part in parts)
 
 
 def root_of(start: Path) -> Path | None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import os
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from cloche.analysis.entries import diff_entries
 from cloche.model.changes import PathChange
 from cloche.model.environment import Environment
-from cloche.model.paths import inside
+from cloche.model.paths import dangerous_among, inside
 from cloche.model.run import Run
 from cloche.model.snapshot import Snapshot, Tracked
-from cloche.model.tree import Entry, Located, entry_of, raw_entries
+from cloche.model.tree import EMPTY_DIGEST, Entry, Located, entry_of, raw_entries
 from cloche.project.exchange import at_hand
 from cloche.project.journal import files_of, in_the_way, listing, present
 from cloche.project.project import Project
@@ -19,9 +20,11 @@ from cloche.project.revisions import WORK_TREE, find_run
 from cloche.project.snapshots import Progress, Taken, take
 from cloche.project.view import View, look
 from cloche.store.capture import record_path
+from cloche.store.checkout import expand
 from cloche.store.recorded import Recorded
+from cloche.store.survey import is_whole
 from cloche.store.tree_diff import Opener, diff_trees
-from cloche.store.walk import walk
+from cloche.store.walk import os_path, walk
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,16 @@ class Side:
     taken: Taken | None = None
     observed: dict[str, Entry] = field(default_factory=dict)
     left: dict[str, Entry] = field(default_factory=dict)
+
+    @property
+    def unreadable(self) -> tuple[tuple[str, str], ...]:
+        """What of the work tree could not be read, with reasons: whether it has changed is not known."""
+        return self.taken.view.unreadable if self.taken is not None else ()
+
+    @property
+    def unread(self) -> tuple[tuple[str, str], ...]:
+        """Those of these that are inputs."""
+        return self.taken.view.unread if self.taken is not None else ()
 
     @property
     def data(self) -> dict[str, Tracked]:
@@ -110,7 +123,13 @@ def code_changes(project: Project, first: Side, second: Side) -> tuple[PathChang
         alone = {one.path for one in changes if one.before is None or one.after is None} & entries.keys()
         wrote = left_by(project, run, alone) if run is not None and alone else {}
         same |= {path for path, one in wrote.items() if entries[path].digest == one.digest}
-    return tuple(one for one in changes if one.path not in same)
+    return _seen(first, second, (one for one in changes if one.path not in same))
+
+
+def _seen(first: Side, second: Side, changes: Iterable[PathChange]) -> tuple[PathChange, ...]:
+    """Changes but for those of what cannot be read, which only seems to be gone."""
+    hidden = [path for path, _ in (*first.unreadable, *second.unreadable)]
+    return tuple(one for one in changes if not any(inside(one.path, path) for path in hidden))
 
 
 def _is_left(work: Side, of: Side, path: str) -> bool:
@@ -140,20 +159,48 @@ def command_of(project: Project, run: Run | None) -> tuple[str, ...] | str:
 def data_changes(project: Project, first: Side, second: Side, path: str) -> tuple[PathChange, ...]:
     """The files of a tracked data path that differ between two sides."""
     (before, opens), (after, opens_other) = (_data_root(project, one, path) for one in (first, second))
-    return tuple(diff_trees(path, before, after, (opens, opens_other)))
+    return _seen(first, second, diff_trees(path, before, after, (opens, opens_other)))
 
 
 def data_towards(project: Project, item: Located, now: Recorded | None = None) -> list[PathChange]:
     """Changes from what lies at a data path to what is on record for it. A whole folder that is not there comes as
-    one change. A file that stands where a folder above has to be counts, too. now: what lies there, if that is known.
+    one change, unless it holds what is Git's own and cannot come. A file that stands where a folder above has to be
+    counts, too. now: what lies there, if that is known.
     """
     if now is None:
         files = walk(project.root, item.path).files
         now = record_path(project.root, item.path, files, project.store, project.cache, keep=False)
     opener = now.tree, lambda _, folder: raw_entries(project.store.read(folder.digest))
-    changes = list(diff_trees(item.path, now.entry, entry_of(item), opener, whole=True))
+    found = diff_trees(item.path, now.entry, entry_of(item), opener, whole=True)
+    changes = [part for change in found for part in _apart(project, change)]
     blocking = in_the_way(project, [item.path]) if now.entry is None else {}
     return changes + [PathChange(path, entry, None) for path, entry in blocking.items()]
+
+
+def _apart(project: Project, change: PathChange) -> list[PathChange]:
+    """A folder that is to come whole; file by file where it holds what nobody writes, or where one is already, which
+    holds nothing but that."""
+    if change.before is not None or change.after is None or not is_whole(change.after):
+        return [change]
+    is_there = os.path.isdir(os_path(project.root, change.path))
+    if not is_there and not _holds_own(project, change.after):
+        return [change]
+    return [PathChange(path, None, entry) for path, entry in expand(project.store, change.after, change.path).items()]
+
+
+def _holds_own(project: Project, folder: Entry) -> bool:
+    """Whether a stored folder has something in it, however deep, that is Git's own or Cloche's."""
+    pending, seen = [bytes.fromhex(folder.digest)], set[bytes]()
+    while pending:
+        digest = pending.pop()
+        if digest in seen or digest.hex() == EMPTY_DIGEST:
+            continue
+        seen.add(digest)
+        inside_it = raw_entries(project.store.read(digest.hex()))
+        if dangerous_among([os.fsdecode(one.name) for one in inside_it]):
+            return True
+        pending += [one.digest for one in inside_it if one.kind == b"d"]
+    return False
 
 
 def _data_root(project: Project, of: Side, path: str) -> tuple[Entry | None, Opener]:

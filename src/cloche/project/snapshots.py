@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from cloche.capture.config import read_config
-from cloche.errors import InputError
+from cloche.errors import InputError, RemoteError
 from cloche.model.environment import Environment, Machine
+from cloche.model.paths import inside
 from cloche.model.settings import is_address
 from cloche.model.snapshot import Code, Config, ConfigFile, Data, Snapshot, Tracked
 from cloche.model.tree import Entry
 from cloche.model.values import Value
-from cloche.project.in_place import in_place, place_links
+from cloche.project.in_place import in_place, lacking_links, place_links
 from cloche.project.interpreters import see
 from cloche.project.linked import refuse_edited
 from cloche.project.object_sets import record_objects
@@ -75,9 +76,9 @@ def take(
 ) -> Taken:
     """Pin the four inputs as they are now.
 
-    keep: store their content too (status and previews only hash). strict: raise InputError where tracked data is
-    missing or unreadable, instead of leaving it out. values: read what the parameter files say, too, and not only their
-    bytes; raises SettingsError where one cannot be understood.
+    keep: store their content too (status and previews only hash). strict: raise InputError where an input is missing or
+    cannot be read, instead of leaving it out (the view then names it as unreadable). values: read what the parameter
+    files say, too, and not only their bytes; raises SettingsError where one cannot be understood.
     """
     if strict:
         place_links(project)
@@ -85,10 +86,13 @@ def take(
     if strict:
         refuse_missing(project, view)
     loose = view.code | view.config
-    entries = record_files(project.root, loose, project.store, project.cache, keep=keep, progress=progress)
-    recorded = _data(project, view, keep=keep, strict=strict, progress=progress)
+    unread: list[tuple[str, str]] | None = None if strict else []
+    entries = record_files(
+        project.root, loose, project.store, project.cache, keep=keep, progress=progress, unread=unread
+    )
+    recorded = _data(project, view, unread, keep=keep, progress=progress)
     lost = [path for path, one in recorded.items() if one.entry is None]
-    view = view.without({*(loose.keys() - entries.keys()), *lost})
+    view = view.without({*(loose.keys() - entries.keys()), *lost}).also_unreadable(unread or ())
     if strict:
         refuse_missing(project, view)
     code = _code(project, view, entries, keep)
@@ -111,35 +115,49 @@ def take(
     return Taken(snapshot, environment, machine, view, entries, recorded)
 
 
-def _data(project: Project, view: View, *, keep: bool, strict: bool, progress: Progress | None) -> dict[str, Recorded]:
-    """What lies at each data path. strict: also read what is new in object stores, which may take long, and refuse what
-    was changed through a link."""
+def _data(
+    project: Project, view: View, unread: list[tuple[str, str]] | None, *, keep: bool, progress: Progress | None
+) -> dict[str, Recorded]:
+    """What lies at each data path. unread: gets what cannot be read. Without it that is an error, as is what was
+    changed through a link; and what is new in object stores is read, too, which may take long."""
     root, store, cache, stays = project.root, project.store, project.cache, in_place(project)
     recorded = {
-        path: record_path(root, path, files, store, cache, keep=keep, content=not stays(path), progress=progress)
+        path: record_path(
+            root, path, files, store, cache, keep=keep, content=not stays(path), progress=progress, unread=unread
+        )
         for path, files in view.data.items()
     }
-    if strict:
+    if unread is None:
         refuse_edited(project)
     external = project.settings.data.external
     for path in (item.path for item in view.tracked if is_address(external.get(item.path, ""))):
-        recorded[path] = record_objects(project, path, external[path], keep=keep, read=strict, progress=progress)
+        try:
+            recorded[path] = record_objects(
+                project, path, external[path], keep=keep, read=unread is None, progress=progress
+            )
+        except RemoteError as error:
+            if unread is None:
+                raise
+            unread.append((path, error.message))
     return {path: recorded[path] for path in sorted(recorded)}
 
 
 def way_back(project: Project, missing: Sequence[Tracked]) -> str:
     """How tracked data that is not there can be had again."""
     external = project.settings.data.external
-    places = [external.get(item.path) for item in missing if in_place(project)(item.path)]
-    if places:
-        return f"make {places[0]} available" if places[0] else "it is tracked in place, and only you can put it back"
+    stay = [item.path for item in missing if in_place(project)(item.path)]
+    if stay and stay[0] in lacking_links(project):
+        return "`cloche revert --lock` makes the link again"
+    if stay:
+        place = external.get(stay[0])
+        return f"make {place} available" if place else "it is tracked in place, and only you can put it back"
     held = all(project.store.has(item.digest) for item in missing)
     return "`cloche revert --lock` brings it back" if held else f"copy {FOLDER}/ from where it was added"
 
 
 def refuse_missing(project: Project, view: View) -> None:
     """Raise InputError where a tracked data path is gone or cannot be read."""
-    bad = [(path, why) for path, why in view.unreadable if any(path.startswith(one.path) for one in view.tracked)]
+    bad = [(path, why) for path, why in view.unreadable if any(inside(path, one.path) for one in view.tracked)]
     if bad:
         raise InputError(f"cannot read {bad[0][0]}: {bad[0][1]}", hint="make it readable, then try again")
     if view.missing:
@@ -152,7 +170,7 @@ def refuse_missing(project: Project, view: View) -> None:
     links = [path for path, files in view.data.items() if path in files and files[path].kind == "l"]
     if links:
         raise InputError(
-            f"tracked data {links[0]} is a symbolic link now: what it leads to would not be recorded",
+            f"{links[0]} is tracked data, and a symbolic link now: what it leads to would not be recorded",
             hint=f"put the data itself there, or forget it: `cloche untrack {links[0]}`",
         )
 

@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from cloche.capture.git_files import GitFile, files_at, read_file, time_of
 from cloche.errors import ClocheError, InputError, NotFound, SettingsError
+from cloche.model.digest import digest_bytes
 from cloche.model.folder import Folder
 from cloche.model.held import Belonged
 from cloche.model.lock import LOCK_NAME, parse_lock
-from cloche.model.paths import above, checked, checked_depth, encode_path, inside
+from cloche.model.paths import above, as_printed, checked, checked_depth, encode_path, inside
 from cloche.model.run import Run
 from cloche.model.suggestions import closest
 from cloche.model.tree import EMPTY_DIGEST, MAGIC, Entry, Located, entry_of
@@ -21,6 +22,8 @@ from cloche.project.exchange import at_hand
 from cloche.project.project import Project
 from cloche.project.revisions import WORK_TREE, find_id
 from cloche.store.random_access import shared_store
+from cloche.store.reading import hash_open
+from cloche.store.walk import os_path
 
 _MOST_LINKS = 40
 _LONGEST_LINK = 4096
@@ -138,7 +141,7 @@ class Version:
 
     def pick(self, path: str, hint: str) -> Found:
         """What lies at a path. Raises NotFound with what was meant, or where nothing is near, with this hint."""
-        found = self.at(path)
+        found = self.at(path) or self.at(as_printed(path) or path)
         if found is None:
             near = None
             with contextlib.suppress(ClocheError):  # what is not here cannot be meant
@@ -185,8 +188,28 @@ class Version:
         if found.blob:
             return BytesIO(read_file(self._root, found.blob))
         if not self.store.has(found.entry.digest):
-            raise missing(found, self._in_place)
+            here = self._from_place(found)
+            if here is None:
+                raise missing(found, self._in_place)
+            return here
         return self.store.open(found.entry.digest, f"{self.label}: {found.path}")
+
+    def _from_place(self, found: Found) -> BufferedIOBase | None:
+        """Content that is tracked in place, from there if it lies there unchanged; that is proven first."""
+        at = os_path(self._root, found.path)
+        if not any(inside(found.path, one) for one in self._in_place):
+            return None
+        with contextlib.suppress(OSError, ClocheError):
+            if found.entry.kind == "l":
+                target = os.fsencode(os.readlink(at))
+                return BytesIO(target) if digest_bytes(target) == found.entry.digest else None
+            if os.path.isfile(at):
+                file = open(at, "rb")  # noqa: SIM115 the caller's to close
+                if hash_open(file.fileno(), found.entry.size).digest == found.entry.digest:
+                    file.seek(0)
+                    return file
+                file.close()
+        return None
 
     @property
     def label(self) -> str:
@@ -260,7 +283,10 @@ def find_version(project: Project, text: str) -> Version:
 def missing(found: Found, in_place: Sequence[str] = ()) -> NotFound:
     """The error for a file whose content the store does not hold."""
     if any(inside(found.path, one) for one in in_place):
-        message, hint = f"{found.path}, which was tracked in place", "its content was never stored, only its digest"
+        message, hint = (
+            f"{found.path}, which was tracked in place",
+            "its content was never stored, and what lies there now is not the same",
+        )
     elif found.part == "read":
         message, hint = f"{found.path} as that run read it", "only its digest was taken: `cloche add` it"
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from cloche.capture.code import classify, plain_candidates
@@ -32,7 +32,8 @@ class View:
 
     files: every file, link and empty folder that was looked at; loose: those that are no tracked data. code, data,
     config: those that belong to an input; data by tracked path. missing: tracked data paths that are not there.
-    git_tracked: what Git tracks, None without Git.
+    unreadable: what could not be looked at, or read; unread: those of these that are inputs, once they were to be read.
+    git_tracked: what Git tracks, None without Git. repositories: the `.git` of repositories within data, left out.
     """
 
     files: Files
@@ -44,6 +45,8 @@ class View:
     missing: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     unreadable: tuple[tuple[str, str], ...] = ()
+    unread: tuple[tuple[str, str], ...] = ()
+    repositories: tuple[str, ...] = ()
     special: tuple[str, ...] = ()
     git_tracked: frozenset[str] | None = None
     commit: str = ""
@@ -62,6 +65,12 @@ class View:
             missing=(*self.missing, *(path for path in self.data if path in gone)),
         )
 
+    def also_unreadable(self, paths: Iterable[tuple[str, str]]) -> View:
+        """The same moment, with files whose content could not be read, either."""
+        fresh = tuple(paths)
+        data = [one for one in self.unreadable if any(inside(one[0], item.path) for item in self.tracked)]
+        return replace(self, unreadable=(*self.unreadable, *fresh), unread=(*data, *fresh))
+
 
 def look(project: Project) -> View:
     """Look at the whole work tree."""
@@ -73,6 +82,7 @@ def look(project: Project) -> View:
         there = walk_data(project, path)
         data[path] = there.files
         walked.unreadable.extend(there.unreadable)
+        walked.reserved.extend(there.reserved)
     loose = walked.files.outside(data)
     config = {path: walked.files.get(path) for path in config_files(project.root, project.settings)}
     found_config = {path: stat for path, stat in config.items() if stat is not None}
@@ -98,6 +108,7 @@ def look(project: Project) -> View:
         missing=tuple(path for path, files in data.items() if not files and not is_address(external.get(path, ""))),
         left_out=sorted_out.left_out,
         unreadable=tuple(walked.unreadable),
+        repositories=tuple(path for path in gits(walked.reserved) if any(inside(path, one) for one in data)),
         special=tuple(walked.special),
         git_tracked=git_tracked,
         commit=commit,
@@ -127,16 +138,20 @@ def _stat(project: Project, files: Mapping[str, FileStat], path: str) -> FileSta
 
 
 def walk_project(project: Project, tracked: tuple[Tracked, ...]) -> Walked:
-    """Walk the project without what no one calls a part of it. Tracked data paths are walked whole, but for the stores
-    of projects that were made inside of them."""
+    """Walk the project without what no one calls a part of it. Tracked data paths are walked whole."""
     root, data = project.root, [item.path for item in tracked]
 
     def skip(path: str, name: str) -> bool:
-        if name != FOLDER and any(inside(path, one) or inside(one, path) for one in data):
+        if any(inside(path, one) or inside(one, path) for one in data):
             return False
         return name in SKIPPED or _is_foreign(os.path.join(root, decode_path(path)))
 
     return walk(root, skip=skip)
+
+
+def gits(reserved: Iterable[str]) -> list[str]:
+    """Those of the paths that a walk left out which are Git's."""
+    return [path for path in reserved if path.rpartition("/")[2] != FOLDER]
 
 
 def _is_foreign(folder: str) -> bool:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 from blake3 import blake3
 
+from cloche.errors import InputError
 from cloche.model.digest import Digest
 from cloche.model.paths import above, decode_path
 from cloche.model.tree import EMPTY_DIGEST, Entry, RawEntry, encode_entries, file_name
@@ -18,7 +19,7 @@ from cloche.store.folder_rows import DOUBTED, KNOWN, STORED, FolderRow, KnownTre
 from cloche.store.listing import RECORD, Files, Folder, pack_stat, unpack_stat
 from cloche.store.meter import Meter, Progress
 from cloche.store.objects import Store
-from cloche.store.reading import Gone, hash_file, read_small
+from cloche.store.reading import Gone, hash_file, read_small, why_unread
 from cloche.store.recipes import SMALL
 from cloche.store.recorded import Recorded, RecordedFolder, raw_files
 from cloche.store.stat_cache import LONG_SETTLED, StatCache, is_racy
@@ -42,7 +43,8 @@ class _Todo(NamedTuple):
 
 class FolderRecorder:
     """Records one path. writer: where content and trees go; without one, files are only hashed. content: whether
-    contents go there too, and not trees alone."""
+    contents go there too, and not trees alone. unread: gets the files that cannot be read, each with the reason, which
+    are then left out; without it they are errors."""
 
     def __init__(
         self,
@@ -53,7 +55,9 @@ class FolderRecorder:
         progress: Progress | None,
         *,
         content: bool = True,
+        unread: list[tuple[str, str]] | None = None,
     ) -> None:
+        self._unread = unread
         self._root = root
         self._store = store
         self._cache = cache
@@ -116,7 +120,8 @@ class FolderRecorder:
             if row is None:
                 old = todo.known[at]
                 previous = _digest(todo.before.digests, old).hex() if todo.before is not None and old >= 0 else None
-                row = self._read_file(path, record, previous, meter)
+                name = f"{todo.at}/{leaves[at]}" if todo.at else leaves[at]
+                row = self._try_file(name, path, record, previous, meter)
             # Whoever looks next has to see it too where content was changed through a link.
             rows[at] = (row[0], row[1], DOUBTED) if row is not None and self._store.loose.edited else row
         same_names = isinstance(todo.known, range) and None not in rows.values()
@@ -186,6 +191,15 @@ class FolderRecorder:
         meter.finish(size)
         settled = max(mtime, ctime) < began_ns - LONG_SETTLED or not is_racy(unpack_stat(seen), began_ns)
         return (record if seen == record else seen), self._writer.add_small(data), STORED if settled else DOUBTED
+
+    def _try_file(self, name: str, path: str, record: bytes, previous: Digest | None, meter: Meter) -> Row | None:
+        try:
+            return self._read_file(path, record, previous, meter)
+        except InputError as error:
+            if self._unread is None:
+                raise
+            self._unread.append((name, why_unread(error)))
+            return None
 
     def _read_file(self, path: str, record: bytes, previous: Digest | None, meter: Meter) -> Row | None:
         """The row of a file that was read; None where it is gone."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from cloche.errors import Damaged, StoreError
 from cloche.model.settings import CheckoutMode
 from cloche.store.filesystem import MANY, FileSystem, disk_error, token
-from cloche.store.listing import FileStat
+from cloche.store.listing import Files, FileStat
 from cloche.store.objects import Store
 from cloche.store.placing import Placing
 from cloche.store.reading import hash_file
@@ -46,6 +46,15 @@ def link_files(root: Path, files: Mapping[str, tuple[FileStat, str]], store: Sto
     return linked
 
 
+def unlink_files(root: Path, files: Files, store: Store) -> int:
+    """Put files of their own in place of all links to loose files; how many there were. Raises as `unlink_file`."""
+    loose = store.loose
+    links = [path for path, stat in files.rows() if loose.find(stat, path) is not None] if loose.is_used() else []
+    for path in links:
+        unlink_file(root, path, store)
+    return len(links)
+
+
 def is_link(root: Path, path: str, store: Store) -> bool:
     """Whether what lies at a path text is a link, hard or symbolic, to a loose file."""
     at = os_path(root, path)
@@ -64,7 +73,7 @@ def unlink_file(root: Path, path: str, store: Store) -> None:
     digest = store.loose.find(stat, path) if stat is not None else None
     if digest is None:
         raise Damaged(f"{path} is a link to content that was changed, or is gone", hint="`cloche verify --repair`")
-    beside = _beside(root, fs)
+    beside = _beside(root, fs, at)
     try:
         fd = fs.create(beside)
         try:
@@ -90,7 +99,7 @@ def own_files(root: Path, paths: Sequence[str], fs: FileSystem) -> None:
         seen: dict[str, FileStat | None] = {}
         try:
             for path in paths[start : start + _TOGETHER]:
-                seen[path], made[path] = stat_of(root, path), _beside(root, fs)
+                seen[path], made[path] = stat_of(root, path), _beside(root, fs, os_path(root, path))
                 _duplicate(os_path(root, path), made[path], fs, each=len(paths) <= MANY)
             if len(paths) > MANY:
                 fs.sync_all()
@@ -174,7 +183,7 @@ class _Linker:
         stat = stat_of(self._root, path)
         if stat is None or (loose.find(stat, path) or hash_file(at, stat)[0]) != digest:
             return False
-        beside = _beside(self._root, self._fs)
+        beside = _beside(self._root, self._fs, at)
         try:
             if self._placing.link(path, digest, beside) is None:
                 return False
@@ -212,7 +221,11 @@ class _Linker:
             raise StoreError(f"{path} changed while it was read")
 
 
-def _beside(root: Path, fs: FileSystem) -> str:
-    """A new OS path in the project's own folder: what a kill leaves there is nobody's data."""
-    fs.make_folders(os_path(root, _TMP))
-    return os_path(root, f"{_TMP}/link-{token()}")
+def _beside(root: Path, fs: FileSystem, at: str) -> str:
+    """A new OS path on the disk of `at`: in the project's own folder, since what a kill leaves there is nobody's data,
+    or else beside `at`."""
+    own, folder = os_path(root, _TMP), os.path.dirname(at)
+    fs.make_folders(own)
+    if os.stat(own).st_dev == os.stat(folder).st_dev:
+        return f"{own}/link-{token()}"
+    return f"{folder}/.cloche-{token()}"

@@ -142,6 +142,12 @@ def hash_open(fd: int, size: int) -> Taken:
     return Taken(hasher.hexdigest(), length)
 
 
+def why_unread(error: InputError) -> str:
+    """Why a file could not be read, to stand behind its name."""
+    cause = error.__cause__
+    return (cause.strerror or str(cause)).lower() if isinstance(cause, OSError) else "it kept changing"
+
+
 def _hash_bytes(data: bytes) -> Digest:
     return blake3(data).hexdigest()
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from cloche.model.paths import decode_path, encode_names, encode_path
+from cloche.model.paths import dangerous_among, decode_path, encode_names, encode_path
 from cloche.model.tree import Kind
 from cloche.store.listing import RECORD, Files, FileStat, Folder, pack_stat
 
@@ -27,12 +27,14 @@ class Walked(NamedTuple):
     """What a walk found, by path text.
 
     files: files, links, and folders that hold nothing at all (kind `d`). unreadable: folders and names that could not
-    be looked at, each with the reason. special: sockets, pipes and devices; they are never opened.
+    be looked at, each with the reason. special: sockets, pipes and devices; they are never opened. reserved: what is
+    Git's own or Cloche's below `start`, such as the `.git` of a cloned dataset; it is never looked into.
     """
 
     files: Files
     unreadable: list[tuple[str, str]]
     special: list[str]
+    reserved: list[str]
 
 
 def never(path: str, name: str) -> bool:
@@ -112,7 +114,7 @@ def walk(root: Path, start: str = "", *, skip: Callable[[str, str], bool] = neve
     each time: a folder's own files by name, then its folders.
     """
     folders: dict[str, Folder] = {}
-    found = Walked(Files(folders), [], [])
+    found = Walked(Files(folders), [], [], [])
     top = os_path(root, start)
     try:
         first = file_stat(os.stat(top)) if through else look_at(start, top)
@@ -156,7 +158,11 @@ def _look(
     names: list[str] = []
     stats: list[bytes] = []
     prefix = f"{path}/" if path else ""
+    own = frozenset(dangerous_among([entry.name for entry in entries]))
     for entry in entries:
+        if entry.name in own:
+            found.reserved.append(prefix + encode_path(entry.name))
+            continue
         try:
             stat = entry.stat(follow_symlinks=False)
         except FileNotFoundError:

@@ -45,11 +45,17 @@ def command(paths: tuple[str, ...], in_place: bool, name: str, copy: bool, dry_r
     if as_json:
         print_json(done)
         return
-    would = "would be " if dry_run else ""
+    would, be = ("would be ", "would be") if dry_run else ("", "are")
     for one in done.paths:
         item = one.tracked
         state = f"{one.state}, in place" if one.in_place else one.state
         say(f"{item.path}: {would}{state}, {plural(item.count, 'file')}, {size(item.size)}, {item.digest[:12]}")
+        if one.within:
+            say(f"note: {item.path} is recorded as a whole, since it holds {some(list(one.within))}")
+        if one.unlinked:
+            say(f"note: {plural(one.unlinked, 'link')} became files of their own, as `checkout` in cloche.toml says")
+        for repository in one.repositories:
+            say(f"note: {repository} is left out: it is Git's own; the files beside it {be} recorded")
         if one.outside:
             links = some(one.outside)
             say(f"warning: links lead out of what is recorded: {links}; only the links are, not what they lead to")

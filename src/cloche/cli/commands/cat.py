@@ -24,6 +24,6 @@ def command(run: str, path: str) -> None:
     from cloche.ops.cat import cat
 
     here = project()
-    for piece in cat(here, run, here.path_text(path)):
+    for piece in cat(here, run, here.held_text(path)):
         sys.stdout.buffer.write(piece)
     sys.stdout.buffer.flush()

@@ -28,7 +28,7 @@ def command(run: str, paths: tuple[str, ...], dry_run: bool, as_json: bool) -> N
     from cloche.ops.checkout import checkout
 
     here = project()
-    plan = checkout(here, run, [here.path_text(path) for path in paths], dry_run=dry_run)
+    plan = checkout(here, run, [here.held_text(path) for path in paths], dry_run=dry_run)
     if as_json:
         print_json(plan)
     elif plan.empty:
@@ -39,3 +39,6 @@ def command(run: str, paths: tuple[str, ...], dry_run: bool, as_json: bool) -> N
         print_plan(console(), plan)
     else:
         say(f"took {plural(len(plan.files), 'file')} from {target_name(plan)}; `cloche undo` takes it back")
+    if not as_json and (plan.empty or not dry_run):
+        for note in plan.notes:
+            say(f"not taken: {note}")

@@ -39,6 +39,8 @@ def command(
       cloche diff @~1 @ data/raw --key flight_id
     """
     from cloche.cli.parts import parse_parts
+    from cloche.errors import InputError
+    from cloche.model.settings import is_address
     from cloche.ops.diff import diff
 
     here, parts = project(), parse_parts(only)
@@ -47,7 +49,7 @@ def command(
         a,
         b,
         only=parts,
-        paths=[here.path_text(path) for path in paths],
+        paths=[here.held_text(path) for path in paths],
         rows=not no_rows,
         key=[name.strip() for name in key.split(",") if name.strip()],
         say=None,
@@ -58,5 +60,7 @@ def command(
         from cloche.cli.render.difference import print_difference
 
         print_difference(console(), found)
+    if any(not is_address(here.settings.data.external.get(path, "")) for path, _ in found.unreadable):
+        raise SystemExit(InputError.exit_status)
     if exit_code and len(found.same) < len(parts or PARTS):
         raise SystemExit(1)

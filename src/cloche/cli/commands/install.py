@@ -92,6 +92,6 @@ def _tell(done: Installation) -> None:
         return
     if done.files:
         what = "says" if not done.removed else "no longer says"
-        say(f".gitattributes {what} how cloche.lock is merged: `git add .gitattributes` and commit")
+        say(f".gitattributes {what} how cloche.lock and .gitignore are merged: `git add .gitattributes` and commit")
     if not done.removed:
         say("CLOCHE_HOOKS=0 switches hooks off for a command; `cloche install --remove` takes them out")

@@ -29,7 +29,7 @@ def command(run: str, path: str, as_json: bool) -> None:
     from cloche.ops.ls import ls
 
     here = project()
-    found = ls(here, run, here.path_text(path) if path else "")
+    found = ls(here, run, here.held_text(path) if path else "")
     if as_json:
         print_json(found)
         return

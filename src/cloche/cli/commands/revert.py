@@ -53,11 +53,15 @@ def command(run: str, lock: bool, only: str, dry_run: bool, as_json: bool) -> No
         return
     what = [plural(plan.count, "file")] if plan.files else []
     what += [plural(len(plan.packages), "package")] if plan.packages else []
-    say(f"went back to {target_name(plan)}: {', '.join(what)} changed")
+    for link in plan.links:
+        say(f"made the link {link} again")
+    if what:
+        say(f"went back to {target_name(plan)}: {', '.join(what)} changed")
     _say_notes(plan)
     if plan.creates:
         say(f"made {plan.creates}: activate it before you run anything")
-    say("`cloche undo` takes it back; `cloche run` runs it again")
+    if what:
+        say("`cloche undo` takes it back; `cloche run` runs it again")
 
 
 def _say_notes(plan: Plan) -> None:

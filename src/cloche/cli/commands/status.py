@@ -15,12 +15,15 @@ from cloche.cli.output import console, print_json, progress
 def command(run: str, exit_code: bool, as_json: bool) -> None:
     """What changed since the last run (or RUN) in code, data, config and environment?
 
+    What cannot be read is named, and the exit code is then 8.
+
     \b
     Examples:
       cloche status
       cloche status champion
       cloche status --exit-code || echo changed
     """
+    from cloche.errors import InputError
     from cloche.ops.status import status
 
     with progress("reading") as told:
@@ -31,5 +34,7 @@ def command(run: str, exit_code: bool, as_json: bool) -> None:
         from cloche.cli.render.status import print_status
 
         print_status(console(), found)
+    if found.unread:
+        raise SystemExit(InputError.exit_status)
     if exit_code and not found.clean:
         raise SystemExit(1)

@@ -22,6 +22,7 @@ from cloche.model.changes import (
 )
 from cloche.model.environment import Distribution
 from cloche.model.run import ID_SHOWN
+from cloche.model.wording import some
 
 MARK = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 FILES_SHOWN = 12
@@ -31,6 +32,8 @@ def print_difference(out: Console, found: Difference) -> None:
     """Print everything that differs, section by section."""
     a, b = _name(found.a), _name(found.b)
     out.print(Text.assemble(("diff ", "bold"), (a, "bold red"), " → ", (b, "bold green")))
+    for path, why in found.unreadable:
+        out.print(Text(f"cannot read {path}: {why}; it is not compared", style="red"))
     parts = list(_sections(found, a, b))
     for title, body in parts:
         out.print()
@@ -145,6 +148,9 @@ def data_lines(found: DataChange) -> list[RenderableType]:
     if found.unstored:
         which = plural(len(found.unstored), "file")
         lines.append(Text(f"    {which} tracked in place: what was there was never stored", style="dim"))
+    if found.lost:
+        what = f"the store no longer holds what was in {some(list(found.lost))}: `cloche verify` says more"
+        lines.append(Text(f"    {what}", style="red"))
     return lines
 
 

@@ -29,6 +29,8 @@ def print_plan(out: Console, plan: Plan) -> None:
     rest = plan.count - sum(one.count for one in plan.files[:FILES_SHOWN])
     if rest:
         out.print(Text(f"  … and {plural(rest, 'file')} more (--json lists all)", style="dim"))
+    for link in plan.links:
+        out.print(Text.assemble("  data    ", ("create", "green"), f"    {link}, the link to where it lies"))
     if plan.creates:
         out.print(Text.assemble("  environment ", ("create", "green"), f"   {plan.creates}"))
     for package in plan.packages:

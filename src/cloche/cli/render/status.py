@@ -69,6 +69,7 @@ def _data_line(item: DataState) -> Text:
         "same": "",
         "changed": "not yet in cloche.lock",
         "missing": "missing",
+        "unknown": "not all of it could be read",
     }[item.lock]
     where = ", in place" if item.in_place else ""
     text = Text(f"  {item.path}  {plural(item.files, 'file')}, {size(item.size)}{where}")
@@ -78,6 +79,10 @@ def _data_line(item: DataState) -> Text:
 def _warn(out: Console, found: Status) -> None:
     for number in found.cut_off:
         out.print(Text(f"operation {number} was cut off half-way: type `cloche undo {number}`", style="red"))
+    if found.lock_gone:
+        out.print(
+            Text("cloche.lock is gone, so no data is tracked: `git restore cloche.lock` brings it back", style="red")
+        )
     for run in found.going:
         out.print(Text(f"run {run[:ID_SHOWN]} is going", style="cyan"))
     for one in found.edited:
@@ -87,6 +92,8 @@ def _warn(out: Console, found: Status) -> None:
         out.print(Text(f"cannot read {path}: {why}", style="red"))
     for path in found.special:
         out.print(Text(f"left out: {path} (a pipe, socket or device)", style="dim"))
+    for path in found.repositories:
+        out.print(Text(f"left out of data: {path} (Git's own; the files beside it are recorded)", style="dim"))
     for file in found.left_out:
         out.print(Text(f"left out of code: {file.path} ({file.reason})", style="dim"))
 
@@ -103,7 +110,7 @@ def _hints(found: Status) -> Iterator[str]:
     missing = [item for item in found.data if item.lock == "missing"]
     for item in missing:
         if item.in_place:
-            yield f"{item.path} is tracked in place: only you can put it back"
+            yield f"{item.path}: {item.back}"
     missing = [item for item in missing if not item.in_place]
     if found.remote and any(not item.held for item in missing):
         yield "`cloche pull` fetches the missing data"
