@@ -66,7 +66,8 @@ class Hunks(msgspec.Struct, frozen=True):
 class DataChange(msgspec.Struct, frozen=True):
     """How one tracked data path changed. tables, arrays, images: what changed inside of such files. uncompared: those
     that differ and were not looked into, since there were too many. unstored: of those whose content was tracked in
-    place."""
+    place. moved: files that are at another path now and otherwise the same, as (path before, path after), one of which
+    lies here; `files` has them as removed and added, and nothing looks into them."""
 
     path: str
     act: Act
@@ -78,6 +79,7 @@ class DataChange(msgspec.Struct, frozen=True):
     arrays: tuple[ArrayChange, ...] = ()
     images: tuple[ImageChange, ...] = ()
     unstored: tuple[str, ...] = ()
+    moved: tuple[tuple[str, str], ...] = ()
 
 
 class ValueChange(msgspec.Struct, frozen=True):
