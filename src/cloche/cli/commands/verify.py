@@ -98,6 +98,8 @@ def _listed(paths: Sequence[str]) -> str:
 
 def _verdict(found: Verified, repaired: bool) -> str:
     if found.sound:
+        if found.of and not found.packs:
+            return "there is nothing new to read, and nothing is missing"
         if found.packs < found.of:
             return "every byte of these is what it was, and nothing is missing"
         return "every byte is what it was, and nothing is missing"
