@@ -79,9 +79,9 @@ def init(path: str | Path = ".", *, nested: bool = False) -> OpenProject:
     return open(path)
 
 
-def clone(url: str, folder: str = "", *, data: bool = True) -> OpenProject:
+def clone(url: str, folder: str = "", *, data: bool = True, endpoint: str = "", region: str = "") -> OpenProject:
     """Clone a project of somebody else with its data, and open it. See `cloche clone`."""
-    return open(clone_op.clone(url, folder, data=data).root)
+    return open(clone_op.clone(url, folder, data=data, endpoint=endpoint, region=region).root)
 
 
 def get(
@@ -127,8 +127,7 @@ def open_file(
     if "t" not in mode and "b" in mode and (encoding, errors, newline) != (None, None, None):
         raise UsageError("bytes have no encoding, errors or newline", hint='open the file with mode "r"')
     revision, path = parse_address(name)
-    here = Project.find(Path(project) if project is not None else Path())
-    with contextlib.closing(here):
+    with contextlib.closing(Project.find(Path(project) if project is not None else Path())) as here:
         file = cat.open_file(here, revision, path)
     return file if "b" in mode else io.TextIOWrapper(file, encoding or "utf-8", errors, newline)
 
@@ -337,9 +336,9 @@ class OpenProject:
         *,
         local: bool = False,
         default: bool = False,
-        single_writer: bool = False,
-        endpoint: str = "",
-        region: str = "",
+        single_writer: bool | None = None,
+        endpoint: str | None = None,
+        region: str | None = None,
     ) -> remote_op.KnownRemote:
         """Try out a place, make it a remote unless it is one, and remember it. See `cloche remote add`."""
         return remote_op.add(
@@ -357,13 +356,15 @@ class OpenProject:
         """Forget a remote. See `cloche remote remove`."""
         return remote_op.remove(self._project, name)
 
-    def remote_test(self, name: str = "") -> remote_op.Tested:
+    def remote_test(self, name: str = "", *, data: bool = False) -> remote_op.Tested:
         """What a remote can do and holds. See `cloche remote test`."""
-        return remote_op.try_out(self._project, name)
+        return remote_op.try_out(self._project, name, data=data)
 
-    def push(self, *runs: str, remote: str = "", data: bool = False, dry_run: bool = False) -> push.Pushed:
+    def push(
+        self, *runs: str, remote: str = "", data: bool = False, repair: bool = False, dry_run: bool = False
+    ) -> push.Pushed:
         """Send runs and their content to a remote. See `cloche push`."""
-        return push.push(self._project, runs, remote=remote, data=data, dry_run=dry_run)
+        return push.push(self._project, runs, remote=remote, data=data, repair=repair, dry_run=dry_run)
 
     def fetch(self, *runs: str, remote: str = "", data: bool = True, dry_run: bool = False) -> Fetched:
         """Take runs and their content from a remote. See `cloche fetch`."""

@@ -24,6 +24,19 @@ msgspec.DecodeError) are translated where the outside world is touched, in the p
 
 from __future__ import annotations
 
+import re
+
+_SECRET = re.compile(r"(?<=://)(?:[^\s/@:]*:(?!\d+/)\S*|[^\s/]*:[^\s/]*)@|(?<=http://)[^\s/]+@|(?<=https://)[^\s/]+@")
+
+
+def hide_secrets(text: str) -> str:
+    """A text in which no address shows a password, nor what may be a token.
+
+    >>> hide_secrets("cannot clone https://ada:secret@example.org/x; sftp://ada@host/x is fine")
+    'cannot clone https://***@example.org/x; sftp://ada@host/x is fine'
+    """
+    return _SECRET.sub("***@", text) if "@" in text else text
+
 
 class ClocheError(Exception):
     """Something the user can act on. `str(error)` is the message; `hint` says what to do, by default the advice of
@@ -34,9 +47,9 @@ class ClocheError(Exception):
     advice = ""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint or self.advice
+        super().__init__(hide_secrets(message))
+        self.message = hide_secrets(message)
+        self.hint = hide_secrets(hint or self.advice)
 
 
 class UsageError(ClocheError):

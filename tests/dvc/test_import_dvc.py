@@ -258,7 +258,7 @@ def test_content_comes_from_the_work_tree_where_it_is_the_same(repository: Shell
     repository.write("big.bin", "another one")
     done = repository.facts("import", "dvc")
     assert [one["path"] for one in done["data"]] == ["data"]
-    assert reasons(done)["big.bin"] == "what is in its place has another md5"
+    assert reasons(done)["big.bin"] == "it is not in the cache, and what is in its place has another md5"
 
 
 def test_what_is_missing_is_listed_and_a_later_import_is_better(repository: Shell) -> None:

@@ -2,53 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-from typing import Any
+
+from by_hand import cached, data_of, listing, lock, md5, reasons, tracked
 
 from cloche.model.settings_text import parse_settings
 from shell import Shell
-
-
-def md5(data: bytes) -> str:
-    return hashlib.md5(data).hexdigest()
-
-
-def cached(shell: Shell, data: bytes, *, old: bool = False, folder: bool = False) -> str:
-    """Put an object into the cache; its md5."""
-    name = md5(data)
-    place = f"{name[:2]}/{name[2:]}{'.dir' if folder else ''}"
-    shell.write(f".dvc/cache/{place}" if old else f".dvc/cache/files/md5/{place}", data)
-    return name
-
-
-def tracked(shell: Shell, path: str, data: bytes) -> None:
-    """A `.dvc` file of DVC 3 and its object."""
-    shell.write(
-        f"{path}.dvc", f"outs:\n- md5: {cached(shell, data)}\n  size: {len(data)}\n  hash: md5\n  path: {path}\n"
-    )
-
-
-def lock(*outs: tuple[str, str], deps: tuple[tuple[str, str], ...] = (), more: str = "") -> str:
-    """A `dvc.lock` with one stage `a`. outs, deps: paths with md5."""
-    text = "schema: '2.0'\nstages:\n  a:\n    cmd: x\n" + more
-    for name, items in (("deps", deps), ("outs", outs)):
-        text += f"    {name}:\n" if items else ""
-        text += "".join(f"    - path: {path}\n      hash: md5\n      md5: {digest}\n" for path, digest in items)
-    return text
-
-
-def listing(*files: tuple[str, str]) -> bytes:
-    return json.dumps([{"md5": md5, "relpath": path} for path, md5 in sorted(files)], sort_keys=True).encode()
-
-
-def reasons(done: Any) -> dict[str, str]:
-    return {one["name"]: one["reason"] for one in done["skipped"]}
-
-
-def data_of(done: Any) -> set[str]:
-    return {one["path"] for one in done["data"]}
 
 
 def test_old_stage_files_and_dvcfiles_are_stages_and_runs(bare: Shell) -> None:
@@ -115,6 +75,25 @@ def test_each_broken_file_loses_only_itself(bare: Shell) -> None:
     }
     assert named <= reasons(done).keys()
     assert reasons(done)["dvc.yaml:typo"] == "`nope` is not defined"
+
+
+def test_a_key_that_is_there_twice_loses_the_file_and_is_a_warning(bare: Shell) -> None:
+    """DVC itself refuses such a file."""
+    bare.write("dvc.yaml", "stages:\n  a:\n    cmd: one\n  a:\n    cmd: two\n")
+    done = bare.cloche("import", "dvc")
+    assert "warning: nothing of dvc.yaml is carried over" in done.err
+    assert "duplicate" in done.out
+    assert bare.facts("import", "dvc")["stages"] == []
+
+
+def test_going_back_to_a_run_whose_data_was_not_to_be_had_says_so(bare: Shell) -> None:
+    bare.write("gone.dvc", f"outs:\n- md5: {md5(b'gone')}\n  hash: md5\n  path: gone\n")
+    bare.commit("gone")
+    bare.cloche("import", "dvc")
+    for words in (("--dry-run",), ()):
+        done = bare.cloche("revert", "@", *words)
+        assert "not put back: DVC's cache does not hold gone" in done.out + done.err
+        assert "dvc fetch --all-commits" in done.out + done.err
 
 
 def test_yaml_is_1_2(bare: Shell) -> None:
@@ -248,13 +227,23 @@ def test_a_folder_comes_with_its_files_and_needs_all_of_them(bare: Shell) -> Non
     assert (bare.folder / "empty").is_dir()
 
 
+def test_damaged_files_of_a_folder_are_not_called_missing(bare: Shell) -> None:
+    names = {name: cached(bare, name.encode()) for name in ("good", "bad")}
+    whole = cached(bare, listing(*names.items(), ("gone", md5(b"gone"))), folder=True)
+    bare.write("d.dvc", f"outs:\n- md5: {whole}.dir\n  hash: md5\n  path: d\n")
+    bare.write(f".dvc/cache/files/md5/{names['bad'][:2]}/{names['bad'][2:]}", b"b4d")
+    why = reasons(bare.facts("import", "dvc"))["d"]
+    assert "1 of its 3 files are damaged in the cache, such as bad" in why
+    assert "1 of its 3 files are not in the cache, such as gone" in why
+
+
 def test_a_damaged_object_is_not_taken(bare: Shell) -> None:
     tracked(bare, "a.txt", b"as it was")
     name = md5(b"as it was")
     bare.write(f".dvc/cache/files/md5/{name[:2]}/{name[2:]}", b"as it is now")
     done = bare.facts("import", "dvc")
     assert done["data"] == []
-    assert reasons(done)["a.txt"] == "what is in its place has another md5"
+    assert reasons(done)["a.txt"] == "its object in the cache is damaged: it has another md5"
     bare.write("a.txt", b"as it was")
     assert data_of(bare.facts("import", "dvc")) == {"a.txt"}
 

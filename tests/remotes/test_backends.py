@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 
 import pytest
-from places import PLACES
+from places import PLACES, Sshd
 
 from cloche.errors import ClocheError, RemoteError, UsageError
 from cloche.remotes.address import parse_address
@@ -19,6 +24,7 @@ from cloche.remotes.opening import open_backend
 from cloche.remotes.profiles import aws_profile
 from cloche.remotes.retrying import Retrying
 from cloche.remotes.web import WebBackend, only_web
+from cloche.store.filesystem import FileSystem
 
 DIGEST = "ab" * 32
 Open = Callable[[], Backend]
@@ -28,7 +34,7 @@ Open = Callable[[], Backend]
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     """Opens a place that is empty; each call is another client."""
     url, endpoint = PLACES[request.param](request, tmp_path)
-    return lambda: open_backend(parse_address(url, str(tmp_path)), endpoint)
+    return lambda: open_backend(parse_address(url, str(tmp_path)), endpoint, disk=FileSystem())
 
 
 def test_an_empty_place_holds_nothing(place: Open) -> None:
@@ -124,6 +130,19 @@ def test_names_that_are_none_of_ours_are_no_objects() -> None:
         assert parse_name(name) is None
 
 
+def test_a_probe_leaves_no_folder_behind(place: Open) -> None:
+    backend = place()
+    for name in ("probe-01/object", "probe-01/second", "packs/probe-x/kept"):
+        backend.put(name, b"1")
+    backend.delete("probe-01/object")
+    assert [one.name for one in backend.list("probe-01")] == ["probe-01/second"]
+    backend.delete("probe-01/second")
+    assert [*backend.list("probe-01")] == []
+    inner = getattr(backend, "_backend", backend)
+    root = getattr(inner, "folder", "") or getattr(inner, "_root", "")
+    assert not root or os.listdir(root) == ["packs"]
+
+
 @pytest.mark.parametrize(
     ("text", "kind", "host", "path"),
     [
@@ -154,6 +173,10 @@ def test_an_address_says_where_a_remote_is(text: str, kind: str, host: str, path
             "sftp://ada:hunter2@host/x",
         ),
         *("https://host/x?sig=hunter2", "s3://bucket/x#hunter2", "ftp://ada:hunter2@host/x"),
+        *("webdav://hunter2@host/x", "memory://x?token=hunter2", "https://ada:hun/ter2@host/x"),
+        *("s3:/KEY:hunter2@bucket/x", "simplecache::s3://KEY:hunter2@bucket/x", "http://ada:hunter2@h\u2100st/x"),
+        *("sftp://host:0/x", "sftp://host:70000/x", "sftp://host:port/x", "s3://bücket/x", "http://a host/x"),
+        *("file:///a%00b", "s3://bucket/%0Ax", "http://host%40other/x", "sftp://[::1/x"),
     ],
 )
 def test_an_address_that_is_none_or_holds_a_secret_is_refused(text: str) -> None:
@@ -163,9 +186,77 @@ def test_an_address_that_is_none_or_holds_a_secret_is_refused(text: str) -> None
     assert "hunter2" not in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "region"),
+    [
+        *((text, "") for text in ("foo", "ftp://host", "http://", "http://host:0", "http://h ost", "https://höst")),
+        *((text, "") for text in ("http://host:99999", "http://[::1", "http://host\n", "//host", "s3://host")),
+        *((text, "") for text in ("http://ada:hunter2@host", "http://hunter2@host", "http://host?tok=hunter2")),
+        *((text, "") for text in ("http://host/#hunter2", "http://ada:hun/ter2@host", "hunter2@host")),
+        *(("", text) for text in ("eu central", "hunter2?", "x" * 100, "a\n")),
+    ],
+)
+def test_an_endpoint_or_region_that_is_none_or_holds_a_secret_is_refused(endpoint: str, region: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        open_backend(parse_address("s3://bucket/x", "/"), endpoint, region, disk=FileSystem())
+    assert caught.value.hint
+    assert "hunter2" not in caught.value.message
+    with pytest.raises(UsageError, match="only s3://"):
+        open_backend(parse_address("/srv/x", "/"), endpoint, region, disk=FileSystem())
+
+
+def test_no_error_shows_the_password_of_a_url() -> None:
+    for url in ("https://ada:hunter2@host/x", "http://hunter2@host", "sftp://a:hunter2@h", "s3://a:p/hunter2@h"):
+        error = RemoteError(f"cannot read {url}: no", hint=f"type `git clone {url}`")
+        assert "hunter2" not in f"{error} {error.message} {error.hint}"
+    plain = "sftp://ada@host:22/x, http://host:80/a@b, s3://bucket/a@b"
+    assert RemoteError(plain).message == plain
+
+
+def test_a_web_address_is_sent_as_a_browser_does(tmp_path: Path) -> None:
+    with closing(WebBackend("http://127.0.0.1:1/a bucket é")) as web, pytest.raises(RemoteError, match="é cannot be"):
+        web.get("format", 10)
+
+
 def test_a_protocol_that_nothing_speaks_is_refused() -> None:
     with pytest.raises(UsageError, match="quux"):
-        open_backend(parse_address("quux://x/y", "/"))
+        open_backend(parse_address("quux://x/y", "/"), disk=FileSystem())
+
+
+def test_a_protocol_whose_package_is_missing_names_it() -> None:
+    pytest.importorskip("fsspec")
+    if find_spec("webdav4") is not None:
+        pytest.skip("webdav4 is installed")
+    with pytest.raises(RemoteError, match="needs the package webdav4, which is not installed") as caught:
+        open_backend(parse_address("webdav://x/y", "/"), disk=FileSystem())
+    assert caught.value.hint == "type `pip install webdav4`"
+
+
+def test_what_ssh_refuses_comes_with_the_command_that_mends_it(
+    sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, ssh = sshd.url(Path("/x")), tmp_path / ".ssh"
+    shutil.copytree(sshd.home / ".ssh", ssh)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    where = f"-p {sshd.port} {getpass.getuser()}@127.0.0.1"
+
+    def hint(message: str) -> str:
+        with (
+            closing(open_backend(parse_address(url, "/"), disk=FileSystem())) as backend,
+            pytest.raises(RemoteError, match=message) as got,
+        ):
+            backend.get("format", 10)
+        return got.value.hint
+
+    (ssh / "id_ed25519").unlink()
+    assert f"`ssh {where}`" in hint("refuses to let you in")
+    known = (ssh / "known_hosts").read_text()
+    (ssh / "known_hosts").write_text("")
+    assert f"`ssh {where}` once" in hint("is not known")
+    name, kind, key = known.split()
+    (ssh / "known_hosts").write_text(f"{name} {kind} {key[:-4]}AAAA\n")
+    assert f"`ssh-keygen -R '[127.0.0.1]:{sshd.port}'`" in hint("is not the one that is known")
 
 
 def test_a_file_system_that_cannot_refuse_to_overwrite_says_so(tmp_path: Path) -> None:
@@ -182,7 +273,7 @@ def test_a_file_system_that_cannot_refuse_to_overwrite_says_so(tmp_path: Path) -
             return super()._open(path, mode, **options)
 
     fsspec.register_implementation("careless", Careless, clobber=True)
-    backend = open_backend(parse_address("careless://x/y", "/"))
+    backend = open_backend(parse_address("careless://x/y", "/"), disk=FileSystem())
     assert backend.put("format", b"1")
     with pytest.raises(CannotCreate):
         backend.put("other", b"1", create=True)
@@ -190,7 +281,7 @@ def test_a_file_system_that_cannot_refuse_to_overwrite_says_so(tmp_path: Path) -
 
 def test_a_folder_that_cannot_be_written_to_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    backend = open_backend(parse_address(str(tmp_path / "file" / "below"), "/"))
+    backend = open_backend(parse_address(str(tmp_path / "file" / "below"), "/"), disk=FileSystem())
     with pytest.raises(ClocheError, match="cannot write") as caught:
         backend.put("format", b"1")
     assert caught.value.hint
@@ -267,4 +358,4 @@ def test_keys_of_s3_come_from_variables_or_the_chosen_profile(tmp_path: Path) ->
 
 def test_a_token_is_sent_to_nobody_but_its_cloud() -> None:
     with pytest.raises(UsageError, match="only s3"):
-        open_backend(parse_address("gs://bucket/x", "/"), "https://host.example.org")
+        open_backend(parse_address("gs://bucket/x", "/"), "https://host.example.org", disk=FileSystem())

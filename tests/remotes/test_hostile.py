@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import signal
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,7 +26,7 @@ from cloche.store.frames import MAGIC as PACK
 from cloche.store.objects import Store
 from cloche.store.recipes import RECIPE, Recipe, chunk_row, encode_recipe
 from cloche.store.transfer import Shelf, _Builder, outgoing, plan
-from shell import BIN, Shell, variables
+from shell import Shell, variables
 
 
 @pytest.fixture(scope="session")
@@ -314,37 +311,3 @@ def test_odd_files_on_a_remote_are_passed_over(victim: OpenProject, remote: Path
         (remote / name).write_bytes(b"odd")
     done = victim.fetch()
     assert (done.problems, len(done.merged.runs)) == ((), 1)
-
-
-# Kills
-
-
-@pytest.mark.parametrize("verb", ["push", "pull"])
-def test_killed_at_any_moment_it_goes_on_where_it_stopped(pushed: Path, tmp_path: Path, verb: str) -> None:
-    """Ten kills, each a little later; in between a reader sees the old state or the new one, always whole."""
-    (tmp_path / "home").mkdir()
-    ada = Shell(tmp_path / "ada", variables(tmp_path / "home"))
-    shutil.copytree(pushed / "ada", ada.folder, symlinks=True)
-    remote = tmp_path / "remote"
-    with cloche.open(ada.folder) as project:
-        project.remote_remove("origin")
-        project.remote_add("origin", str(remote))
-        if verb == "pull":
-            project.push()
-            shutil.rmtree(ada.folder / ".cloche")
-            shutil.rmtree(ada.folder / "data")
-    for number in range(10):
-        process = subprocess.Popen(
-            [BIN / "cloche", verb], cwd=ada.folder, env=ada.variables, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        time.sleep(0.12 + number * 0.05)
-        with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGKILL)
-        process.wait()
-    with cloche.open(ada.folder) as project:
-        getattr(project, verb)()
-        assert project.remote_test().problems == ()
-        assert len(project.log()) == 1
-        assert not [
-            one for one in project.doctor() if one.state == "error" and one.name in ("store", "content", "data")
-        ]

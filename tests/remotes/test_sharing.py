@@ -379,10 +379,10 @@ def test_remotes_are_listed_changed_and_forgotten(plain: Shell, tmp_path: Path) 
     assert "this stays" in plain.read("cloche.toml")
     assert "two" not in plain.read("cloche.toml")
     assert [(one["name"], one["local"], one["default"]) for one in plain.facts("remote")] == [
-        ("a", False, False),
+        ("a", False, True),
         ("b", True, False),
     ]
-    assert "which remote? There are a, b" in plain.cloche("push", status=5).err
+    assert plain.facts("push")["remote"] == "a"
     plain.cloche("remote", "add", "b", str(tmp_path / "two"), "--local", "--default")
     assert plain.facts("push")["remote"] == "b"
     assert "a is" in plain.cloche("remote", "add", "a", str(tmp_path / "other"), status=6).err
@@ -480,7 +480,7 @@ def test_a_place_that_overwrites_is_only_for_one_who_says_so(ada: Person) -> Non
     place = f"careless://{ada.folder.parent.name}/y"  # all memory of a process is one
     with pytest.raises(Conflict, match="could harm each other") as caught:
         ada.python.remote_add("odd", place, local=True)
-    assert "--single-writer" in caught.value.hint
+    assert f"cloche remote add odd {place} --local --single-writer" in caught.value.hint
     ada.python.remote_add("odd", place, local=True, single_writer=True)
     assert len(ada.python.push(remote="odd").runs) == 1
     assert not ada.python.remote_test("odd").can.creates

@@ -14,6 +14,7 @@ import random
 import shutil
 import sqlite3
 import stat as modes
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,10 +37,11 @@ Bits = Literal["dropped", "kept", "torn"]
 
 
 class Log:
-    """Steps in the order in which they were taken; paths are relative to the root."""
+    """Steps in the order in which they were taken; paths are relative to the root. catalog: of the project there."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, catalog: str) -> None:
         self.root = os.fspath(root)
+        self.catalog = catalog
         self.steps: list[Step] = []
         self._files: dict[int, int] = {}
         self._count = 0
@@ -78,9 +80,9 @@ def _seen(path: str) -> Seen:
 
 
 @contextlib.contextmanager
-def recording(root: Path) -> Iterator[Log]:
+def recording(root: Path, catalog: str = CATALOG) -> Iterator[Log]:
     """Note all that is done below a folder."""
-    log = Log(root)
+    log = Log(root, catalog)
     with pytest.MonkeyPatch.context() as patch:
         for name, wrap in _WRAPPERS.items():
             patch.setattr(FileSystem, name, wrap(log, getattr(FileSystem, name)))
@@ -91,7 +93,7 @@ def recording(root: Path) -> Iterator[Log]:
 def _committing(log: Log, real: Callable[[Database, str], None]) -> Callable[[Database, str], None]:
     def execute(self: Database, sql: str) -> None:
         real(self, sql)
-        if sql == "COMMIT" and log.inner(os.fspath(self.file)) == CATALOG:
+        if sql == "COMMIT" and log.inner(os.fspath(self.file)) == log.catalog:
             log.add("commit", self._connection.serialize())
 
     return execute
@@ -171,6 +173,15 @@ def _symlink(log: Log, real: Any) -> Any:
     return symlink
 
 
+def _clone(log: Log, real: Any) -> Any:
+    def clone(self: FileSystem, source: str, fd: int) -> None:
+        real(self, source, fd)
+        if log.file(fd) is not None:
+            log.add("write", log.file(fd), Path(source).read_bytes())
+
+    return clone
+
+
 def _chmod(log: Log, real: Any) -> Any:
     def chmod(self: FileSystem, path: str, mode: int) -> None:
         real(self, path, mode)
@@ -203,6 +214,7 @@ _WRAPPERS: dict[str, Any] = {
     "close": _close,
     "rename": _rename,
     "symlink": _symlink,
+    "clone": _clone,
     "chmod": _chmod,
     "link": _names("link"),
     "unlink": _names("unlink"),
@@ -409,17 +421,20 @@ def _left(late: list[bytes], chance: random.Random, bits: Bits) -> bytes:
 class Rebuilt:
     """A folder brought to what a cut left. Files that are as they were are not touched, so that their times stay."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, catalog: str = CATALOG) -> None:
         self.root = root
+        self.catalog = catalog
         self._known: dict[int, Seen] = {}
+        self._at = 0
 
     def bring(self, disk: Node, catalog: bytes) -> None:
         self._known.clear()
         self._folder(self.root, disk)
-        place = self.root / CATALOG
+        place = self.root / self.catalog
         if catalog:
             place.parent.mkdir(exist_ok=True)
             place.write_bytes(catalog)
+        self._at = time.time_ns()
 
     def _folder(self, path: Path, node: Node) -> None:
         for name in os.listdir(path):
@@ -444,6 +459,15 @@ class Rebuilt:
             return self._known.get(inode, (inode, 0))[0], size, at
 
         return identity
+
+    def newest_below(self, real: Callable[[str], int]) -> Callable[[str], int]:
+        """`journal._newest_below`, for which nothing is new that was made when the folder was rebuilt."""
+
+        def newest_below(folder: str) -> int:
+            found = real(folder)
+            return 0 if found <= self._at else found
+
+        return newest_below
 
 
 def _is_like(path: Path, node: Node) -> bool:
@@ -490,7 +514,7 @@ def fast(rebuilt: Rebuilt) -> Iterator[None]:
         patch.setattr(FileSystem, "sync_all", lambda *_: None)
         patch.setattr(Database, "_execute", _careless(Database._execute))
         patch.setattr(journal, "_identity", rebuilt.identity(journal._identity))
-        patch.setattr(journal, "_newest_below", lambda _: 0)
+        patch.setattr(journal, "_newest_below", rebuilt.newest_below(journal._newest_below))
         yield
 
 

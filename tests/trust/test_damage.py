@@ -243,6 +243,12 @@ def test_a_disk_that_fails_at_any_step_of_a_command(made: Made, tmp_path: Path, 
             shutil.rmtree(start / ".cloche/store/packs")
         elif verb == "push":
             project.add("data")
+        elif verb == "repair":
+            project.close()
+            big = max((start / ".cloche/store/packs").glob("*/*.pack"), key=lambda path: path.stat().st_size)
+            raw = bytearray(big.read_bytes())
+            raw[len(raw) // 2] ^= 1
+            big.write_bytes(raw)
     steps = 0
     chance = random.Random(f"{verb} {error}")
     for round_ in range(8):
@@ -258,12 +264,11 @@ def test_a_disk_that_fails_at_any_step_of_a_command(made: Made, tmp_path: Path, 
             except ClocheError:
                 refused = True
         steps = steps or failing.count
-        if not steps:
-            return
+        assert steps > 2, "nothing was written, so nothing could fail"
         with cloche.open(root) as project:
             if refused and verb != "run":  # what a disk that took nothing more kept from going back has gone back now
                 assert files_of(root) == before, f"step {at}"
-            if verb != "fetch":  # which found an empty store
+            if verb not in ("fetch", "repair"):  # which found an empty store, and a damaged one
                 assert project.verify().sound, f"step {at}"
                 assert project.status().cut_off == ()
             act(project)

@@ -23,8 +23,10 @@ import cloche
 from cloche.api import OpenProject
 from cloche.catalog.database import Database
 from cloche.errors import Busy, ClocheError
+from cloche.ops.prune import Rules
 from cloche.project import project as project_module
 from cloche.project.project import Project
+from cloche.remotes.folder import FolderBackend
 from cloche.store.filesystem import FileSystem
 from cloche.store.objects import Store
 from cloche.store.recipes import RECIPE
@@ -141,6 +143,37 @@ def pull(project: OpenProject) -> object:
     return project.pull(force=True)
 
 
+def checkout(project: OpenProject) -> object:
+    return project.checkout("@", "data", "code.py")
+
+
+def prune(project: OpenProject) -> object:
+    return project.prune(Rules(last=1))
+
+
+def push(project: OpenProject) -> object:
+    return project.push()
+
+
+def has_remote(project: OpenProject) -> None:
+    """The data of a second run waits to be pushed."""
+    project.remote_add("origin", os.fspath(project.root.parent / "remote"), local=True)
+    project.add("data")
+    project.run(["true"])
+    project.close()
+    shutil.copytree(project.root.parent / "remote", project.root.parent / "empty")
+
+
+def assert_whole(remote: Path, reader: Path) -> None:
+    """Whoever reads the remote finds both runs with all their content."""
+    shutil.rmtree(reader, ignore_errors=True)
+    with cloche.init(reader) as other:
+        other.remote_add("origin", os.fspath(remote), local=True)
+        other.fetch()
+        assert len(other.log()) == 2
+        assert other.verify().sound
+
+
 def others(project: OpenProject) -> None:
     """A run of somebody else, on other data, is on the remote."""
     project.remote_add("origin", os.fspath(project.root.parent / "remote"), local=True)
@@ -165,6 +198,9 @@ COMMANDS = [
     pytest.param(repair, 0, id="repair"),
     pytest.param(fetch, 0, id="fetch"),
     pytest.param(pull, 1e-9, id="pull"),
+    pytest.param(push, 0, id="push"),
+    pytest.param(checkout, 0, id="checkout"),
+    pytest.param(prune, 0, id="prune"),
 ]
 
 
@@ -172,6 +208,10 @@ COMMANDS = [
 def test_gc_at_every_moment_of_a_command(project: OpenProject, act: Act, grace: float) -> None:
     if act in (fetch, pull):
         others(project)
+    elif act is push:
+        has_remote(project)
+    elif act is prune:
+        project.run(["true"])
     project.close()
     start = shutil.copytree(project.root, project.root.parent / "start", symlinks=True)
     free: list[int] = []
@@ -179,6 +219,9 @@ def test_gc_at_every_moment_of_a_command(project: OpenProject, act: Act, grace: 
     def again() -> OpenProject:
         shutil.rmtree(project.root)
         shutil.copytree(start, project.root, symlinks=True)
+        if act is push:
+            shutil.rmtree(project.root.parent / "remote")
+            shutil.copytree(project.root.parent / "empty", project.root.parent / "remote")
         return cloche.open(project.root)
 
     def look(number: int) -> None:
@@ -203,6 +246,8 @@ def test_gc_at_every_moment_of_a_command(project: OpenProject, act: Act, grace: 
             with at_each_step(at):
                 act(opened)
             got_in += any(done)  # steps may shift by one or two: what changed just now is read again
+            if act is push:
+                assert_whole(project.root.parent / "remote", project.root.parent / "reader")
             assert opened.verify().sound, f"gc at step {moment} of {count[0]}"
             assert all(check.state != "error" for check in opened.doctor())
             opened.add("data")
@@ -211,6 +256,25 @@ def test_gc_at_every_moment_of_a_command(project: OpenProject, act: Act, grace: 
             assert opened.gc(grace=0).missing == 0
             assert opened.verify().sound
     assert got_in * 2 >= len(moments)
+
+
+def test_gc_stays_out_for_as_long_as_push_sends(project: OpenProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is taken out of the log meanwhile is pushed whole, or not at all."""
+    has_remote(project)
+    got_in: list[bool] = []
+    real = FolderBackend.put
+
+    def put(self: FolderBackend, name: str, data: bytes, *, create: bool = False) -> bool:
+        if name.startswith(("packs/", "indexes/", "bundles/", "runs/", "inventory")):
+            got_in.append(collect(project.root, 0))
+        return real(self, name, data, create=create)
+
+    monkeypatch.setattr(FolderBackend, "put", put)
+    project.push()
+    assert len(got_in) > 2
+    assert not any(got_in)
+    monkeypatch.undo()
+    assert_whole(project.root.parent / "remote", project.root.parent / "reader")
 
 
 def test_a_run_that_is_going_loses_nothing_to_gc(project: OpenProject) -> None:

@@ -16,13 +16,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from power_cut import Bits, Cut, Log, Rebuilt, fast, read_catalog, read_disk, recording
+from power_cut import CATALOG, Bits, Cut, Log, Node, Rebuilt, fast, read_catalog, read_disk, recording
 
 import cloche
 from cloche.api import OpenProject
 from cloche.errors import ClocheError
 from cloche.model.digest import digest_bytes
-from cloche.remotes.folder import FolderBackend
 from cloche.store import pack_writer
 
 Files = dict[str, bytes | str | None]
@@ -76,7 +75,7 @@ def settled() -> None:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenProject]:
     """Two runs on two versions of the data, and a third version that is not recorded yet."""
     monkeypatch.setattr(pack_writer, "PACK_LIMIT", 150_000)
-    root = tmp_path / "work"
+    root = tmp_path / "disk/work"
     opened = cloche.init(root)
     write(root, "train.py", b"print(1)\n")
     write(root, "params.toml", b"lr = 1\n")
@@ -107,6 +106,9 @@ class Replay:
 
     def __init__(self, project: OpenProject, act: Act) -> None:
         self.root = project.root
+        self.shared = act is push
+        self.home = self.root.parent if self.shared else self.root
+        self.place = f"{self.root.name}/{CATALOG}" if self.shared else CATALOG
         self.needs_repair = act in (repair, pull)  # before a pull, `cloche.lock` names what is not here
         self.project = project
         self.runs = {run.id for run in project.log(hidden=True)}
@@ -114,9 +116,9 @@ class Replay:
         self.operations = len(project.history())
         project.close()
         self.before = files_of(self.root)
-        self.start = shutil.copytree(self.root, self.root.parent / "start", symlinks=True)
+        self.start = shutil.copytree(self.home, self.root.parent.parent / "start", symlinks=True)
         self.catalog = read_catalog(self.root)
-        with recording(self.root) as log:
+        with recording(self.home, self.place) as log:
             self.result = act(project)
             project.close()
         self.log: Log = log
@@ -133,7 +135,7 @@ class Replay:
         cut = Cut(read_disk(self.start), self.catalog)
         for step in self.log.steps[:at]:
             cut.take(step)
-        rebuilt = Rebuilt(self.root)
+        rebuilt = Rebuilt(self.home, self.place)
         rebuilt.bring(cut.leave(random.Random(seed), names, bits), cut.catalog)
         return rebuilt
 
@@ -179,7 +181,25 @@ class Replay:
             for run, listed in self.readable.items():
                 if run not in self.gone:
                     assert self.listed(project, run) == listed
+            if self.shared:
+                self.check_remote(project)
             self.go_on(project)
+
+    def check_remote(self, project: OpenProject) -> None:
+        """Whoever reads the remote finds no run without its content, and the next push completes it."""
+        reader = self.root.parent.parent / "reader"
+        shutil.rmtree(reader, ignore_errors=True)
+        with cloche.init(reader) as other:
+            other.remote_add("origin", os.fspath(self.root.parent / "remote"), local=True)
+            for complete in (False, True):
+                other.fetch()
+                assert {run.id for run in other.log()} <= self.readable.keys()
+                assert other.verify().sound, "a run is on the remote, and its content is not"
+                for run in other.log():
+                    assert self.listed(other, run.id) == self.readable[run.id]
+                if not complete:
+                    project.push()
+            assert {run.id for run in other.log()} == self.readable.keys()
 
     def go_on(self, project: OpenProject) -> None:
         """The next command works, and what it records can be had again."""
@@ -317,6 +337,7 @@ COMMANDS = [
     pytest.param(one_removed, set_aside, id="gc that sets aside"),
     pytest.param(in_quarantine, add, id="add of what lies in quarantine"),
     pytest.param(damaged, repair, id="repair"),
+    pytest.param(has_remote, push, id="push"),
     pytest.param(others_have_pushed, fetch, id="fetch"),
     pytest.param(their_lock_came, pull, id="pull"),
 ]
@@ -361,38 +382,58 @@ def test_a_power_cut_at_every_moment(project: OpenProject, prepare: Callable[[Op
     Replay(project, act).assert_old_or_new(None)
 
 
-def test_a_push_that_is_cut_off_leaves_no_reference_without_its_content(
-    project: OpenProject, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The remote is a folder: its files are written beside their places, waited for, and get their names one by one, so
-    that what it holds after a cut is what it held after some of them."""
-    has_remote(project)
-    before = project.root.parent / "before"
-    states = 0
-    real = FolderBackend.put
-
-    def put(self: FolderBackend, name: str, data: bytes, *, create: bool = False) -> bool:
-        nonlocal states
-        done = real(self, name, data, create=create)
-        if "/remote" in self.folder and not cut:
-            states += 1
-            cut.append(True)
-            shutil.rmtree(before, ignore_errors=True)
-            with cloche.init(before) as other:
-                other.remote_add("origin", self.folder, local=True)
-                other.fetch()
-                assert other.verify().sound, name
-                for run in other.log():
-                    for one in other.ls(run.id):
-                        if one.kind != "d":
-                            assert digest_bytes(b"".join(other.cat(run.id, one.path))) == one.digest
-            cut.clear()
-        return done
-
-    cut: list[bool] = []
-    monkeypatch.setattr(FolderBackend, "put", put)
-    project.push()
-    assert states > 4
-    with cloche.open(before) as other:
+def assert_old_or_new(reader: Path, remote: Path, runs: tuple[int, int]) -> int:
+    """Somebody who takes everything has the runs of before or of after, with all their content; how many."""
+    with cloche.init(reader) as other:
+        other.remote_add("origin", os.fspath(remote), local=True)
         other.fetch()
-        assert len(other.log()) == 2
+        assert other.verify().sound
+        assert len(other.log()) in runs
+        for run in other.log():
+            for one in other.ls(run.id):
+                if one.kind != "d":
+                    assert digest_bytes(b"".join(other.cat(run.id, one.path))) == one.digest
+        return len(other.log())
+
+
+def test_a_power_cut_where_the_remote_lies_leaves_no_reference_without_its_content(
+    project: OpenProject, tmp_path: Path
+) -> None:
+    """The remote is a folder: cut off during a push, with whatever was not waited for dropped, torn or out of order."""
+    has_remote(project)
+    remote = tmp_path / "remote"
+    first = project.log(sort=["created"])[0].id
+    project.push(first)
+    start = shutil.copytree(remote, tmp_path / "start")
+    with recording(remote) as log:
+        project.push()
+    project.close()
+    bundle = next(at for at, step in enumerate(log.steps) if "bundles" in str(step[1]))
+    last = len(log.steps)
+    moments = sorted({*range(0, bundle, 12), *range(bundle - 4, min(bundle + 8, last)), last})
+    counted: set[int] = set()
+    for number, at in enumerate(moments):
+        for names, bits in (CUTS[0], CUTS[1 + number % (len(CUTS) - 1)]) if at != last else CUTS[:1]:
+            cut = Cut(read_disk(start), b"")
+            for step in log.steps[:at]:
+                cut.take(step)
+            Rebuilt(remote).bring(cut.leave(random.Random(at), names, bits), b"")
+            where = f"after step {at} of {last} {log.steps[at - 1][:3]!s:.120}, {names}, {bits}"
+            try:
+                found = assert_old_or_new(tmp_path / f"reader-{at}-{names}-{bits}", remote, (1, 2))
+            except (AssertionError, ClocheError, OSError) as error:
+                raise AssertionError(f"{where}: {error}") from error
+            counted.add(found)
+            assert found == 2 or at < last, where
+    assert counted == {1, 2}
+    Rebuilt(remote).bring(_after(start, log, last // 2), b"")
+    with cloche.open(project.root) as again:
+        again.push()
+        assert again.remote_test(data=True).problems == ()
+
+
+def _after(start: Path, log: Log, at: int) -> Node:
+    cut = Cut(read_disk(start), b"")
+    for step in log.steps[:at]:
+        cut.take(step)
+    return cut.leave(random.Random(at), "torn", "torn")

@@ -21,7 +21,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 import cloche
 from cloche.api import OpenProject
-from cloche.errors import ClocheError, NotFound
+from cloche.errors import ClocheError, Conflict, NotFound
 from shell import variables
 
 Files = dict[str, bytes]
@@ -48,6 +48,7 @@ class Client:
     runs: dict[str, Recorded] = field(default_factory=dict)
     records: set[str] = field(default_factory=set)
     removed: set[str] = field(default_factory=set)
+    locked: Files | None = None  # what `cloche.lock` names, where the model can tell
 
     def data(self) -> Files:
         """The data in the work tree."""
@@ -89,6 +90,7 @@ class Team(RuleBasedStateMachine):
             assert client.data() == {PATHS[0]: b"1\n"}
             client.runs = {begun.id: Recorded(begun.id, ((PATHS[0], b"1\n"),), b"one")}
             client.records = {begun.id}
+            client.locked = client.data()
             self.remote = dict(client.runs)
 
     def teardown(self) -> None:
@@ -140,6 +142,7 @@ class Team(RuleBasedStateMachine):
         client = self.clients[who]
         if client.data():
             client.project.add("data")
+            client.locked = client.data()
 
     @rule(target=runs, who=WHO)
     def run(self, who: int) -> Any:
@@ -178,9 +181,11 @@ class Team(RuleBasedStateMachine):
         before = client.data()
         try:
             client.project.pull()
-        except ClocheError:  # its data was changed, and not recorded
+        except Conflict:
+            assert before != client.locked, "nothing was in the way"
             assert client.data() == before
             return
+        assert client.locked is None or client.data() == client.locked
         client.records |= self.remote.keys()
 
     @rule(who=WHO, grace=st.sampled_from((0.0, 1e-9, 14.0)))
@@ -201,6 +206,7 @@ class Team(RuleBasedStateMachine):
     def put_back(self, client: Client, run: Recorded) -> None:
         client.project.revert(run.id, only=["code", "data"])
         assert client.data() == dict(run.data)
+        client.locked = None  # of data that the run had not recorded as such, it names what it named
         assert (client.root / "code.py").read_bytes() == run.code
 
     @rule(who=WHO)
@@ -215,6 +221,7 @@ class Team(RuleBasedStateMachine):
         verbs = [one.verb for one in client.project.history() if not one.undoes and not one.undone]
         try:
             client.project.undo(force=True)
+            client.locked = None
         except ClocheError:
             assert client.data() == before
             return
@@ -249,6 +256,8 @@ class Team(RuleBasedStateMachine):
             mine.records |= self.remote.keys()
             mine.runs.update({run: one for run, one in self.remote.items() if run not in mine.removed})
             mine.project.revert(lock=True)
+            mine.locked = theirs.locked
+            assert mine.locked is None or mine.data() == mine.locked
 
     # What holds at any time
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -19,5 +19,5 @@ def clone_repository(url: str, target: Path) -> None:
     if done.returncode:
         raise InputError(
             f"{url} is no remote of Cloche, and `git clone` fails for it",
-            hint=f"check the URL; `git clone {os.fspath(url)}` says more",
+            hint=f"check the URL; `git clone {shlex.quote(url)}` says more",
         )

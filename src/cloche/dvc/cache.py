@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ from cloche.dvc.words import FileOf, Unreadable
 MOST_LISTED = 2 * 1024**3
 _BLOCK = 1 << 20
 _FIRST = 512
+_FIRST_PART, _REST = re.compile("[0-9a-f]{2}"), re.compile("[0-9a-f]{30}")
 _TEXT = bytes(range(32, 127)) + b"\n\r\t\f\b"
 _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
@@ -35,6 +37,24 @@ class Cache:
     def find(self, md5: str, *, folder: bool = False, legacy: bool) -> Path | None:
         """The file of an object, which nobody has checked yet."""
         return next((place for place in self.places(md5, folder=folder, legacy=legacy) if is_file(place)), None)
+
+    def linked(self) -> Iterator[tuple[int, int]]:
+        """The objects that have a second name somewhere, by device and number on it."""
+        for folder in (self.folder, self.folder / "files" / "md5"):
+            for first in _entries(folder):
+                if _FIRST_PART.fullmatch(first.name) and first.is_dir(follow_symlinks=False):
+                    for one in _entries(Path(first.path)):
+                        found = one.stat(follow_symlinks=False)
+                        if found.st_nlink > 1 and _REST.fullmatch(one.name):
+                            yield found.st_dev, found.st_ino
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
+        return []
 
 
 def is_file(place: Path) -> bool:

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from cloche.errors import InputError
 
+ON_WINDOWS = sys.platform == "win32"
 DEEPEST = 2048  # folders in one another: a path of Linux has 4096 bytes
 
 _ESCAPE = re.compile(rb"\\\\|\\x([0-9a-f]{2})")
@@ -22,7 +23,9 @@ _LONE = re.compile("[\ud800-\udfff]")
 _IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")  # by the disks of macOS
 _OWN = re.compile(r"\.git|\.cloche|git~[0-9]+")
 _MAYBE_OWN = re.compile(r"(?:^|/)(?:\.git|\.cloche|git~)")
-_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\..*)?")
+_FORBIDDEN = re.compile(r"[<>:\"|?*\\\x00-\x1f]")  # for file names of Windows
+_STEERS = re.compile(r"\\\\|(?:^|/).:")  # a folder or a disk there, wherever it is joined to a path
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
@@ -121,7 +124,38 @@ def is_dangerous(name: str) -> bool:
     (True, True, False)
     """
     plain = _IGNORED.sub("", name).rstrip(" .").casefold().partition(":")[0]
-    return _OWN.fullmatch(plain) is not None or (sys.platform == "win32" and _DEVICE.fullmatch(plain) is not None)
+    return _OWN.fullmatch(plain) is not None or (ON_WINDOWS and _DEVICE.fullmatch(plain) is not None)
+
+
+def windows_trouble(path: str) -> str:
+    """Why Windows cannot hold a file of this name, in words that follow the name; empty where it can. Some of these
+    names would be taken for another file there, for a hidden stream of one, or for a device.
+
+    >>> windows_trouble("data/aux.csv"), windows_trouble("notes:more"), windows_trouble("data/a.csv")
+    ('is the name of a device there', "holds ':'", '')
+    """
+    return next((why for name in decode_path(path).split("/") if (why := _name_trouble(name))), "")
+
+
+def _name_trouble(name: str) -> str:
+    if _DEVICE.fullmatch(name.casefold().partition(":")[0].rstrip(" .")):
+        return "is the name of a device there"
+    forbidden = _FORBIDDEN.search(name)
+    if forbidden is not None:
+        return f"holds {forbidden[0]!r}"
+    if name.endswith((" ", ".")):
+        return f"ends with {name[-1]!r}"
+    return "is no Unicode" if _LONE.search(name) else ""
+
+
+def refuse_unfit(path: str) -> None:
+    """Raises InputError for a path that is to be written here and cannot be, on Windows; elsewhere all can."""
+    why = windows_trouble(path) if ON_WINDOWS else ""
+    if why:
+        raise InputError(
+            f"{path} cannot be written on Windows: it {why}",
+            hint="rename it where it was recorded; `cloche checkout RUN PATH` brings others without it",
+        )
 
 
 def dangerous_among(paths: Collection[str]) -> list[str]:
@@ -132,7 +166,7 @@ def dangerous_among(paths: Collection[str]) -> list[str]:
     """
     together = "/".join(paths)
     plain = together if together.isascii() else _IGNORED.sub("", together)
-    if sys.platform != "win32" and _MAYBE_OWN.search(plain.casefold()) is None:
+    if not ON_WINDOWS and _MAYBE_OWN.search(plain.casefold()) is None:
         return []
     return list(filter(is_reserved, paths))
 
@@ -145,6 +179,8 @@ def checked(path: str) -> str:
     """
     if not _is_safe(path):
         raise InputError(f"unsafe path {path!r}", hint="a path must lie inside the project")
+    if ON_WINDOWS and _STEERS.search(path):
+        refuse_unfit(path)
     return path
 
 
@@ -161,8 +197,6 @@ def _is_safe(path: str) -> bool:
         name = decode_path(path)
         canonical = encode_path(name) == path
     except UnicodeError:
-        return False
-    if sys.platform == "win32" and ("\\" in name or ":" in name):
         return False
     return canonical and "\0" not in name and not any(part in ("", ".", "..") for part in path.split("/"))
 

@@ -16,6 +16,7 @@ from cloche.errors import Conflict, InputError, UsageError
 from cloche.model.changes import PathChange
 from cloche.model.lock import render_lock
 from cloche.model.paths import decode_path, inside
+from cloche.model.portable import trouble
 from cloche.model.settings import FILE_NAME, CheckoutMode, is_address
 from cloche.model.snapshot import Tracked
 from cloche.model.wording import some
@@ -46,19 +47,24 @@ from cloche.store.recorded import Recorded
 from cloche.store.walk import Walked, os_path, stat_of, walk
 
 Progress = Callable[[int, int], None]
+_LINK = "add the folder that it points to, or copy it here (`cloche import dvc` does so with links into DVC's cache)"
 Place = Literal["", "in place", "copy"]
 
 
 class AddedPath(msgspec.Struct, frozen=True):
     """One data path. state: `new`, `changed` or `unchanged` against `cloche.lock`. outside: links in it that lead out
-    of the project; what they lead to is not recorded. in_place: only its digests are recorded. repositories: the `.git`
-    of repositories in it, which is left out. within: what was named, where that lies in this path. unlinked: how many
-    links became files of their own, as `checkout` in `cloche.toml` wants it now."""
+    of the project, or into DVC's cache; what they lead to is not recorded. in_place: only its digests are recorded.
+    unfit: what keeps new data from being brought to other systems, in words; empty where nothing does.
+
+    repositories: the `.git` of repositories in it, which is left out. within: what was named, where that lies in this
+    path. unlinked: how many links became files of their own, as `checkout` in `cloche.toml` wants it now.
+    """
 
     tracked: Tracked
     state: str
     outside: tuple[str, ...] = ()
     in_place: bool = False
+    unfit: str = ""
     repositories: tuple[str, ...] = ()
     within: tuple[str, ...] = ()
     unlinked: int = 0
@@ -257,7 +263,12 @@ def _row(
         progress=progress,
     )
     row = _as_row(path, recorded, before, how)
-    return replace(row, outside=links_outside(project, walked.files.links()), repositories=tuple(gits(walked.reserved)))
+    return replace(
+        row,
+        outside=links_outside(project, walked.files.links()),
+        repositories=tuple(gits(walked.reserved)),
+        unfit="" if row.state == "unchanged" else trouble(walked.files.names()),
+    )
 
 
 def _as_row(path: str, recorded: Recorded, before: Tracked | None, how: _How) -> AddedPath:
@@ -322,7 +333,7 @@ def _refuse(
         if name in elsewhere:
             refuse_taken(project, name, elsewhere[name])
         elif (stat := stat_of(project.root, name)) is not None and stat.kind == "l":
-            raise Conflict(f"{name} is a symbolic link", hint="add the folder that it points to, or copy it here")
+            raise Conflict(f"{name} is a symbolic link", hint=_LINK)
 
 
 def _changes(project: Project, before: dict[str, Tracked], found: dict[str, Tracked]) -> list[PathChange]:

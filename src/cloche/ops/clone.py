@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,17 +11,29 @@ from pathlib import Path
 import msgspec
 
 from cloche.capture.cloning import clone_repository
-from cloche.errors import ClocheError, Conflict, NotAProject, RemoteError, UsageError
+from cloche.errors import ClocheError, Conflict, InputError, NotAProject, UsageError
 from cloche.model.lock import LOCK_NAME, render_lock
+from cloche.model.run import Run
 from cloche.model.settings import FILE_NAME, Remote
 from cloche.model.settings_text import template
+from cloche.model.snapshot import Tracked
+from cloche.model.wording import some
 from cloche.project.exchange import Fetched, exchange
+from cloche.project.fetching import bring
 from cloche.project.journal import perform, text_change
 from cloche.project.locked import to_lock
 from cloche.project.project import Project, real, root_of
-from cloche.project.remote_settings import write_remote
-from cloche.project.remotes import Place, all_remotes, connect, default_name, find_id, open_remote, read_id
-from cloche.remotes.address import Address, parse_address
+from cloche.project.reach import Reached, lock_roots
+from cloche.project.remote_settings import write_remotes
+from cloche.project.remotes import (
+    Place,
+    all_remotes,
+    connect,
+    default_name,
+    open_remote,
+    read_id,
+    remote_at,
+)
 
 Progress = Callable[[int, int], None]
 _NAME = "origin"
@@ -36,19 +49,29 @@ class Cloned(msgspec.Struct, frozen=True):
     files: int = 0
 
 
-def clone(url: str, folder: str = "", *, data: bool = True, progress: Progress | None = None) -> Cloned:
+def clone(
+    url: str,
+    folder: str = "",
+    *,
+    data: bool = True,
+    endpoint: str = "",
+    region: str = "",
+    progress: Progress | None = None,
+) -> Cloned:
     """Clone a Git repository and pull from the remote that its cloche.toml names; or make a project of a remote alone,
     with the data of its newest run.
 
-    data: False brings the content of no run, only what `cloche.lock` names. Raises InputError, RemoteError, Conflict.
+    data: False brings the records of runs without their content, and of content only what `cloche.lock` names.
+    endpoint, region: of a remote that speaks S3; the clone keeps them. Raises InputError, RemoteError, Conflict.
     """
-    source = _remote_at(url)
+    source = remote_at(url, endpoint, region)
     target = real(Path(folder or _name_of(url)))
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise Conflict(
             f"{target} is there already, and not empty", hint="name another folder: `cloche clone URL FOLDER`"
         )
     if source is None:
+        _refuse_without_git(url)
         clone_repository(url, target)
         return _pulled(target, data=data, progress=progress)
     created = not target.exists()
@@ -60,36 +83,21 @@ def clone(url: str, folder: str = "", *, data: bool = True, progress: Progress |
         raise
 
 
-def _remote_at(url: str) -> Address | None:
-    """The address, if a remote of Cloche is there; None for what is left to Git."""
-    try:
-        address = parse_address(url, os.getcwd())
-    except UsageError:
-        if "://" in url and not url.startswith(("http", "ssh", "git")):
-            raise
-        return None  # user@host:path, or a token in the URL: Git's own business
-    git_too = address.kind in ("folder", "web") or address.scheme in ("sftp", "git")
-    if address.scheme == "git" or address.url.startswith(("ssh://", "git+")):
-        return None
-    place = connect(Project(Path.cwd()), _NAME, Remote(address.url))
-    try:
-        found = find_id(place)
-    except RemoteError:
-        if git_too:
-            return None
-        raise
-    finally:
-        place.backend.close()
-    if not found and not git_too:
-        raise RemoteError(f"there is no remote of Cloche at {url}", hint="check the URL")
-    return address if found else None
+def _refuse_without_git(url: str) -> None:
+    """Raises InputError for a project on this machine that Git cannot clone."""
+    if os.path.isfile(os.path.join(url, FILE_NAME)) and not os.path.lexists(os.path.join(url, ".git")):
+        raise InputError(
+            f"{url} is a project without Git, and no remote",
+            hint="`cloche remote add` one there and `cloche push`, then clone that; "
+            f"`cloche get {shlex.quote(url)} PATH` brings a file or folder",
+        )
 
 
 def _pulled(root: Path, *, data: bool, progress: Progress | None) -> Cloned:
     if root_of(root) != root:
         raise NotAProject(
             f"{root} is cloned, and is no project of Cloche (it has no {FILE_NAME})",
-            hint=f"`cd {root.name}` and `cloche init` make it one",
+            hint=f"`cd {shlex.quote(root.name)}` and `cloche init` make it one",
         )
     project = Project.find(root)
     if not default_name(all_remotes(project)):
@@ -99,35 +107,59 @@ def _pulled(root: Path, *, data: bool, progress: Progress | None) -> Cloned:
         fetched = exchange(project, place, data=data, lock=True, progress=progress)
         plan = to_lock(project, "pull")
     except ClocheError as error:
-        error.hint = f"the code is in {root.name}; {error.hint}; then `cd {root.name}` and `cloche pull`"
+        error.hint = f"the code is in {root.name}; {error.hint}; then `cd {shlex.quote(root.name)}` and `cloche pull`"
         raise
     finally:
         project.close()
     return Cloned(str(root), git=True, fetched=fetched, files=plan.count)
 
 
-def _alone(source: Address, root: Path, *, data: bool, progress: Progress | None) -> Cloned:
+def _alone(source: Remote, root: Path, *, data: bool, progress: Progress | None) -> Cloned:
     """A project from a remote without a Git repository: the data of the newest run; its code comes by `revert`."""
     root.mkdir(parents=True, exist_ok=True)
     project = Project(root)
     project.prepare()
     with project.writing():
         perform(project, "init", f"made {root.name} a project", [text_change(project, FILE_NAME, template())])
-        write_remote(project, _NAME, Remote(source.url), local=True, summary="")
+        write_remotes(project, {_NAME: source}, local=True, summary="")
     project = Project.find(root)
-    place: Place = connect(project, _NAME, Remote(source.url))
+    place: Place = connect(project, _NAME, source, local=True)
     place.id = read_id(place)
     fetched = exchange(project, place, data=data, progress=progress)
     newest = project.catalog.latest()
     files = 0
     if newest is not None:
-        lock = render_lock(project.catalog.run(newest).snapshot.data.paths)
+        run = project.catalog.run(newest)
+        whole, problems = _data_of(project, place, run, progress)
+        known = (one for one in problems if one not in fetched.problems)
+        fetched = msgspec.structs.replace(fetched, problems=(*fetched.problems, *known))
+        lock = [text_change(project, LOCK_NAME, render_lock(whole))]
         with project.writing():
-            perform(project, "clone", f"took {LOCK_NAME} of run {newest[:8]}", [text_change(project, LOCK_NAME, lock)])
-        exchange(project, place, data=False, lock=True, progress=progress)
+            perform(project, "clone", f"took {LOCK_NAME} of run {run.short}", lock)
         files = to_lock(project, "pull").count
     project.close()
     return Cloned(str(root), git=False, fetched=fetched, files=files)
+
+
+def _data_of(
+    project: Project, place: Place, run: Run, progress: Progress | None
+) -> tuple[list[Tracked], tuple[str, ...]]:
+    """The data paths of a run, brought here, that are whole; and what is wrong with the others."""
+    paths, in_place = run.snapshot.data.paths, run.snapshot.data.in_place
+    brought = bring(project, place, lock_roots(paths, in_place), progress=progress)
+    whole: list[Tracked] = []
+    lost: list[str] = []
+    for one in paths:
+        reached = Reached(project.store)
+        reached.add(lock_roots([one], in_place))
+        if reached.missing or one.digest in brought.lost:
+            lost.append(one.path)
+        else:
+            whole.append(one)
+    if not lost:
+        return whole, brought.problems
+    hint = f"`cloche push --repair` from where run {run.short} is puts them there; then `cloche revert {run.short}`"
+    return whole, (*brought.problems, f"{place.name} does not hold all of {some(lost)} of run {run.short}: {hint}")
 
 
 def _name_of(url: str) -> str:

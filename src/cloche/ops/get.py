@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -53,9 +54,10 @@ def get(
 ) -> Got:
     """Bring a file or folder of another project here, without its history.
 
-    url: a folder of this machine, or the address of a Git repository. path: in that project, as path text. out: where
-    to put it, by default its own name in the current folder; into it where that is a folder. revision: a run, a tag or
-    a Git revision of the other project; without one the newest commit of Git, and the last run where there is no Git.
+    url: a folder of this machine, the address of a Git repository, or a remote, of which only what is needed comes.
+    path: in that project, as path text. out: where to put it, by default its own name in the current folder; into it
+    where that is a folder. revision: a run, a tag or a Git revision (not of a remote) of the other project; without one
+    the newest commit of Git, and the last run where there is no Git.
     force: whether what is there is replaced. A link is followed where it is `path` itself, and stays one below it.
     Raises NotFound, Conflict, InputError, UsageError, Damaged, StoreError.
     """
@@ -80,10 +82,12 @@ def get(
 def _hint(source: Source, path: str) -> str:
     """What to do about a path that a version does not have: the last run may have it."""
     project = source.project
+    if source.cloned:
+        return "check the spelling; `cloche clone` brings all of it"
     last = project.catalog.latest() if project.has_catalog else None
     if last and last != source.version.name and run_version(project, project.catalog.run(last)).at(path):
         return "the last run of that project has it: add `--rev @`"
-    return f"type `cloche -C {project.root} ls` to see the files of its last run" if last else ""
+    return f"type `cloche -C {shlex.quote(str(project.root))} ls` to see the files of its last run" if last else ""
 
 
 def _size(place: str, item: Item, dry_run: bool) -> int:
@@ -106,7 +110,7 @@ def _fetch(source: Source, path: str) -> None:
     """Bring what the store of the other project lacks of a path."""
     lacking = source.version.lacking(path)
     if lacking:
-        fetch_content(source, lacking)
+        fetch_content(source, lacking, path)
 
 
 def _item(source: Source, path: str, found: Found) -> Item:

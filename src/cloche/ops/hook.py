@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from cloche.capture.hooks import is_left_out
-from cloche.errors import UsageError
+from cloche.errors import RemoteError, UsageError
 from cloche.model.hooks import HOOKS
+from cloche.project.exchange import lock_at_hand
 from cloche.project.following import Followed, follow, look_at
+from cloche.project.placed import placed
 from cloche.project.project import LOCK_FILE, Project
 
+Progress = Callable[[int, int], None]
 PRE_COMMIT = "pre-commit"
 
 
@@ -21,14 +26,23 @@ class Unrecorded(msgspec.Struct, frozen=True):
     lock: bool = False
 
 
-def hook(project: Project, name: str) -> Followed | Unrecorded:
-    """Do what a hook of Git does: `pre-commit` looks, the others bring data to what `cloche.lock` names.
+def hook(project: Project, name: str, progress: Progress | None = None) -> Followed | Unrecorded:
+    """Do what a hook of Git does: `pre-commit` looks, the others bring data to what `cloche.lock` names; in a fresh
+    clone, where Cloche has put nothing yet, they fetch it from the default remote first, if there is one.
 
     Raises UsageError for an unknown name, Busy while a run is going, SettingsError for a lock that cannot be read.
     """
     if name not in {one.name for one in HOOKS}:
         raise UsageError(f"there is no hook called {name!r}", hint="`cloche install` sets them; Git calls them")
-    return unrecorded(project) if name == PRE_COMMIT else follow(project)
+    if name == PRE_COMMIT:
+        return unrecorded(project)
+    remote = problem = ""
+    if placed(project) is None:
+        try:
+            remote = lock_at_hand(project, progress)
+        except RemoteError as error:  # the clone is fine without: it says what is missing
+            problem = error.message
+    return msgspec.structs.replace(follow(project), remote=remote, problem=problem)
 
 
 def unrecorded(project: Project) -> Unrecorded:

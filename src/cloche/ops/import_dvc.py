@@ -24,7 +24,8 @@ class Imported(msgspec.Struct, frozen=True):
 
     root: the project; created: whether it was made one. repository: the folder of `.dvc/`. tags: name to id of the run.
     remotes: those of DVC's config. files: what was written in the work tree. skipped: what could not be carried over,
-    one by one, with the reason. operation: its number for `undo`, 0 where nothing changed.
+    one by one, with the reason. operation: its number for `undo`, 0 where nothing changed. unlinked: links into DVC's
+    cache that became files of their own.
     """
 
     root: str
@@ -39,6 +40,7 @@ class Imported(msgspec.Struct, frozen=True):
     skipped: tuple[Skipped, ...]
     operation: int = 0
     dry_run: bool = False
+    unlinked: tuple[str, ...] = ()
 
 
 def import_dvc(
@@ -52,8 +54,9 @@ def import_dvc(
     """Carry over the DVC repository that `folder` lies in, or the only one below it.
 
     Its stages go to `cloche.toml`, the data that it tracks to `cloche.lock`, and with `history` each commit that
-    changed a `dvc.lock`, and each experiment, becomes a run. What is there already stays. caches: further folders of
-    DVC's objects. Where there is no project yet, the repository becomes one. DVC's own files stay as they are.
+    changed a `dvc.lock` or tracked data, and each experiment, becomes a run. What is there already stays, but links
+    into DVC's cache become files. caches: further folders of DVC's objects. Where there is no project yet, the
+    repository becomes one. DVC's own files stay as they are.
 
     Raises NotFound where there is no DVC repository, Ambiguous where there are several, and Conflict where the project
     is a part of the repository only.

@@ -8,12 +8,15 @@ import msgspec
 
 from cloche.errors import Busy, UsageError
 from cloche.model.run import Run
+from cloche.project.listing import write_inventory
 from cloche.project.probing import refuse_unsafe
 from cloche.project.project import Project
 from cloche.project.recovery import recover
-from cloche.project.remotes import open_remote
+from cloche.project.related import refuse_unrelated
+from cloche.project.remote_repair import clear, clear_left_overs, mend
+from cloche.project.remotes import Place, open_remote
 from cloche.project.revisions import find_run
-from cloche.project.sending import prepare, send
+from cloche.project.sending import Sending, prepare, send
 
 Progress = Callable[[int, int], None]
 
@@ -21,7 +24,8 @@ Progress = Callable[[int, int], None]
 class Pushed(msgspec.Struct, frozen=True):
     """What was (or would be) sent. runs: ids. facts: changed tags, notes and removals. lock: whether the data of
     `cloche.lock` is new there. objects, size, packs: of the content. problems: what is damaged on the
-    remote. in_place: data paths whose content is not sent, since only its digests are recorded."""
+    remote. in_place: data paths whose content is not sent, since only its digests are recorded. mended: what of the
+    remote was put right, in words. repair: that was asked for."""
 
     remote: str
     url: str
@@ -34,6 +38,8 @@ class Pushed(msgspec.Struct, frozen=True):
     problems: tuple[str, ...] = ()
     dry_run: bool = False
     in_place: tuple[str, ...] = ()
+    mended: tuple[str, ...] = ()
+    repair: bool = False
 
 
 def push(
@@ -42,16 +48,20 @@ def push(
     *,
     remote: str = "",
     data: bool = False,
+    repair: bool = False,
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> Pushed:
     """Send what the remote lacks: all finished runs, tags and notes, and the data that `cloche.lock` names.
 
-    revisions: only these runs. data: only the data. Raises RemoteError, Damaged where content is lost here, and
+    revisions: only these runs. data: only the data. repair: read all that the remote holds, and put right or send again
+    what is damaged. Raises RemoteError, Damaged where content is lost here, and
     Conflict where the remote cannot keep two who push from harming each other.
     """
     if data and revisions:
         raise UsageError("--data sends what cloche.lock names, and no runs", hint="leave one of the two out")
+    if repair and (data or revisions):
+        raise UsageError("--repair is about all that the remote holds", hint="leave the runs and --data out")
     recover(project)
     runs = [find_run(project, revision) for revision in dict.fromkeys(revisions)]
     for run in runs:
@@ -59,12 +69,25 @@ def push(
             raise Busy(f"run {run.short} is still going", hint="push it when it has ended")
     place = open_remote(project, remote)
     chosen = runs if revisions or data else None
+    place.fresh = repair
     with project.storing():
-        sending = prepare(project, place, chosen, facts=not data)
+        if repair and not dry_run:
+            refuse_unsafe(project, place)
+        mended = mend(project, place, dry_run=dry_run, progress=progress) if repair else None
+        sending = prepare(project, place, chosen, facts=not data, apart=mended.bad if mended else None)
+        if not sending.empty:
+            refuse_unrelated(project, place, sending.found)
         size = sending.what.size + sending.cuts.size
+        done = [] if mended is None else mended.done
+        problems = sending.found.problems
         if not dry_run and not sending.empty:
             refuse_unsafe(project, place)
             size = send(project, place, sending, progress)
+        if not dry_run and mended is not None:
+            more, problems = clear(place, sending.apart)
+            done += more
+        if not dry_run and place.backend.writable:
+            done += _tidied(project, place, sending)
     place.backend.close()
     return Pushed(
         place.name,
@@ -75,10 +98,21 @@ def push(
         sending.objects,
         size,
         sending.what.packs + sending.cuts.packs,
-        tuple(sending.found.problems),
+        tuple(problems),
         dry_run,
         _in_place(project, sending.runs),
+        tuple(done),
+        repair,
     )
+
+
+def _tidied(project: Project, place: Place, sending: Sending) -> list[str]:
+    """What earlier pushes that were cut off have left undone."""
+    left = clear_left_overs(project, place, sending.found)
+    done = [f"took away {left} left-over{'s' if left > 1 else ''} of pushes that were cut off"] if left else []
+    if sending.empty and write_inventory(place, sending.found.listed):
+        done.append("the inventory, which those who read by the web need")
+    return done
 
 
 def _in_place(project: Project, runs: Sequence[Run]) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def revert(
         files, left = parted(_files(project, now, then, parts, with_outputs=not only))
         packages = _packages(project, now, then) if "environment" in parts else Packages()
         notes = left + (_notes(now, then) if "environment" in parts else ())
-        notes += _not_held(project, now, then) if "data" in parts else ()
+        notes += (*_not_held(project, now, then), *_never_had(run)) if "data" in parts else ()
         stuck = in_place_problems(project, now, then, parts)
         problems = (*packages.problems, *stuck)
         plan = Plan("revert", run.id, files, packages.changes, packages.python, packages.creates, problems, notes)
@@ -87,6 +87,11 @@ def _not_held(project: Project, now: Side, then: Side) -> tuple[str, ...]:
     stays = sorted(_lay_there(project, now, then) - gone_or_held)
     notes += [f"{some(stays)} may have been there, and was not tracked: it stays as it is"] if stays else []
     return tuple(notes)
+
+
+def _never_had(run: Run) -> tuple[str, ...]:
+    """What an import could not carry over."""
+    return tuple(f"{one.message} ({one.hint})" for one in run.findings if one.check == "content-missing")
 
 
 def _files(

@@ -16,6 +16,7 @@ from cloche.project.in_place import in_place
 from cloche.project.linked import Edited, edited
 from cloche.project.project import LOCK_FILE, Project
 from cloche.project.recovery import cut_off
+from cloche.project.remotes import all_remotes, default_name
 from cloche.project.revisions import find_run
 from cloche.project.sides import Side, code_changes, data_changes, observed_changes, run_side, work_side
 from cloche.project.snapshots import Progress, way_back
@@ -45,9 +46,9 @@ class Status(msgspec.Struct, frozen=True):
     base: its id, empty when there is no run yet. clean: whether all four inputs are as in the base. files: how many
     code files there are. going: runs that are going. cut_off: numbers of operations that were cut off half-way.
     read: files that the base was seen to read beyond its inputs, and that differ. edited: content that somebody changed
-    in the store, through a link. repositories: the `.git` of repositories within data, which is left out of it.
-    unread: files of the inputs here that could not be read: whether these have changed is not known. lock_gone: Git
-    tracks a `cloche.lock`, and there is none.
+    in the store, through a link. remote: the remote that is meant where none is named, or any there is. repositories:
+    the `.git` of repositories within data, which is left out of it. unread: files of the inputs here that could not be
+    read: whether these have changed is not known. lock_gone: Git tracks a `cloche.lock`, and there is none.
     """
 
     base: str
@@ -68,6 +69,7 @@ class Status(msgspec.Struct, frozen=True):
     tags: tuple[str, ...] = ()
     read: tuple[PathChange, ...] = ()
     edited: tuple[Edited, ...] = ()
+    remote: str = ""
     repositories: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     lock_gone: bool = False
@@ -80,6 +82,7 @@ def status(project: Project, base: str = "", *, progress: Progress | None = None
     view = look(project)
     now = work_side(project, like=run, view=view, progress=progress)
     going = tuple(one.id for one in project.catalog.running() if is_alive(project, one.id))
+    remotes = all_remotes(project)
     found = Status(
         base=run.id if run else "",
         clean=False,
@@ -96,6 +99,7 @@ def status(project: Project, base: str = "", *, progress: Progress | None = None
         unread=tuple(path for path, _ in now.unread if not is_address(project.settings.data.external.get(path, ""))),
         going=going,
         cut_off=tuple(one.number for one in cut_off(project)),
+        remote=default_name(remotes) or next(iter(remotes), ""),
     )
     return _against(project, found, view, now, run) if run else found
 

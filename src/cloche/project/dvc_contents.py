@@ -79,17 +79,20 @@ class Contents:
     def files(self, item: Item) -> dict[str, Entry]:
         """The files of a folder by path below it. Raises Unreadable."""
         found: dict[str, Entry] = {}
-        lost: list[str] = []
+        lost: dict[str, list[str]] = {}
         for file in self.listing(item):
-            held = self._held.get(Key(file.md5, item.legacy))
+            key = Key(file.md5, item.legacy)
+            held = self._held.get(key)
             if held is None:
-                lost.append(file.relpath)
+                why = "damaged" if self._is_cached(item, key) else "not"
+                lost.setdefault(why, []).append(file.relpath)
             else:
                 leaf = file.relpath.rpartition("/")[2]
                 found[file.relpath] = Entry(leaf, "x" if file.isexec else "f", held.digest, held.size)
         if lost:
-            count = f"{len(lost)} of its {len(lost) + len(found)} files"
-            raise Unreadable(f"{count} are not in the cache, such as {lost[0]}")
+            total = sum(map(len, lost.values())) + len(found)
+            told = (f"{len(n)} of its {total} files are {why} in the cache, such as {n[0]}" for why, n in lost.items())
+            raise Unreadable("; ".join(told))
         return found
 
     def trees(self, item: Item) -> dict[Digest, bytes]:
@@ -225,8 +228,15 @@ class Contents:
     def _file(self, item: Item) -> Held:
         key = Key(item.md5, item.legacy)
         if key not in self._held:
-            raise Unreadable("what is in its place has another md5" if self._places.get(key) else self._where(item))
+            if self._is_cached(item, key):
+                raise Unreadable("its object in the cache is damaged: it has another md5")
+            beside = ", and what is in its place has another md5" if self._places.get(key) else ""
+            raise Unreadable(self._where(item) + beside)
         return self._held[key]
+
+    def _is_cached(self, item: Item, key: Key) -> bool:
+        """Whether an object of this name is there, whatever it holds."""
+        return any(cache.find(key.md5, legacy=key.legacy) for cache in self._caches_of(item) if key.md5)
 
 
 def _size(place: Path) -> int:

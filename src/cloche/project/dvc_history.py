@@ -1,4 +1,4 @@
-"""The history of a DVC repository: which commits hold results of their own, and what their files are."""
+"""The history of a DVC repository: which commits hold results or data of their own, and what their files are."""
 
 from __future__ import annotations
 
@@ -26,11 +26,29 @@ Signature = frozenset[tuple[str, str]]
 
 class Result(NamedTuple):
     """A commit that holds results of its own: its locks are not those of a commit before it. experiment: the one that
-    it belongs to. locks: the files that say so, with their objects."""
+    it belongs to. data: whether it is only its data that is new."""
 
     commit: Commit
-    locks: Signature
     experiment: Experiment | None = None
+    data: bool = False
+
+
+class _Line:
+    """One kind of news along the history. standing: the commit that each commit has its state from."""
+
+    def __init__(self) -> None:
+        self.signatures: dict[str, Signature] = {}
+        self.standing: dict[str, str] = {}
+
+    def is_new(self, commit: Commit, mine: Signature) -> bool:
+        """Whether a commit, of which those before it were asked about, says what none of its parents says."""
+        self.signatures[commit.hash] = mine
+        same = [parent for parent in commit.parents if self.signatures.get(parent) == mine]
+        if same and same[0] in self.standing:
+            self.standing[commit.hash] = self.standing[same[0]]
+        elif mine and not same:
+            self.standing[commit.hash] = commit.hash
+        return bool(mine) and not same
 
 
 class History(NamedTuple):
@@ -71,28 +89,30 @@ class HistoryReader:
         self._root = root
         self._place = _place_in_git(project)
         self._known: dict[str, dict[str, GitFile]] = {}
-        self._commands: dict[str, bool] = {}
+        self._said: dict[str, tuple[bool, str]] = {}
 
     def read(self) -> History:
-        """Every commit with results of its own, and the names that DVC's refs give them."""
+        """Every commit with results or data of its own, and the names that DVC's refs give them."""
         refs = self.objects.refs("refs/tags", EXPERIMENTS)
         found = experiments(refs)
-        signatures: dict[str, Signature] = {}
-        standing: dict[str, str] = {}
+        locks, data = _Line(), _Line()
         results: list[Result] = []
         tips = {one.commit: one for one in found}
         for commit in self.objects.log(EVERYTHING):
-            if self._is_result(commit, signatures, standing):
-                results.append(Result(commit, signatures[commit.hash], tips.get(commit.hash)))
+            has_locks, has_data = self._news(commit, locks, data)
+            if has_locks or has_data:
+                results.append(Result(commit, tips.get(commit.hash), data=not has_locks))
         commits = {one.hash: one for one in self.objects.log([one.commit for one in found], EVERYTHING)}
         owners = _owners(found, commits)
         for commit in commits.values():
             owner = owners[commit.hash]
-            is_new = self._is_result(commit, signatures, standing)
-            if is_new or (commit.hash == owner.commit and signatures[commit.hash]):
-                standing[commit.hash] = commit.hash
-                results.append(Result(commit, signatures[commit.hash], owner))
-        return History(results, *self._tags(found, refs, standing))
+            has_locks, has_data = self._news(commit, locks, data)
+            if commit.hash == owner.commit and locks.signatures[commit.hash]:
+                locks.standing[commit.hash] = commit.hash
+                has_locks = True
+            if has_locks or has_data:
+                results.append(Result(commit, owner, data=not has_locks))
+        return History(results, *self._tags(found, refs, {**data.standing, **locks.standing}))
 
     def files(self, commit: Commit) -> dict[str, GitFile]:
         """Every file of the project at a commit by path text."""
@@ -104,38 +124,33 @@ class HistoryReader:
         tree = self.objects.folder(commit.tree, self._place)
         return CommitFiles(self.objects, tree, self._records(tree) if tree else {})
 
-    def _is_result(self, commit: Commit, signatures: dict[str, Signature], standing: dict[str, str]) -> bool:
-        """Whether the locks of a commit are new. standing: the result that each commit stands for."""
-        mine = signatures[commit.hash] = self._signature(commit)
-        same = [parent for parent in commit.parents if signatures.get(parent) == mine]
-        if same and same[0] in standing:
-            standing[commit.hash] = standing[same[0]]
-        elif mine and not same:
-            standing[commit.hash] = commit.hash
-        return bool(mine) and not same
-
-    def _signature(self, commit: Commit) -> Signature:
+    def _news(self, commit: Commit, locks: _Line, data: _Line) -> tuple[bool, bool]:
+        """Whether the locks of a commit are new, and whether the data that it tracks is."""
         tree = self.objects.folder(commit.tree, self._place)
         records = self._records(tree) if tree else {}
         prefix = f"{self._root}/" if self._root else ""
-        return frozenset(
-            (path, file.object)
-            for path, file in records.items()
-            if path.startswith(prefix) and self._is_lock(path.rpartition("/")[2], file)
-        )
+        says_locks: set[tuple[str, str]] = set()
+        says_data: set[tuple[str, str]] = set()
+        for path, file in records.items():
+            name = path.rpartition("/")[2]
+            if not path.startswith(prefix):
+                continue
+            if name == LOCK:
+                says_locks.add((path, file.object))
+            elif is_stage_file(name) and file.mode in _FILES:
+                has_command, outs = self._says(name, file)
+                (says_locks if has_command else says_data).add((path, file.object if has_command else outs))
+        return locks.is_new(commit, frozenset(says_locks)), data.is_new(commit, frozenset(says_data))
 
-    def _is_lock(self, name: str, file: GitFile) -> bool:
-        """Whether a file says what a stage ran with: `dvc.lock`, or a stage file with a command."""
-        if name == LOCK:
-            return True
-        if not is_stage_file(name) or file.mode not in _FILES:
-            return False
-        if file.object not in self._commands:
-            self._commands[file.object] = False
+    def _says(self, name: str, file: GitFile) -> tuple[bool, str]:
+        """Whether a stage file has a command and so says what it ran with; and the data that it tracks."""
+        if file.object not in self._said:
+            self._said[file.object] = False, ""
             with contextlib.suppress(Unreadable, InputError):
-                data = self.objects.read(file.object)
-                self._commands[file.object] = b"cmd" in data and bool(read_stage_file(name, data).command)
-        return self._commands[file.object]
+                said = read_stage_file(name, self.objects.read(file.object))
+                outs = [(out.path, out.md5, *((one.relpath, one.md5) for one in out.files)) for out in said.outs]
+                self._said[file.object] = bool(said.command), repr((said.folder, outs) if outs else "")
+        return self._said[file.object]
 
     def _records(self, tree: str, depth: int = 0) -> dict[str, GitFile]:
         """DVC's files at or below a folder by path text below it."""

@@ -98,6 +98,17 @@ class RunMaker:
             self._writer.add_tree(data)
 
 
+def data_items(state: State) -> list[Item]:
+    """The tracked data of a version: as the stages read it, or else as the `.dvc` files have it."""
+    read = {item.path: item for stage in state.stages if stage.locked for item in stage.locked.deps if item.md5}
+    found: list[Item] = []
+    for item in sorted(state.data, key=lambda one: one.path):
+        used = read.get(item.path)
+        same = used is None or used.md5 == item.md5
+        found.append(item if used is None or same else msgspec.structs.replace(used, remote=item.remote))
+    return found
+
+
 class _Making:
     """One run while it is made."""
 
@@ -107,6 +118,7 @@ class _Making:
         self.experiment = result.experiment
         self.state = state
         self.files = maker._reader.files(result.commit)
+        self.ran = any(stage.locked is not None for stage in state.stages)
         self.lost: list[Skipped] = []
         self.findings: list[Finding] = []
         self.sources: dict[str, GitFile | Item] = {}  # where the bytes of outputs are, for metrics
@@ -118,7 +130,7 @@ class _Making:
         config = self.config()
         changed = self.changed_code()
         code = self.code(data, config, outputs, dirty=bool(changed))
-        metrics = self.metrics()
+        metrics = self.metrics() if self.ran else {}
         snapshot = Snapshot(code, data, config, UNKNOWN.digest)
         self.notice(changed)
         core = [
@@ -189,12 +201,12 @@ class _Making:
 
     def data(self) -> Iterator[Tracked]:
         """The tracked data: as the stages read it, or else as the `.dvc` files have it."""
-        read = {
-            item.path: item for stage in self.state.stages if stage.locked for item in stage.locked.deps if item.md5
-        }
-        for item in sorted(self.state.data, key=lambda one: one.path):
-            used = read.get(item.path)
-            wanted = item if used is None or used.md5 == item.md5 else msgspec.structs.replace(used, remote=item.remote)
+        tracked = {item.path: item for item in self.state.data}
+        for wanted in data_items(self.state):
+            item = tracked[wanted.path]
+            if wanted.md5 != item.md5 and wanted.legacy == item.legacy:
+                reason = "its .dvc file names another version than the stages ran with, which is the one in the run"
+                self.lost.append(Skipped("version", item.path, reason))
             entry = self.entry(wanted, "data")
             if entry is not None:
                 yield Tracked(item.path, entry.kind, entry.digest, entry.size, entry.count)
@@ -309,7 +321,9 @@ class _Making:
             Finding(
                 CHECK,
                 "info",
-                "imported from DVC, which does not record the environment, the printed output, and how long it took",
+                "imported from DVC, which does not record the environment, the printed output, and how long it took"
+                if self.ran
+                else "imported from DVC: the data that it tracked at this commit; no stage ran with it",
             )
         )
         lost = [one.name for one in self.lost if one.kind in ("output", "data")]
@@ -318,7 +332,7 @@ class _Making:
                 Finding(
                     "content-missing",
                     "warning",
-                    f"DVC's cache does not hold {some(lost)}",
+                    f"DVC's cache does not hold {some(lost)}, or holds it damaged",
                     hint="type `dvc fetch --all-commits`, then `cloche import dvc` again",
                 )
             )

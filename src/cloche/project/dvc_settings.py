@@ -28,7 +28,22 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _RISKY = re.compile(
     r"[#&\\;(){}`]|<<|\b(?:cd|pushd|export|exit|exec|set|unset|source|trap|umask|alias|shopt)\b|^\s*[.\w]+=|^\."
 )
+# What a plain POSIX shell has no word for, or takes for another one than bash, in which DVC runs commands for most.
+_BASH = re.compile(
+    r"""\[\[|(?<!\$)\(\(|[<>]\(|\$\(\s*<|<<<|&>|>&\s*[^\s\d&-]|\|&|;&|\$['"\[]|\[\^|==|=~
+    |\{[^{}\s]*(?:,|\.\.)[^{}\s]*\}|\w\+?=\(|\w\+=|\w\[[^\]\s]*\]=
+    |\$\{(?:!|\#?\w+(?:\[|/|\^|,|@|:(?![-=+?])))
+    |\$\{?(?:S?RANDOM|SECONDS|EPOCH\w+|E?UID|HOSTNAME|OSTYPE|SHLVL|REPLY|PIPESTATUS|BASH\w*)\b
+    |(?:^|[;&|({!]|\b(?:then|do|else))\s*(?:source|function|declare|typeset|local|let|select|shopt|pushd|popd|dirs
+        |mapfile|readarray|coproc|disown|enable|builtin|time)(?![\w/.-])
+    |\b(?:pipefail|errtrace|globstar)\b|\bread\s+-(?:[^r\s]|r\w)|\bprintf\s+(?:-v|\S*%q)|\bexport\s+-
+    |\btrap\b.*\b(?:ERR|DEBUG|RETURN)\b|\becho\s+-n?[eE]+n?\s|\becho\s+-n\w|\becho\b.*\\[abcefnrtv0x\\]
+    |\bwait\s+-n|\bexec\s+-""",
+    re.VERBOSE | re.DOTALL,
+)
 _KINDS = ("toml", "yaml", "yml", "json")
+
+_SHELL = "it runs in bash, whose words it uses; DVC runs it in the shell of whoever types `dvc repro` ($SHELL)"
 
 HEADER = """\
 # The settings of this project for Cloche, as `cloche import dvc` found them.
@@ -55,16 +70,27 @@ class NewSettings(msgspec.Struct, frozen=True):
 
 def shell(folder: str, commands: Sequence[str]) -> str:
     """One shell command that does what DVC does with these: one after the other, each in a shell of its own, until one
-    fails.
+    fails. Stages run in `/bin/sh`: what only bash understands is given to bash.
 
     >>> shell("", ["make data"]), shell("src", ["python a.py", "python b.py"])
     ('make data', 'cd src && python a.py && python b.py')
+    >>> shell("", ["touch {1..3}"])
+    "bash -c 'touch {1..3}'"
     """
-    if len(commands) > 1 and any(map(_RISKY.search, commands)):
-        text = " && ".join(f"(\n{command}\n)" for command in commands)
-    else:
-        text = " && ".join(commands)
+    texts = [f"bash -c {shlex.quote(command)}" if needs_bash(command) else command for command in commands]
+    risky = any(_RISKY.search(command) for command in commands if not needs_bash(command))
+    text = " && ".join(f"(\n{one}\n)" if risky else one for one in texts) if len(texts) > 1 else texts[0]
     return f"cd {shlex.quote(folder)} && {text}" if folder else text
+
+
+def needs_bash(command: str) -> bool:
+    """Whether a command may mean something else to a plain POSIX shell than to bash. A doubt counts as yes: what both
+    understand, bash does as well.
+
+    >>> [needs_bash(text) for text in ("a=$(ls) && b > c 2>&1", "echo ${x%.*} $((1+1))", "[[ 1 = 1 ]]", "cp a{,.b} .")]
+    [False, False, True, True]
+    """
+    return _BASH.search(command) is not None
 
 
 def new_settings(root: Path, state: State, remotes: Iterable[Remote], text: str, ignored: Sequence[str]) -> NewSettings:
@@ -134,6 +160,9 @@ class _Converter:
         filled = [stage.name for stage in self.state.stages if stage.filled]
         if filled:
             self.skip("templates", some(filled), "values are filled in: change them in cloche.toml, too")
+        bash = [stage.name for stage in self.state.stages if any(map(needs_bash, stage.command))]
+        if bash:
+            self.skip("shell", some(bash), _SHELL)
         plots = [*self.state.plots, *(out.path for stage in self.state.stages for out in stage.outs if out.plot)]
         if plots:
             self.skip("plots", some(list(dict.fromkeys(plots))), "the files are carried over, not how they are drawn")

@@ -1,11 +1,12 @@
-"""Another project: in a folder of this machine, or in a Git repository anywhere. It is only read."""
+"""Another project: in a folder of this machine, in a Git repository anywhere, or on a remote. It is only read."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -15,20 +16,23 @@ from cloche.capture.git_files import files_at, read_file
 from cloche.errors import InputError, NotFound, UsageError
 from cloche.model.paths import decode_path
 from cloche.model.revision import Latest, WorkTree, parse_revision
-from cloche.model.settings import FILE_NAME
+from cloche.model.settings import FILE_NAME, Remote
 from cloche.model.tree import Entry
 from cloche.model.wording import some
+from cloche.project.exchange import exchange
 from cloche.project.fetching import bring, refuse_lost
+from cloche.project.listing import look
 from cloche.project.project import Project
 from cloche.project.reach import Root
-from cloche.project.remotes import all_remotes, open_remote
+from cloche.project.remote_settings import write_remotes
+from cloche.project.remotes import all_remotes, open_remote, remote_at
 from cloche.project.revisions import find_id
 from cloche.project.versions import Version, commit_version, run_version
 
 
 class Source(NamedTuple):
-    """A version of another project. url: as it may be shown. project: it, or where `cloned` the clone of its
-    repository, which goes when it was used."""
+    """A version of another project. url: as it may be shown. project: it, or where `cloned` what was made of its
+    repository or remote, and goes when it was used."""
 
     url: str
     project: Project
@@ -38,12 +42,20 @@ class Source(NamedTuple):
 
 @contextlib.contextmanager
 def opened(url: str, revision: str = "") -> Iterator[Source]:
-    """A version of the project at `url`: a folder of this machine, or the address of a Git repository.
+    """A version of the project at `url`: a folder of this machine, the address of a Git repository, or a remote.
 
-    revision: a run or tag of a project on this machine, or a Git revision; without one the newest commit of Git,
-    and the last run where there is no Git. Raises NotFound, InputError, UsageError.
+    revision: a run or tag of a project on this machine or of a remote, or a Git revision; without one the newest commit
+    of Git, and the last run where there is no Git. Raises NotFound, InputError, UsageError, RemoteError.
     """
     place = _folder(url)
+    remote = remote_at(url)
+    if remote is not None:
+        with (
+            tempfile.TemporaryDirectory(prefix="cloche-") as temporary,
+            contextlib.closing(Project(Path(temporary))) as made,
+        ):
+            yield _shared(made, remote, revision)
+        return
     project = Project.look(place) if place is not None else None
     if project is not None:
         with contextlib.closing(project):
@@ -55,15 +67,16 @@ def opened(url: str, revision: str = "") -> Iterator[Source]:
         yield _cloned(place.absolute().as_uri() if place is not None else url, revision, Path(temporary) / "clone")
 
 
-def fetch_content(source: Source, entries: list[Entry]) -> None:
-    """Bring content that the store of a cloned project does not hold from the project's remote.
+def fetch_content(source: Source, entries: list[Entry], path: str) -> None:
+    """Bring what lies at a path, and the store of a cloned project does not hold, from the project's remote. entries:
+    what it is part of.
 
     Raises NotFound for a project on this machine, which is only read, and where there is no remote; RemoteError.
     """
     if not source.cloned:
         raise NotFound(
             f"the store of {source.url} does not hold that data",
-            hint=f"type `cloche -C {source.url} fetch`, then try again",
+            hint=f"type `cloche -C {shlex.quote(source.url)} fetch`, then try again",
         )
     source.project.prepare()
     if not all_remotes(source.project):
@@ -73,10 +86,34 @@ def fetch_content(source: Source, entries: list[Entry]) -> None:
         )
     place = open_remote(source.project)
     try:
-        roots = [Root(entry.name, entry.kind, entry.digest) for entry in entries]
-        refuse_lost(bring(source.project, place, roots), "that data", place)
+        known = look(place)
+        roots = _roots(entries)
+        refuse_lost(bring(source.project, place, roots, known=known, trees_only=True), "that data", place)
+        here = source.version.at(path)
+        if here is not None and here.entry.kind != "l":  # behind a link lies what nobody knows yet
+            files = [one.entry for one in source.version.files(path) if not one.blob and one.part != "read"]
+            roots = _roots(one for one in files if one.kind != "d")
+        refuse_lost(bring(source.project, place, roots, known=known), "that data", place)
     finally:
         place.backend.close()
+
+
+def _roots(entries: Iterable[Entry]) -> list[Root]:
+    return [Root(entry.name, entry.kind, entry.digest) for entry in entries]
+
+
+def _shared(project: Project, remote: Remote, revision: str) -> Source:
+    """A run of a remote: its records come into a project that is made for them."""
+    (project.root / FILE_NAME).write_text("", "utf-8")
+    project.prepare()
+    write_remotes(project, {"origin": remote}, local=True, summary="")
+    place = open_remote(project)
+    try:
+        exchange(project, place, data=False)
+    finally:
+        place.backend.close()
+    run = project.catalog.run(find_id(project, revision or "@", commits=False))
+    return Source(place.address.url, project, run_version(project, run), cloned=True)
 
 
 def _folder(url: str) -> Path | None:

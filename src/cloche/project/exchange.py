@@ -107,17 +107,23 @@ def _lost(project: Project, runs: Iterable[Run], brought: Brought, place: Place)
     if not brought.lost:
         return ()
     names = [f"run {run.short}" for run in runs if _missing(project, run_roots(run), brought)]
-    return (f"{place.name} does not hold all of {some(names)}",) if names else ()
+    hint = "`cloche push --repair` from where they were made puts it there"
+    return (f"{place.name} does not hold all of {some(names)}: {hint}",) if names else ()
 
 
-def lock_at_hand(project: Project) -> None:
-    """Make sure that what `cloche.lock` names is here, as far as the default remote has it."""
+def lock_at_hand(project: Project, progress: Progress | None = None) -> str:
+    """Make sure that what `cloche.lock` names is here, as far as the default remote has it. The name of that remote,
+    where it was asked."""
     stays = in_place(project)
     missing = project.store.missing(item.digest for item in project.tracked if not stays(item.path))
     if missing and default_name(all_remotes(project)):
         place = open_remote(project)
         known = look(place, skip=project.catalog.merged())
-        bring(project, place, known=known, roots=lock_roots(item for item in project.tracked if item.digest in missing))
+        roots = lock_roots(item for item in project.tracked if item.digest in missing)
+        bring(project, place, known=known, roots=roots, progress=progress)
+        place.backend.close()
+        return place.name
+    return ""
 
 
 def _is_here(project: Project, roots: Iterable[Root], *, trees_only: bool) -> bool:

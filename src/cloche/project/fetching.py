@@ -373,5 +373,5 @@ def refuse_lost(brought: Brought, what: str, place: Place) -> None:
         why = f": {brought.problems[0]}" if brought.problems else ""
         raise RemoteError(
             f"{place.name} does not hold {len(brought.lost)} of the objects of {what}{why}",
-            hint="`cloche push` from where they were made puts them there",
+            hint="`cloche push --repair` from where they were made puts them there",
         )

@@ -20,6 +20,7 @@ from cloche.project.executing import Outcome, outputs_of
 from cloche.project.going import Going, replaced
 from cloche.project.interpreters import see_process
 from cloche.project.measure import file_metrics, metric_paths
+from cloche.project.noticing import notice_unportable
 from cloche.project.observing import observed_outputs
 from cloche.project.project import Project
 from cloche.store.walk import stat_of
@@ -35,6 +36,7 @@ def finish(run: Going, outcome: Outcome) -> Run:
     metrics = logged | file_metrics(run, metric_paths(run, outputs))
     _report_spool(run, outcome.spooled)
     _report_missing_metrics(run, outcome)
+    notice_unportable(run, outputs)
     record = replaced(
         run.run,
         status=outcome.status,

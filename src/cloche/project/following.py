@@ -31,7 +31,7 @@ class Followed(msgspec.Struct, frozen=True):
 
     brought: paths whose data was brought; removed: paths that are tracked no more, and whose data went. changed: so
     many files. kept: paths that hold changes which are not recorded, or something that nobody tracked. absent: paths
-    whose content the store here does not hold.
+    whose content the store here does not hold. remote: which one content was fetched from; problem: why not.
     """
 
     brought: tuple[str, ...] = ()
@@ -39,6 +39,8 @@ class Followed(msgspec.Struct, frozen=True):
     changed: int = 0
     kept: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
+    remote: str = ""
+    problem: str = ""
 
 
 def follow(project: Project) -> Followed:

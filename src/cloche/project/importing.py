@@ -23,14 +23,16 @@ from cloche.model.settings_text import template
 from cloche.model.snapshot import Tracked
 from cloche.project.dvc_contents import Contents
 from cloche.project.dvc_history import History, HistoryReader, Result
+from cloche.project.dvc_links import Links, find_links, link_changes
 from cloche.project.dvc_repository import Repository, WorkFiles
-from cloche.project.dvc_runs import CHECK, UNKNOWN, Imported, RunMaker
+from cloche.project.dvc_runs import CHECK, UNKNOWN, Imported, RunMaker, data_items
 from cloche.project.dvc_settings import ImportedStage, NewSettings, new_settings
 from cloche.project.dvc_state import State, StateReader
 from cloche.project.ignore import with_ignored
 from cloche.project.journal import perform, read_bytes, text_change
 from cloche.project.project import LOCK_FILE, Project
 from cloche.project.trees import store_trees
+from cloche.store.linking import own_files
 
 Progress = Callable[[int, int], None]
 UNDONE = "undone"
@@ -61,7 +63,7 @@ class ImportedRun(msgspec.Struct, frozen=True):
 
 
 class Carried(msgspec.Struct, frozen=True):
-    """What was, or would be, carried over."""
+    """What was, or would be, carried over. unlinked: links into DVC's cache that became files of their own."""
 
     stages: tuple[ImportedStage, ...]
     data: tuple[ImportedData, ...]
@@ -71,6 +73,7 @@ class Carried(msgspec.Struct, frozen=True):
     files: tuple[str, ...]
     skipped: tuple[Skipped, ...]
     operation: int = 0
+    unlinked: tuple[str, ...] = ()
 
 
 class _Found(NamedTuple):
@@ -80,6 +83,7 @@ class _Found(NamedTuple):
     history: History
     states: dict[str, State]
     contents: Contents
+    links: Links
 
 
 def carry_over(project: Project, repository: Repository, *, history: bool, progress: Progress) -> Carried:
@@ -88,7 +92,7 @@ def carry_over(project: Project, repository: Repository, *, history: bool, progr
         reader = HistoryReader(objects, project.root, repository.root) if project.git is not None else None
         found = _read(project, repository, reader if history else None)
         found.contents.take(_items(found), progress)
-        skipped = [*found.state.skipped, *_doubts(found)]
+        skipped = [*found.state.skipped, *_past_skipped(found), *_doubts(found)]
         settings = _settings(project, repository, found.state)
         tracked, data, lost = _track(project, found, found.state.data)
         made, unmade = _runs(project, settings, found, reader, progress) if reader is not None else ([], [])
@@ -97,14 +101,19 @@ def carry_over(project: Project, repository: Repository, *, history: bool, progr
         tags, tag_effects, refused = _tags(project, found.history, imported)
         skipped += refused
         changes = _changes(project, settings.text, tracked)
+        files = tuple(change.path for change in changes if change.before != change.after)
+        unlinked, stuck = link_changes(project, found.links, found.contents)
+        changes += unlinked
+        skipped += stuck
         operation = 0
         if effects or tag_effects or any(change.before != change.after for change in changes):
             summary = f"imported {len(settings.stages)} stages, {len(data)} data paths, {len(imported)} runs from DVC"
             operation = perform(project, "import", summary, changes, (*effects, *tag_effects)).number
-    files = tuple(change.path for change in changes if change.before != change.after)
+        own_files(project.root, found.links.hard, project.store.fs)
     remotes = repository.shown_remotes
     listed = tuple(dict.fromkeys([*skipped, *_remotes_skipped(repository)]))
-    return Carried(settings.stages, data, tuple(imported), tags, remotes, files, listed, operation)
+    own = tuple(sorted([*(change.path for change in unlinked), *found.links.hard]))
+    return Carried(settings.stages, data, tuple(imported), tags, remotes, files, listed, operation, own)
 
 
 def preview(project: Project, repository: Repository, *, history: bool) -> Carried:
@@ -118,13 +127,16 @@ def preview(project: Project, repository: Repository, *, history: bool) -> Carri
         lost = [Skipped("data", item.path, why) for item in found.state.data if (why := found.contents.missing(item))]
         gone = {one.name for one in lost}
         data = [item for item in found.state.data if item.path not in gone]
-        runs = [_previewed(result) for result in found.history.results if found.states[result.commit.hash].stages]
-        lost += [
-            Skipped("output", f"{result.commit.hash[:12]}: {item.path}", why)
-            for result in found.history.results
-            for item in _locked_outs(found.states[result.commit.hash])
-            if (why := found.contents.missing(item)) and item.md5
-        ]
+        runs = [_previewed(result) for result in found.history.results if _is_run(found.states[result.commit.hash])]
+        for result in found.history.results:
+            state = found.states[result.commit.hash]
+            wanted = [("output", item) for item in _locked_outs(state) if item.md5]
+            wanted += [("data", item) for item in data_items(state)]
+            lost += [
+                Skipped(kind, f"{result.commit.hash[:12]}: {item.path}", why)
+                for kind, item in wanted
+                if (why := found.contents.missing(item))
+            ]
     names = dict.fromkeys(found.history.tags, "")
     return Carried(
         settings.stages,
@@ -133,7 +145,12 @@ def preview(project: Project, repository: Repository, *, history: bool) -> Carri
         names,
         repository.shown_remotes,
         (),
-        tuple(dict.fromkeys([*found.state.skipped, *settings.skipped, *lost, *_remotes_skipped(repository)])),
+        tuple(
+            dict.fromkeys(
+                [*found.state.skipped, *_past_skipped(found), *settings.skipped, *lost, *_remotes_skipped(repository)]
+            )
+        ),
+        unlinked=found.links.paths,
     )
 
 
@@ -148,8 +165,32 @@ def _read(project: Project, repository: Repository, reader: HistoryReader | None
     state = states.read(WorkFiles(project))
     history = reader.read() if reader is not None and project.git is not None and project.git.head()[0] else None
     history = history or History([], {}, [])
-    past = {one.commit.hash: states.read(reader.source(one.commit)) for one in history.results} if reader else {}
-    return _Found(state, history, past, Contents(project, repository.caches, repository.remotes))
+    past = {one.commit.hash: _past(states, reader, one) for one in history.results} if reader else {}
+    caches = repository.caches
+    links = find_links(project, _places(project, state), caches)
+    return _Found(state, history, past, Contents(project, [*caches, *links.caches], repository.remotes), links)
+
+
+def _past(states: StateReader, reader: HistoryReader, result: Result) -> State:
+    """What a commit says; where only its data is new, no stage ran for it."""
+    state = states.read(reader.source(result.commit))
+    if not result.data:
+        return state
+    stages = tuple(msgspec.structs.replace(stage, locked=None) for stage in state.stages)
+    return msgspec.structs.replace(state, stages=stages)
+
+
+def _is_run(state: State) -> bool:
+    return bool(state.data) or any(stage.locked for stage in state.stages)
+
+
+def _places(project: Project, state: State) -> Iterable[str]:
+    """Where files of DVC's may lie in the work tree."""
+    yield from (item.path for item in state.data)
+    yield from (item.path for item in project.tracked)
+    for stage in state.stages:
+        yield from (out.path for out in stage.outs)
+        yield from (item.path for item in (stage.locked.outs if stage.locked else ()))
 
 
 def _locked_outs(state: State) -> Iterable[Item]:
@@ -162,6 +203,7 @@ def _locked_outs(state: State) -> Iterable[Item]:
 def _items(found: _Found) -> Iterable[Item]:
     """Everything whose content is wanted: data, what stages wrote, and data as stages read it."""
     yield from found.state.data
+    yield from found.links.symbolic
     for state in found.states.values():
         tracked = {item.path for item in state.data}
         yield from state.data
@@ -179,6 +221,16 @@ def _doubts(found: _Found) -> Iterable[Skipped]:
             continue
         if why:
             yield Skipped("doubtful", item.path, why)
+
+
+def _past_skipped(found: _Found) -> Iterable[Skipped]:
+    """The files of past versions that cannot be understood, each named by the first commit that has it so."""
+    seen = {(one.name, one.reason) for one in found.state.skipped}
+    for commit, state in found.states.items():
+        for one in state.skipped:
+            if one.kind in ("lock", "file", "pipeline") and (one.name, one.reason) not in seen:
+                seen.add((one.name, one.reason))
+                yield Skipped(one.kind, f"{commit[:12]}: {one.name}", one.reason)
 
 
 def _settings(project: Project, repository: Repository, state: State) -> NewSettings:
@@ -229,7 +281,7 @@ def _runs(
     """The runs that the results tell of, and those that cannot be made."""
     made: list[tuple[Result, Imported]] = []
     lost: list[Skipped] = []
-    results = [one for one in found.history.results if any(s.locked for s in found.states[one.commit.hash].stages)]
+    results = [one for one in found.history.results if _is_run(found.states[one.commit.hash])]
     with project.store.writer() as writer:
         maker = RunMaker(project.root, settings.text, project.store, writer, reader, found.contents)
         for number, result in enumerate(results, start=1):
@@ -334,5 +386,5 @@ def _remotes_skipped(repository: Repository) -> Iterable[Skipped]:
     """The remotes that were not read."""
     for remote in repository.shown_remotes:
         if remote.name not in repository.remotes:
-            where = "is suggested in cloche.toml, without credentials"
-            yield Skipped("remote", remote.name, f"{remote.url} was not read; it {where}")
+            more = f"type `dvc fetch --all-commits -r {remote.name}` for what is missing, and import again"
+            yield Skipped("remote", remote.name, f"{remote.url} was not read, only folders are: {more}")

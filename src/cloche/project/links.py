@@ -15,6 +15,7 @@ from cloche.store.stat_cache import StatCache
 from cloche.store.walk import os_path, walk
 
 CACHE = "links"
+_NO_CONTENT = frozenset({".dvc", ".git"})  # folders that no snapshot holds
 
 
 def behind_links(project: Project, links: Iterable[str]) -> Digest:
@@ -40,7 +41,7 @@ def behind_links(project: Project, links: Iterable[str]) -> Digest:
 
 
 def links_outside(project: Project, links: Sequence[str]) -> tuple[str, ...]:
-    """The path texts of those links that lead to something outside of the project."""
+    """The path texts of those links that lead to something outside of the project, or in DVC's or Git's own folder."""
     root = os.path.realpath(project.root) if links else ""
     return tuple(path for path in links if _leads_out(os.path.realpath(os_path(project.root, path)), root))
 
@@ -55,7 +56,8 @@ def through_links(project: Project, paths: Iterable[str]) -> frozenset[str]:
 
 
 def _leads_out(target: str, root: str) -> bool:
-    return target != root and not target.startswith(root + os.sep) and os.path.exists(target)
+    inner = target[len(root) :].split(os.sep) if target == root or target.startswith(root + os.sep) else None
+    return (inner is None or not _NO_CONTENT.isdisjoint(inner)) and os.path.exists(target)
 
 
 def _holds(folder: str, path: str) -> bool:

@@ -10,11 +10,11 @@ from typing import TypeVar
 
 import msgspec
 
-from cloche.errors import ClocheError, Damaged, NewerVersion
+from cloche.errors import ClocheError, Damaged, NewerVersion, RemoteError
 from cloche.model.bundle import Bundle
 from cloche.model.digest import Digest, digest_bytes
 from cloche.project.remotes import Place
-from cloche.remotes.backend import BUNDLES, INVENTORY, PACKS, bundle_name, pack_name, parse_name
+from cloche.remotes.backend import BUNDLES, INVENTORY, PACKS, Listed, bundle_name, is_left_over, pack_name, parse_name
 from cloche.remotes.bundles import LARGEST_FILE, decode_bundle
 from cloche.store.index import check_index
 from cloche.store.transfer import Shelf
@@ -30,12 +30,16 @@ R = TypeVar("R")
 
 class Remotely(msgspec.Struct):
     """What a remote holds. bundles: those that could be read. packs: sizes of the packs that are whole as far as can be
-    told without reading them. problems: what is damaged there."""
+    told without reading them; bare: of those without an index. problems: what is damaged there; broken: bundles whose
+    bytes do not match their name. left: what writes that were cut off have left."""
 
     listed: list[Digest] = []
     bundles: dict[Digest, Bundle] = {}
     packs: dict[Digest, int] = {}
     problems: list[str] = []
+    bare: dict[Digest, int] = {}
+    broken: list[Digest] = []
+    left: list[Listed] = []
 
     def is_sound(self, bundle: Bundle) -> bool:
         """Whether every pack that a bundle relies on is there, with its size."""
@@ -46,11 +50,9 @@ def look(place: Place, skip: Collection[Digest] = ()) -> Remotely:
     """Find out what the remote holds. Bundles are read (but for those to skip, where they can be), packs are not."""
     found = Remotely()
     if place.backend.listable:
-        names = [parsed for one in place.backend.list(BUNDLES) if (parsed := parse_name(one.name))]
-        found.listed = sorted(digest for digest, ending in names if ending == "bundle")
-        found.packs = list_packs(place)
+        found = _listed(place)
     else:
-        found.listed = read_inventory(place)
+        found.listed = _needed_inventory(place)
     wanted = [one for one in found.listed if one not in skip or not place.backend.listable]
     for digest, data in zip(wanted, each(lambda one: _cached_or_got(place, one), wanted), strict=True):
         # Not in the threads that read: to decode a type for the first time, in two threads at once, crashes msgspec.
@@ -59,19 +61,31 @@ def look(place: Place, skip: Collection[Digest] = ()) -> Remotely:
             found.bundles[digest] = bundle
         else:
             found.problems.append(bundle)
+            found.broken += [digest] if data is not None and digest_bytes(data) != digest else []
     if not place.backend.listable:
         found.packs = {pack.digest: pack.size for bundle in found.bundles.values() for pack in bundle.packs}
     return found
 
 
+def _listed(place: Place) -> Remotely:
+    """The names and sizes of what is there."""
+    sizes: dict[str, dict[Digest, int]] = {"pack": {}, "index": {}, "bundle": {}}
+    left: list[Listed] = []
+    for one in (*place.backend.list(BUNDLES), *place.backend.list(PACKS)):
+        parsed = parse_name(one.name)
+        if parsed is not None:
+            sizes[parsed[1]][parsed[0]] = one.size
+        elif is_left_over(one.name):
+            left.append(one)
+    packs, indexes = sizes["pack"], sizes["index"]
+    whole = {digest: size for digest, size in packs.items() if digest in indexes}
+    bare = {digest: size for digest, size in packs.items() if digest not in indexes}
+    return Remotely(sorted(sizes["bundle"]), packs=whole, bare=bare, left=left)
+
+
 def list_packs(place: Place) -> dict[Digest, int]:
     """The packs that a remote lists, each with its index."""
-    sizes: dict[str, dict[Digest, int]] = {"pack": {}, "index": {}}
-    for one in place.backend.list(PACKS):
-        parsed = parse_name(one.name)
-        if parsed is not None and parsed[1] in sizes:
-            sizes[parsed[1]][parsed[0]] = one.size
-    return {digest: size for digest, size in sizes["pack"].items() if digest in sizes["index"]}
+    return _listed(place).packs
 
 
 def shelf(place: Place, packs: dict[Digest, int], problems: list[str]) -> Shelf:
@@ -91,20 +105,58 @@ def shelf(place: Place, packs: dict[Digest, int], problems: list[str]) -> Shelf:
 
 def read_inventory(place: Place) -> list[Digest]:
     """The bundles that the inventory names; it is a hint, and each of them is proven when it is read."""
-    data = place.backend.get(INVENTORY, _LARGEST_INVENTORY) or b""
+    return _read_inventory(place)[0]
+
+
+def _read_inventory(place: Place) -> tuple[list[Digest], str]:
+    """What it names, and what is wrong with it. Its last line counts the others, so that it is not cut short."""
+    data = place.backend.get(INVENTORY, _LARGEST_INVENTORY)
+    if data is None:
+        return [], "has no inventory"
     lines = data.decode("ascii", "replace").splitlines()[1:] if data.startswith(_INVENTORY) else []
     parsed = (parse_name(bundle_name(line)) for line in lines)
-    return sorted({one[0] for one in parsed if one is not None})
+    named = sorted({one[0] for one in parsed if one is not None})
+    whole = bool(lines) and data.endswith(b"\n") and lines[-1] == f"end {len(named)}" and len(named) == len(lines) - 1
+    return named, "" if whole else "has a damaged inventory"
 
 
-def write_inventory(place: Place) -> None:
-    """List the bundles for those who cannot. Looked at again afterwards, so that of two who write at once the last
-    one names what both have added."""
+def _needed_inventory(place: Place) -> list[Digest]:
+    """The inventory of a place that cannot be listed: without it nothing can be found there."""
+    named, wrong = _read_inventory(place)
+    if wrong:
+        raise RemoteError(
+            f"{place.address.url} {wrong}: what is there cannot be told by the web",
+            hint="`cloche push` to the folder or bucket that it serves writes it anew",
+        )
+    return named
+
+
+def inventory_problems(place: Place, listed: Collection[Digest]) -> list[str]:
+    """What those who read by the web do not see as it is."""
+    named, wrong = _read_inventory(place)
+    if wrong and listed:
+        return [f"{place.name} {wrong}, which those who read by the web need"]
+    gone = [f"bundle {one[:12]} is gone: the inventory names it" for one in named if one not in listed]
+    unnamed = [f"the inventory does not name bundle {one[:12]}" for one in listed if one not in named]
+    return [*gone, *unnamed]
+
+
+def write_inventory(place: Place, listed: Collection[Digest] | None = None) -> bool:
+    """List the bundles for those who cannot; whether it was wrong. listed: what is known to be there. Looked at again
+    after each write, so that of two who write at once the last one names what both have added."""
+    wrote = False
     for _ in range(5):
-        listed = {parsed[0] for one in place.backend.list(BUNDLES) if (parsed := parse_name(one.name))}
-        if set(read_inventory(place)) == listed:
-            return
-        place.backend.put(INVENTORY, _INVENTORY + "".join(f"{one}\n" for one in sorted(listed)).encode())
+        if listed is None:
+            listed = {parsed[0] for one in place.backend.list(BUNDLES) if (parsed := parse_name(one.name))}
+        if not listed and not wrote:
+            return False
+        named, wrong = _read_inventory(place)
+        if set(named) == set(listed) and not wrong:
+            break
+        lines = "".join(f"{one}\n" for one in sorted(listed))
+        place.backend.put(INVENTORY, _INVENTORY + f"{lines}end {len(listed)}\n".encode())
+        wrote, listed = True, None
+    return wrote
 
 
 def each(step: Callable[[T], R], items: Iterable[T], at_once: int = AT_ONCE) -> Iterator[R]:
@@ -124,12 +176,12 @@ def each(step: Callable[[T], R], items: Iterable[T], at_once: int = AT_ONCE) -> 
 
 def _cached_or_got(place: Place, digest: Digest) -> bytes | None:
     """The bytes of a bundle as they are in the cache, if they still are, or on the remote; None where it is gone."""
-    data = _cached(place, f"{digest}.bundle")
+    data = None if place.fresh else cached(place, f"{digest}.bundle")
     if data is not None and digest_bytes(data) == digest:
         return data
     data = place.backend.get(bundle_name(digest), LARGEST_FILE)
     if data is not None and digest_bytes(data) == digest:
-        _cache(place, f"{digest}.bundle", data)
+        cache(place, f"{digest}.bundle", data)
     return data
 
 
@@ -146,7 +198,7 @@ def _decoded(digest: Digest, data: bytes | None) -> Bundle | str:
 def _read_index(place: Place, digest: Digest, size: int) -> bytes | str:
     """The index of a pack of `size` bytes, or what is wrong with it."""
     try:
-        data = _cached(place, f"{digest}.index")
+        data = None if place.fresh else cached(place, f"{digest}.index")
         with contextlib.suppress(Damaged):
             if data is not None:
                 return check_index(data, bytes.fromhex(digest))
@@ -156,17 +208,19 @@ def _read_index(place: Place, digest: Digest, size: int) -> bytes | str:
         check_index(data, bytes.fromhex(digest))
     except Damaged as error:
         return f"{error.message} (pack {digest[:12]} of the remote)"
-    _cache(place, f"{digest}.index", data)
+    cache(place, f"{digest}.index", data)
     return data
 
 
-def _cached(place: Place, name: str) -> bytes | None:
+def cached(place: Place, name: str) -> bytes | None:
+    """What was read of the remote before, unproven."""
     with contextlib.suppress(OSError), open(os.path.join(place.cache, name), "rb", buffering=0) as file:
         return file.readall()
     return None
 
 
-def _cache(place: Place, name: str, data: bytes) -> None:
+def cache(place: Place, name: str, data: bytes) -> None:
+    """Keep what of the remote never changes."""
     with contextlib.suppress(OSError, ClocheError):  # a disk that takes no cache still serves
         os.makedirs(place.cache, exist_ok=True)
         place.fs.replace_file(os.path.join(place.cache, name), data, durable=False)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 from cloche.capture.code import is_source
 from cloche.model.paths import decode_path
+from cloche.model.portable import trouble
 from cloche.model.query import parse
 from cloche.model.run import Finding, Place
 from cloche.model.wording import some
@@ -64,7 +66,19 @@ def notice_links_outside(run: Going) -> None:
     if links:
         run.notice(
             "link-outside",
-            f"links lead out of the project: {some(links)}; only the links are recorded, not what they lead to",
-            hint="copy it into the project",
+            f"links lead out of what is recorded: {some(links)}; only the links are recorded, not what they lead to",
+            hint="copy it into the project (`cloche import dvc` does so with links into DVC's cache)",
             place=Place(file=links[0]),
         )
+
+
+def notice_unportable(run: Going, outputs: Iterable[str]) -> None:
+    """Code or outputs whose names other systems cannot hold, so that this run could not be checked out there. Data is
+    spoken of when it is added."""
+    folders: dict[str, list[str]] = defaultdict(list)
+    for path in {*run.taken.view.code, *(one for output in outputs for one in run.files.below(output))}:
+        folder, _, name = path.rpartition("/")
+        folders[folder].append(name)
+    why = trouble((at, "/".join(sorted(names))) for at, names in sorted(folders.items()))
+    if why:
+        run.notice("not-portable", why, hint="rename it, if anybody is to use this run there")

@@ -9,7 +9,7 @@ import msgspec
 from cloche.errors import Conflict, RemoteError
 from cloche.project.project import Project
 from cloche.project.remotes import Place, find_id, new_format
-from cloche.remotes.backend import FORMAT, CannotCreate
+from cloche.remotes.backend import FORMAT, PROBES, CannotCreate
 
 _LARGEST = 4096
 
@@ -32,7 +32,7 @@ def probe(project: Project, place: Place) -> Probed:
     backend = place.backend
     if not backend.writable:
         return Probed(place.address.url, found, backend.listable, writable=False, creates=False)
-    folder = f"probe-{project.random(8).hex()}"
+    folder = f"{PROBES}{project.random(8).hex()}"
     name, data = f"{folder}/object", project.random(64)
     try:
         backend.put(name, data)
@@ -100,5 +100,5 @@ def refuse_overwriting(place: Place, probed: Probed) -> None:
     if probed.writable and not probed.creates and not place.remote.single_writer:
         raise Conflict(
             f"{probed.why}: two who push at once could harm each other",
-            hint=f"if only you push there: `cloche remote add --single-writer {place.name} {place.remote.url}`",
+            hint=f"if only you push there: `{place.to_add(single_writer=True)}`",
         )

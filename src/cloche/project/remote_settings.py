@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from cloche.model.settings import FILE_NAME, Remote
@@ -12,11 +13,12 @@ from cloche.project.remotes import LOCAL_FILE
 from cloche.store.filesystem import FileSystem, disk_error
 
 
-def write_remote(project: Project, name: str, remote: Remote | None, *, local: bool, summary: str) -> None:
-    """Set or (None) take away a remote. `cloche.toml` is changed as an operation, which `undo` reverses."""
+def write_remotes(project: Project, changes: Mapping[str, Remote | None], *, local: bool, summary: str) -> None:
+    """Set or (None) take away remotes. `cloche.toml` is changed as an operation, which `undo` reverses."""
     file = project.folder / LOCAL_FILE if local else project.root / FILE_NAME
-    text = file.read_text("utf-8") if file.exists() else ""
-    new = _edited(text, name, remote)
+    new = file.read_text("utf-8") if file.exists() else ""
+    for name, remote in changes.items():
+        new = _edited(new, name, remote)
     parse_settings(new, file.name)
     if not local:
         perform(project, "remote", summary, [text_change(project, FILE_NAME, new)])

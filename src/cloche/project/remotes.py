@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
+
+from msgspec.structs import replace
 
 from cloche.errors import Conflict, NotFound, RemoteError, SettingsError, UsageError
 from cloche.model.digest import digest_parts
 from cloche.model.settings import FILE_NAME, Remote
 from cloche.model.settings_text import parse_settings
 from cloche.model.suggestions import closest
-from cloche.project.project import FOLDER, Project
-from cloche.remotes.address import Address, parse_address
+from cloche.project.project import FOLDER, Project, root_of
+from cloche.remotes.address import Address, check_server, parse_address
 from cloche.remotes.backend import FORMAT, Backend
 from cloche.remotes.opening import open_backend
 from cloche.store.filesystem import FileSystem
@@ -25,7 +29,8 @@ _FORMAT = re.compile(rb"cloche-remote-1\n([0-9a-f]{32})\n")
 
 @dataclass
 class Place:
-    """A remote that is open. id: by which it is known, wherever it is reached."""
+    """A remote that is open. id: by which it is known, wherever it is reached. local: only this copy of the project
+    knows it. fresh: everything is read of the remote itself, nothing of the cache."""
 
     name: str
     remote: Remote
@@ -33,13 +38,26 @@ class Place:
     backend: Backend
     id: str = ""
     folder: str = ""
+    local: bool = False
     fs: FileSystem = field(default_factory=FileSystem)
+    fresh: bool = False
 
     @cached_property
     def cache(self) -> str:
         """The folder for what of the remote never changes. Anyone may delete it."""
         mark = digest_parts((self.address.url, self.remote.endpoint, self.id))[:16]
         return os.path.join(self.folder, "cache", "remotes", mark)
+
+    def to_add(self, *, single_writer: bool = False) -> str:
+        """What to type to add the remote as it is. single_writer: or as one that only one person pushes to."""
+        options = {"--endpoint": self.remote.endpoint, "--region": self.remote.region}
+        flags = {
+            "--local": self.local,
+            "--default": self.remote.default,
+            "--single-writer": single_writer or self.remote.single_writer,
+        }
+        words = [self.name, self.address.url, *(word for pair in options.items() if pair[1] for word in pair)]
+        return f"cloche remote add {shlex.join([*words, *(flag for flag, holds in flags.items() if holds)])}"
 
 
 def local_remotes(project: Project) -> dict[str, Remote]:
@@ -55,16 +73,18 @@ def local_remotes(project: Project) -> dict[str, Remote]:
 
 
 def all_remotes(project: Project) -> dict[str, Remote]:
-    """All remotes by name; a local one goes before one of `cloche.toml` that has its name."""
-    return {**project.settings.remotes, **local_remotes(project)}
+    """All remotes by name; a local one goes before one of `cloche.toml` that has its name or is the default."""
+    shared, local = project.settings.remotes, local_remotes(project)
+    if any(one.default for one in local.values()):
+        shared = {name: replace(one, default=False) for name, one in shared.items()}
+    return {**shared, **local}
 
 
 def default_name(remotes: dict[str, Remote]) -> str:
-    """The name of the remote that is meant where none is named; empty where there is none."""
-    chosen = [name for name, one in remotes.items() if one.default]
-    if len(chosen) == 1:
-        return chosen[0]
-    return next(iter(remotes)) if len(remotes) == 1 and not chosen else ""
+    """The name of the remote that is meant where none is named: the one that says so, else the first; empty where
+    there is none, or several say so."""
+    chosen = [name for name, one in remotes.items() if one.default] or list(remotes)[:1]
+    return chosen[0] if len(chosen) == 1 else ""
 
 
 def pick(project: Project, name: str) -> tuple[str, Remote]:
@@ -82,34 +102,73 @@ def pick(project: Project, name: str) -> tuple[str, Remote]:
     if not found:
         raise NotFound(
             f"which remote? There are {', '.join(remotes)}",
-            hint=f"name one, or write `default = true` under it in {FILE_NAME}",
+            hint=f"name one, or leave `default = true` under only one of them in {FILE_NAME}",
         )
     return found, remotes[found]
 
 
-def connect(project: Project, name: str, remote: Remote) -> Place:
+def connect(project: Project, name: str, remote: Remote, *, local: bool = False) -> Place:
     """Open a remote, whatever is there."""
     address = parse_address(remote.url, str(project.root))
     if address.kind == "folder":
         _refuse_inside(project, address)
-    backend = open_backend(address, remote.endpoint, remote.region)
-    return Place(name, remote, address, backend, folder=str(project.folder))
+    disk = FileSystem()
+    backend = open_backend(address, remote.endpoint, remote.region, disk=disk)
+    return Place(name, remote, address, backend, folder=str(project.folder), local=local, fs=disk)
 
 
 def open_remote(project: Project, name: str = "") -> Place:
     """Open a remote of the project, the default one where none is named. Raises RemoteError where it is none."""
-    place = connect(project, *pick(project, name))
+    name, remote = pick(project, name)
+    try:
+        place = connect(project, name, remote, local=name in local_remotes(project))
+    except UsageError as error:
+        hint = f"{error.hint}; `cloche remote remove {name}`, then add it again"
+        raise UsageError(f"the remote {name}: {error.message}", hint=hint) from None
     place.id = read_id(place)
     return place
+
+
+def remote_at(url: str, endpoint: str = "", region: str = "") -> Remote | None:
+    """The remote at an address that somebody typed; None for what is left to Git: its addresses, and work trees.
+
+    Raises RemoteError and UsageError where Git could not be meant.
+    """
+    try:
+        address = parse_address(url, os.getcwd())
+    except UsageError:
+        if endpoint or region or ("://" in url and not url.startswith(("http", "ssh", "git"))):
+            raise
+        return None  # user@host:path, or a token in the URL: Git's own business
+    check_server(address, endpoint, region)
+    git_too = address.kind in ("folder", "web")
+    if address.scheme == "git" or address.url.startswith(("ssh://", "git+")):
+        return None
+    if address.kind == "folder" and is_work_tree(address.path):
+        return None
+    remote = Remote(address.url, endpoint=endpoint, region=region)
+    place = connect(Project(Path.cwd()), "origin", remote)
+    try:
+        found = find_id(place)
+    except RemoteError:
+        if git_too:
+            return None
+        raise
+    finally:
+        place.backend.close()
+    if not found and not git_too:
+        raise RemoteError(f"there is no remote of Cloche at {url}", hint="check the URL")
+    return remote if found else None
 
 
 def read_id(place: Place) -> str:
     """By what a remote is known. Raises RemoteError where there is none at this place."""
     found = find_id(place)
     if not found:
+        ask = "is the disk or share mounted? If it is" if place.address.kind == "folder" else "check the URL; if it is"
         raise RemoteError(
             f"there is no remote of Cloche at {place.address.url}",
-            hint=f"type `cloche remote add {place.name} {place.address.url}` to make one there",
+            hint=f"{ask} to be made anew: `{place.to_add()}`",
         )
     return found
 
@@ -130,6 +189,37 @@ def find_id(place: Place) -> str:
 def new_format(project: Project) -> bytes:
     """The bytes that make a place a remote."""
     return _MARK + project.random(16).hex().encode() + b"\n"
+
+
+def refuse_work_tree(project: Project, address: Address, *, is_remote: bool) -> None:
+    """Raises UsageError for a folder in which a remote would be taken for code, Conflict for one that holds other
+    things. is_remote: what is there is one already."""
+    path, root = os.path.realpath(address.path), os.path.realpath(project.root)
+    if os.path.join(path, "").startswith(os.path.join(root, "")):
+        raise UsageError(
+            f"{address.path} lies in this project, whose runs would record it as code",
+            hint="name a folder outside, such as ../remote",
+        )
+    if is_work_tree(path):
+        raise Conflict(f"{address.path} is a project or Git repository itself", hint="name a new or empty folder")
+    if is_remote:
+        return
+    above = root_of(Path(path))
+    if above is not None:
+        raise UsageError(
+            f"{address.path} lies in the project {above}, whose runs would record it as code",
+            hint="name a folder outside",
+        )
+    if os.path.isdir(path):
+        others = sorted(name for name in os.listdir(path) if not name.startswith((".", "probe-", "lost+found")))
+        if others:
+            hint = f"name a new folder, such as {shlex.quote(os.path.join(address.path, 'cloche'))}"
+            raise Conflict(f"{address.path} holds other things, such as {others[0]}", hint=hint)
+
+
+def is_work_tree(path: str) -> bool:
+    """Whether a folder is that of a project, or of a Git repository (also of a bare one)."""
+    return any(os.path.lexists(os.path.join(path, name)) for name in (FILE_NAME, FOLDER, ".git", "HEAD"))
 
 
 def _refuse_inside(project: Project, address: Address) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -18,7 +18,7 @@ from cloche.model.lock import LOCK_NAME, parse_lock, render_lock
 from cloche.model.run import ID_SHOWN, Run
 from cloche.model.wording import some
 from cloche.project.in_place import in_place
-from cloche.project.listing import Remotely, each, list_packs, look, shelf, write_inventory
+from cloche.project.listing import Remotely, cache, each, list_packs, look, shelf, write_inventory
 from cloche.project.merging import latest_facts
 from cloche.project.project import Project
 from cloche.project.reach import Reached, Root, lock_roots, run_roots
@@ -37,8 +37,9 @@ _GENEROUS = 32 << 20
 
 @dataclass
 class Sending:
-    """What is to be sent, found out without writing anything. packs: those of the remote that hold what is there.
-    cut: whole files of the store, cut into packs only to be sent; cuts: how they are."""
+    """What is to be sent, found out without writing anything. older: texts of `cloche.lock` of before, where a bundle
+    has to be made anew. packs: those of the remote that hold what is there. cut: whole files of the store, cut into
+    packs only to be sent; cuts: how they are. apart: packs of the remote that do not count, being damaged."""
 
     found: Remotely
     runs: list[Run] = field(default_factory=list)
@@ -49,23 +50,37 @@ class Sending:
     packs: set[Digest] = field(default_factory=set)
     cut: Store | None = None
     cuts: Plan = Plan((), {}, 0)  # noqa: RUF009 - immutable
+    older: list[str] = field(default_factory=list)
+    apart: Collection[Digest] = ()
 
     @property
     def empty(self) -> bool:
         """Whether the remote has everything."""
-        return not (self.runs or self.facts or self.lock)
+        return not (self.runs or self.facts or self.lock or self.older)
 
 
-def prepare(project: Project, place: Place, runs: Sequence[Run] | None, *, facts: bool = True) -> Sending:
+def prepare(
+    project: Project,
+    place: Place,
+    runs: Sequence[Run] | None,
+    *,
+    facts: bool = True,
+    apart: Collection[Digest] | None = None,
+) -> Sending:
     """What the remote lacks of these runs (None: of all that are finished), of facts, and of `cloche.lock`.
 
-    Raises Damaged where something of them is neither here nor there.
+    apart: repair; these packs of it count as not there, and what relied on them is sent again as far as it is here.
+    Raises Damaged where something of what is to be sent is neither here nor there.
     """
     found = look(place)
+    found.packs = {name: size for name, size in found.packs.items() if name not in (apart or ())}
     sound = [bundle for bundle in found.bundles.values() if found.is_sound(bundle)]
+    unsound = [bundle for bundle in found.bundles.values() if not found.is_sound(bundle)]
     there = {shared.run.id for bundle in sound for shared in bundle.runs}
-    sending = Sending(found)
+    sending = Sending(found, apart=apart or ())
     sending.runs = [run for run in (_finished(project) if runs is None else runs) if run.id not in there]
+    if runs is None and (unsound or apart is not None):
+        sending.runs = _of_others_left_out(project, sending.runs, unsound, everything=apart is not None)
     locks = {text for bundle in sound for text in bundle.locks}
     stays = in_place(project)
     copied = [item for item in project.tracked if not stays(item.path)]  # what a bundle names is all there
@@ -79,8 +94,35 @@ def prepare(project: Project, place: Place, runs: Sequence[Run] | None, *, facts
             for key, change in sorted(project.catalog.fact_changes().items())
             if (key not in theirs or change.rank > theirs[key].rank) and _is_about(change, known, key in theirs)
         ]
+    if apart is not None:
+        older = dict.fromkeys(text for bundle in unsound for text in bundle.locks if text not in locks)
+        sending.older = [one for one in older if one != lock and _is_whole(project, lock_roots(parse_lock(one)))]
+        sending.facts = _facts_again(sending.facts, sound, unsound)
     _reach(project, place, sending, sound)
     return sending
+
+
+def _of_others_left_out(project: Project, runs: list[Run], unsound: list[Bundle], *, everything: bool) -> list[Run]:
+    """Without those that only others can send again: their bundle is damaged, and their content is not here."""
+    theirs = {shared.run.id for bundle in unsound for shared in bundle.runs} & project.catalog.elsewhere()
+    return [run for run in runs if (run.id not in theirs and not everything) or _is_whole(project, run_roots(run))]
+
+
+def _is_whole(project: Project, roots: Iterable[Root]) -> bool:
+    """Whether all that these roots need is here."""
+    reached = Reached(project.store)
+    try:
+        reached.add(roots)
+    except Damaged:
+        return False
+    return not reached.missing_trees and all(project.store.is_loose(raw) for raw in reached.missing)
+
+
+def _facts_again(new: list[FactChange], sound: list[Bundle], unsound: list[Bundle]) -> list[FactChange]:
+    """New facts, and those that only bundles hold that are to be replaced."""
+    found = latest_facts([*sound, *unsound, Bundle(0.0, facts=tuple(new))])
+    held = latest_facts(sound)
+    return [change for key, change in sorted(found.items()) if key not in held or change.rank > held[key].rank]
 
 
 def _finished(project: Project) -> Iterator[Run]:
@@ -104,7 +146,8 @@ def _reach(project: Project, place: Place, sending: Sending, sound: Iterable[Bun
     for bundle in sound:
         covered.add(bundle)
     roots = [root for run in sending.runs for root in run_roots(run)]
-    roots += lock_roots(parse_lock(sending.lock)) if sending.lock else []
+    for text in filter(None, (*sending.older, sending.lock)):
+        roots += lock_roots(parse_lock(text))
     new = [root for root in roots if not covered.has(root, sending.packs)]
     reached = Reached(project.store)
     reached.add(new)
@@ -171,13 +214,16 @@ def _refuse_missing(project: Project, sending: Sending, left: set[bytes]) -> Non
 
 def send(project: Project, place: Place, sending: Sending, progress: Progress | None = None) -> int:
     """Carry it out; the bytes that were sent. The bundle is written only when all content is seen to be there."""
-    sizes = dict(sending.found.packs)
+    sizes = {**sending.found.bare, **sending.found.packs}
+    for one in sending.apart:
+        sizes[one] = -1
     done = 0
 
     def put(pack: Pack) -> Pack:
         if sizes.get(pack.digest) != len(pack.data):
             _put(place, pack_name(pack.digest), pack.data, anew=pack.digest in sizes)
         _put(place, pack_name(pack.digest, "index"), pack.positions, anew=True)
+        cache(place, f"{pack.digest}.index", pack.positions)
         return pack
 
     packs = outgoing(project.store, sending.what)
@@ -186,6 +232,7 @@ def send(project: Project, place: Place, sending: Sending, progress: Progress | 
     total = sending.what.size + sending.cuts.size
     for pack in each(put, packs, _AT_ONCE):
         sending.packs.add(pack.digest)
+        sending.apart = [one for one in sending.apart if one != pack.digest]  # made as it was after all
         sizes[pack.digest] = len(pack.data)
         done += len(pack.data)
         if progress is not None:
@@ -194,6 +241,7 @@ def send(project: Project, place: Place, sending: Sending, progress: Progress | 
     _prove_there(place, sending.packs, sizes)
     for data in bundles:
         _put(place, bundle_name(digest_bytes(data)), data)
+        cache(place, f"{digest_bytes(data)}.bundle", data)
     write_inventory(place)
     return done
 
@@ -237,7 +285,7 @@ def _bundles(project: Project, sending: Sending, sizes: dict[Digest, int]) -> It
             group, size = [], 0
         group.append(shared)
         size += length
-    locks = (sending.lock,) if sending.lock else ()
+    locks = tuple(filter(None, (*sending.older, sending.lock)))
     yield _encoded(project, Bundle(project.clock(), tuple(group), (), tuple(sending.facts), locks, packs))
 
 

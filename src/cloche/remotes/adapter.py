@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from cloche.errors import ClocheError, RemoteError, UsageError
 from cloche.model.suggestions import closest
 from cloche.remotes.address import Address
-from cloche.remotes.backend import CannotCreate, Listed, too_large
+from cloche.remotes.backend import CannotCreate, Listed, probe_folder, too_large
 
+_INSTALL = re.compile(r"(?i)install [\"'`]?(?!the\b|package\b|it\b)([a-z][\w.-]*\w)")
 _OURS = ("s3", "gs", "az", "http", "https", "sftp", "file")
 
 
@@ -34,7 +37,9 @@ class FsspecBackend:
                 return
             start = len(self._root.rstrip("/")) + 1
             for path, one in self._files.find(top, detail=True).items():
-                yield Listed(path[start:], int(one.get("size") or 0))
+                changed = one.get("mtime") or one.get("LastModified") or 0
+                when = changed.timestamp() if isinstance(changed, datetime.datetime) else changed
+                yield Listed(path[start:], int(one.get("size") or 0), when if isinstance(when, int | float) else 0)
 
     def get(self, name: str, most: int) -> bytes | None:
         """See `Backend`."""
@@ -86,6 +91,9 @@ class FsspecBackend:
         """See `Backend`."""
         with self._translated(f"delete {name} of"), contextlib.suppress(FileNotFoundError):
             self._files.rm_file(self._path(name))
+            if folder := probe_folder(name):
+                with contextlib.suppress(Exception):  # not its last, or a place without folders
+                    self._files.rmdir(self._path(folder))
 
     def close(self) -> None:
         """See `Backend`."""
@@ -112,12 +120,27 @@ def _opened(address: Address) -> tuple[Any, str]:
         fsspec.get_filesystem_class(address.scheme)
         files, root = fsspec.core.url_to_fs(address.url)
     except ImportError as error:
-        raise RemoteError(f"{address.scheme}:// needs another package", hint=f"{error}: pip install it") from error
+        raise _needs(address.scheme, error) from error
     except Exception as error:  # every file system has errors of its own
         known = [*fsspec.available_protocols(), *_OURS]
         if isinstance(error, ValueError) and address.scheme not in known:
             near = closest(address.scheme, known)
             hint = f"did you mean {near}://?" if near else "such as s3://bucket/folder, sftp://host/folder or a folder"
             raise UsageError(f"no remote is reached by {address.scheme}://", hint=hint) from None
-        raise RemoteError(f"cannot use {address.url}: {error}", hint="check the URL") from error
+        why = (str(error).splitlines() or [type(error).__name__])[0][:300]
+        raise RemoteError(
+            f"cannot use {address.url}: {why}", hint="check the URL, and what its package needs"
+        ) from error
     return files, str(root)
+
+
+def _needs(scheme: str, error: ImportError) -> RemoteError:
+    """fsspec says in a sentence what to install; the module that could not be imported is the next best thing."""
+    cause = error.__cause__
+    found = _INSTALL.search(str(error))
+    package = found[1] if found else (cause.name if isinstance(cause, ImportError) else error.name) or ""
+    if not package:
+        return RemoteError(f"{scheme}:// needs another package: {str(error)[:300]}", hint="install it")
+    return RemoteError(
+        f"{scheme}:// needs the package {package}, which is not installed", hint=f"type `pip install {package}`"
+    )

@@ -21,14 +21,18 @@ FORMAT = "format"
 INVENTORY = "inventory"
 PACKS = "packs"
 BUNDLES = "bundles"
+PROBES = "probe-"
+_LEFT = re.compile(r"\.[0-9a-f]{16}\.tmp")
 _NAME = re.compile(r"packs/([0-9a-f]{2})/(\1[0-9a-f]{62})\.(pack|index)|bundles/([0-9a-f]{64})\.(bundle)")
 
 
 class Listed(NamedTuple):
-    """An object of a remote. name: relative to the remote, with `/`. size: bytes."""
+    """An object of a remote. name: relative to the remote, with `/`. size: bytes. changed: seconds since 1970, 0 where
+    the place does not say."""
 
     name: str
     size: int
+    changed: float = 0.0
 
 
 class Passing(RemoteError):
@@ -63,7 +67,7 @@ class Backend(Protocol):
         ...
 
     def delete(self, name: str) -> None:
-        """Take an object away; nothing where there is none."""
+        """Take an object away; nothing where there is none. With the last one of a probe goes its folder."""
         ...
 
     def close(self) -> None:
@@ -91,6 +95,18 @@ def parse_name(name: str) -> tuple[Digest, str] | None:
     if found is None:
         return None
     return found[2] or found[4], found[3] or found[5]
+
+
+def is_left_over(name: str) -> bool:
+    """Whether this is what a write that was cut off has left beside the place of one of our objects."""
+    found = _LEFT.search(name)
+    return found is not None and found.end() == len(name) and parse_name(name[: found.start()]) is not None
+
+
+def probe_folder(name: str) -> str:
+    """The folder of a probe that an object is in; empty for any other object."""
+    folder = name.partition("/")[0]
+    return folder if name.startswith(PROBES) and folder != name else ""
 
 
 def too_large(name: str, most: int) -> RemoteError:

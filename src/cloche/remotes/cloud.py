@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cloche.errors import RemoteError, UsageError
-from cloche.remotes.address import Address
+from cloche.errors import RemoteError
+from cloche.remotes.address import Address, check_endpoint, check_server
 from cloche.remotes.backend import CannotCreate, Listed, Passing, too_large
 from cloche.remotes.profiles import aws_profile
 
@@ -144,10 +144,11 @@ def _opened(address: Address, endpoint: str, region: str) -> ObjectStore:
             config["endpoint"] = endpoint
         if region:
             config["region"] = region
-    elif endpoint:  # a cloche.toml of somebody else could have them sent the token that opens the bucket
-        raise UsageError("only s3:// has an endpoint of its own", hint="leave --endpoint out")
+        check_server(address, config.get("endpoint", ""), config.get("region", ""))
     emulator = os.environ.get("STORAGE_EMULATOR_HOST", "") if address.scheme == "gs" else ""
     if emulator:
+        emulator = emulator if "://" in emulator else f"http://{emulator}"
+        check_endpoint(emulator, "STORAGE_EMULATOR_HOST")
         config = {"service_account_key": _nobody(emulator)}
     client: Any = {"connect_timeout": "10s", "timeout": "1200s", "user_agent": "cloche"}
     where = str(config.get("endpoint") or emulator or os.environ.get("AWS_ENDPOINT_URL", ""))

@@ -6,22 +6,59 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterator
+from typing import Protocol
 
 from cloche.errors import RemoteError
-from cloche.remotes.backend import CannotCreate, Listed, too_large
+from cloche.remotes.backend import CannotCreate, Listed, probe_folder, too_large
 
-_BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
+class Disk(Protocol):
+    """The steps of `store.filesystem.FileSystem` that are taken here."""
+
+    def write_file(self, path: str, data: bytes) -> None:
+        """See `FileSystem`."""
+        ...
+
+    def make_folders(self, path: str) -> None:
+        """See `FileSystem`."""
+        ...
+
+    def sync_folder(self, path: str) -> None:
+        """See `FileSystem`."""
+        ...
+
+    def link(self, source: str, target: str) -> None:
+        """See `FileSystem`."""
+        ...
+
+    def rename(self, source: str, target: str) -> None:
+        """See `FileSystem`."""
+        ...
+
+    def unlink(self, path: str) -> None:
+        """See `FileSystem`."""
+        ...
+
+    def rmdir(self, path: str) -> None:
+        """See `FileSystem`."""
+        ...
+
+    def discard(self, path: str) -> None:
+        """See `FileSystem`."""
+        ...
+
+
 class FolderBackend:
-    """Objects are files; each is written beside its place, synced, and renamed."""
+    """Objects are files; each is written beside its place, synced, and gets its name, which is synced too."""
 
     listable = True
     writable = True
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, disk: Disk) -> None:
         self.folder = folder
+        self._disk = disk
 
     def list(self, prefix: str) -> Iterator[Listed]:
         """See `Backend`."""
@@ -30,9 +67,11 @@ class FolderBackend:
             at = pending.pop()
             with _translated(self.folder, "list"), contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 with os.scandir(os.path.join(self.folder, at)) as listing:
-                    found = [(one.name, one.is_dir(follow_symlinks=False), one.stat().st_size) for one in listing]
+                    found = [(one.name, one.is_dir(follow_symlinks=False), _stat(one)) for one in listing]
                 pending += [f"{at}/{name}" for name, is_folder, _ in found if is_folder]
-                yield from (Listed(f"{at}/{name}", size) for name, is_folder, size in found if not is_folder)
+                for name, is_folder, facts in found:
+                    if not is_folder and facts is not None:
+                        yield Listed(f"{at}/{name}", facts.st_size, facts.st_mtime)
 
     def get(self, name: str, most: int) -> bytes | None:
         """See `Backend`."""
@@ -57,74 +96,47 @@ class FolderBackend:
         with _translated(self.folder, f"write {name} to"):
             if create and os.path.lexists(target):
                 return False
-            _make_folders(os.path.dirname(target))
+            self._disk.make_folders(os.path.dirname(target))
             beside = f"{target}.{os.urandom(8).hex()}.tmp"
             try:
-                _write(beside, data)
+                self._disk.write_file(beside, data)
                 if create:
-                    os.link(beside, target)
-                    os.unlink(beside)
+                    self._disk.link(beside, target)
+                    self._disk.unlink(beside)
                 else:
-                    os.replace(beside, target)
-                _sync_folder(os.path.dirname(target))
+                    self._disk.rename(beside, target)
+                self._disk.sync_folder(os.path.dirname(target))
             except FileExistsError:
-                _discard(beside)
+                self._disk.discard(beside)
                 return False
             except OSError as error:
-                _discard(beside)
+                self._disk.discard(beside)
                 if create and error.errno in _NO_LINKS:
                     raise CannotCreate(f"{self.folder} is on a disk that has no hard links") from error
                 raise
             except BaseException:
-                _discard(beside)
+                self._disk.discard(beside)
                 raise
         return True
 
     def delete(self, name: str) -> None:
         """See `Backend`."""
         with _translated(self.folder, f"delete {name} of"), contextlib.suppress(FileNotFoundError):
-            os.unlink(os.path.join(self.folder, name))
+            self._disk.unlink(os.path.join(self.folder, name))
+            if folder := probe_folder(name):
+                with contextlib.suppress(OSError):  # not its last
+                    self._disk.rmdir(os.path.join(self.folder, folder))
 
     def close(self) -> None:
         """See `Backend`."""
 
 
-def _write(path: str, data: bytes) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666)
+def _stat(one: os.DirEntry[str]) -> os.stat_result | None:
+    """None for what went away since it was listed."""
     try:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(fd, rest) :]
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def _make_folders(path: str) -> None:
-    """Create a folder and those above it; their names last, as what will be in them has to."""
-    if os.path.isdir(path):
-        return
-    above = os.path.dirname(path)
-    _make_folders(above)
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(path)
-    _sync_folder(above)
-
-
-def _sync_folder(path: str) -> None:
-    if os.name == "nt":
-        return
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):
-            os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def _discard(path: str) -> None:
-    with contextlib.suppress(OSError):
-        os.unlink(path)
+        return one.stat()
+    except FileNotFoundError:
+        return None
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
+import shlex
 import socket
 import stat
 import threading
@@ -17,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from cloche.errors import RemoteError
 from cloche.remotes.address import Address
-from cloche.remotes.backend import Listed, Passing, too_large
+from cloche.remotes.backend import Listed, Passing, probe_folder, too_large
 
 if TYPE_CHECKING:
     from paramiko import SFTPClient, SSHClient
 
+_PORT = 22
 _TIMEOUT = 20.0
 _SILENCE = 60.0
 _BLOCK = 1 << 20
@@ -53,7 +55,7 @@ class SftpBackend:
                     if stat.S_ISDIR(one.st_mode or 0):
                         pending.append(f"{at}/{one.filename}")
                     else:
-                        yield Listed(f"{at}/{one.filename}", one.st_size or 0)
+                        yield Listed(f"{at}/{one.filename}", one.st_size or 0, one.st_mtime or 0)
 
     def get(self, name: str, most: int) -> bytes | None:
         """See `Backend`."""
@@ -109,6 +111,9 @@ class SftpBackend:
         """See `Backend`."""
         with self._translated(f"delete {name} of") as sftp, contextlib.suppress(FileNotFoundError):
             sftp.remove(self._path(name))
+            if folder := probe_folder(name):
+                with contextlib.suppress(OSError):  # not its last
+                    sftp.rmdir(self._path(folder))
 
     def close(self) -> None:
         """See `Backend`."""
@@ -189,28 +194,44 @@ def _connect(address: Address) -> SSHClient:
     options = _options(address)
     host = str(options["hostname"])
     files = options.pop("known_hosts")
+    ssh = _as_typed(address)
     for file in files if isinstance(files, list) else []:
         with contextlib.suppress(OSError):
             client.load_system_host_keys(os.path.expanduser(file))
     try:
         client.connect(**options, timeout=_TIMEOUT, banner_timeout=_TIMEOUT, auth_timeout=_TIMEOUT)
     except paramiko.BadHostKeyException as error:
-        hint = "if it was set up anew: `ssh-keygen -R` and `ssh` to it; if not, somebody stands between"
+        known = host if options["port"] == _PORT else f"[{host}]:{options['port']}"
+        forget = shlex.join(["ssh-keygen", "-R", known])
+        hint = f"if it was set up anew: `{forget}`, then `{ssh}`; if not, somebody stands between"
         raise RemoteError(f"the key of {host} is not the one that is known", hint=hint) from error
-    except paramiko.AuthenticationException as error:
-        hint = (
-            f"try `ssh {address.user + '@' if address.user else ''}{address.host}`; keys come from the agent and ~/.ssh"
-        )
-        raise RemoteError(f"{host} refuses to let you in: {error}", hint=hint) from error
     except socket.gaierror as error:
         raise RemoteError(f"there is no host {host}", hint="check the spelling, and the network") from error
-    except (paramiko.SSHException, OSError) as error:
+    except paramiko.PasswordRequiredException as error:
+        hint = "give it to the agent: `ssh-add`"
+        raise RemoteError(f"the key for {host} has a passphrase", hint=hint) from error
+    except (paramiko.SSHException, OSError, EOFError) as error:
         if "not found in known_hosts" in str(error):
-            raise RemoteError(
-                f"the host {host} is not known", hint=f"type `ssh {address.host}` once and compare its key"
-            ) from error
+            raise RemoteError(f"the host {host} is not known", hint=f"type `{ssh}` once and compare its key") from error
+        if _is_refusal(error):
+            hint = f"try `{ssh}`; keys come from the agent and ~/.ssh"
+            raise RemoteError(f"{host} refuses to let you in: {error}", hint=hint) from error
         raise Passing(f"{host} cannot be reached: {error}", hint="check the network, and that it listens") from error
     return client
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether the machine was reached, and does not take the keys or the password that there are."""
+    from paramiko import AuthenticationException
+
+    said = ("No authentication methods available", "No existing session", "not a valid", "Too many authentication")
+    return isinstance(error, AuthenticationException) or any(one in str(error) for one in said)
+
+
+def _as_typed(address: Address) -> str:
+    """The command that does by hand what is done here: it asks about keys, and for passwords."""
+    port = ["-p", str(address.port)] if address.port else []
+    return shlex.join(["ssh", *port, f"{address.user}@{address.host}" if address.user else address.host])
 
 
 def _options(address: Address) -> dict[str, Any]:
@@ -221,9 +242,12 @@ def _options(address: Address) -> dict[str, Any]:
     with contextlib.suppress(OSError, paramiko.ConfigParseError):
         config = paramiko.SSHConfig.from_path(os.path.expanduser("~/.ssh/config"))
     found = config.lookup(address.host)
+    port = str(found.get("port", _PORT))
+    if not port.isdecimal():
+        raise RemoteError(f"~/.ssh/config says that {address.host} listens on port {port}", hint="correct it there")
     options: dict[str, Any] = {
         "hostname": found.get("hostname", address.host),
-        "port": address.port or int(found.get("port", 22)),
+        "port": address.port or int(port),
         "username": address.user or found.get("user"),
         "known_hosts": [
             *str(found.get("userknownhostsfile", "~/.ssh/known_hosts")).split(),

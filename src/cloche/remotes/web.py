@@ -30,6 +30,7 @@ class WebBackend:
         import urllib.request
 
         self.url = url
+        self._sent = quote(url, safe="/:%[]@!$&'()*+,;=~")  # as a browser sends what is typed
         self._opener = urllib.request.build_opener(only_web())
 
     def list(self, prefix: str) -> Iterator[Listed]:
@@ -76,7 +77,7 @@ class WebBackend:
         if wanted:
             headers["Range"] = wanted
         try:
-            request = urllib.request.Request(f"{self.url}/{quote(name)}", headers=headers)  # noqa: S310 - see only_web
+            request = urllib.request.Request(f"{self._sent}/{quote(name)}", headers=headers)  # noqa: S310 - see only_web
             with self._opener.open(request, timeout=_TIMEOUT) as answer:
                 yield answer
         except urllib.error.HTTPError as error:
@@ -117,7 +118,8 @@ def only_web() -> urllib.request.HTTPRedirectHandler:
         def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
             """As urllib does, where the new address is no worse than the old one."""
             if not newurl.startswith("https://") and not (newurl.startswith("http://") and req.type == "http"):
-                raise RemoteError(f"{req.full_url} leads to {newurl}, which is not followed", hint="check the URL")
+                where = newurl.partition("?")[0]  # behind it stands what may be a secret
+                raise RemoteError(f"{req.full_url} leads to {where}, which is not followed", hint="check the URL")
             return super().redirect_request(req, fp, code, msg, headers, newurl)
 
     return OnlyWeb()

@@ -16,6 +16,7 @@ from pathlib import Path
 from cloche.errors import Busy, Damaged, DiskFull, StoreError
 from cloche.model.changes import PathChange
 from cloche.model.paths import checked, checked_depth
+from cloche.model.portable import twins
 from cloche.model.settings import CheckoutMode
 from cloche.model.tree import Entry
 from cloche.store.filesystem import MANY, FileSystem, disk_error
@@ -24,6 +25,7 @@ from cloche.store.locks import Lock, try_lock
 from cloche.store.moves import Moves, Staged, order
 from cloche.store.objects import Store
 from cloche.store.placing import Placing
+from cloche.store.spelling import one_name, refuse_twins
 from cloche.store.stat_cache import StatCache
 from cloche.store.survey import Survey, survey, with_execute
 from cloche.store.tree_staging import Written, write_tree
@@ -53,8 +55,9 @@ def apply_files(
     tree that holds something) comes only where nothing is, and by one renaming. progress: told the bytes written so far
     and those to write in all. mode: how files come at those path texts for which `fits` holds; others are copies.
 
-    Raises Conflict (a path is not as `before` says, or something unrecorded or a link is in the way), DiskFull, Damaged
-    and NotFound (content is not in the store), InputError (unsafe path), Busy (another checkout is going), StoreError.
+    Raises Conflict (a path is not as `before` says, something unrecorded or a link is in the way, or the disk takes two
+    names for one), DiskFull, Damaged and NotFound (content is not in the store), InputError (unsafe path, or one that
+    Windows cannot hold), Busy (another checkout is going), StoreError.
     The work tree is then as it was before.
     """
     disk = fs or FileSystem()
@@ -62,7 +65,9 @@ def apply_files(
         Journal(root, disk).settle()
         known = _Known(root, cache)
         placing = Placing(root, store, disk, mode, fits)
-        _apply(root, survey(root, changes, cache, store.loose), store, disk, progress, known, placing)
+        todo = survey(root, changes, cache, store.loose)
+        refuse_twins(root, [change.path for change in changes if change.after is not None], disk)
+        _apply(root, todo, store, disk, progress, known, placing)
     for change in changes:
         cache.forget(change.path)
     known.remember()
@@ -214,10 +219,15 @@ def _stage(
             pieces = write_tree(store, staged, fs, folder, placing, durable=each)
         else:
             pieces = _write(staged, store, fs, placing, durable=each)
-        for size in pieces:
-            done += size
-            if progress is not None:
-                progress(min(done, total), total)
+        try:
+            for size in pieces:
+                done += size
+                if progress is not None:
+                    progress(min(done, total), total)
+        except FileExistsError as error:
+            for one, other in twins(expand(store, staged.entry, staged.target)):
+                raise one_name(one, other) from error
+            raise
     if not each:
         fs.sync_all()
 

@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from cloche.errors import Conflict, Damaged, DiskFull, InputError
-from cloche.model.paths import above, decode_path, is_dangerous
+from cloche.model.paths import above, decode_path, is_dangerous, refuse_unfit
+from cloche.model.portable import twins
 from cloche.model.tree import Kind
 from cloche.store.filesystem import MANY, NO_LINKS, FileSystem, disk_error, token
+from cloche.store.spelling import one_name
 
 Progress = Callable[[int, int], None]
 
@@ -64,7 +66,8 @@ def export(
             with contextlib.suppress(OSError):
                 disk.clear(staging)
     except OSError as error:
-        raise _translated(error, place) from error
+        pair = twins(item.path for item in items) if error.errno == errno.EEXIST else []
+        raise (one_name(*pair[0]) if pair else _translated(error, place)) from error
 
 
 def refuse_taken(place: str, *, replace: bool) -> None:
@@ -77,6 +80,7 @@ def refuse_taken(place: str, *, replace: bool) -> None:
 
 def refuse_hostile(path: str) -> None:
     """Raises InputError for a path, relative to a place, that could run something or leave that place."""
+    refuse_unfit(path)
     for name in decode_path(path).split("/") if path else ():
         if name in ("", ".", "..") or is_dangerous(name):
             raise InputError(f"refused: {path} is no name for a file that comes from elsewhere")

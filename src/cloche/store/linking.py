@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+import stat as modes
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cloche.errors import Damaged, StoreError
@@ -21,6 +22,7 @@ from cloche.store.reading import hash_file
 from cloche.store.walk import behind, file_stat, os_path, stat_of
 
 _TMP = ".cloche/tmp"
+_TOGETHER = 1000
 
 Progress = Callable[[int, int], None]
 
@@ -87,6 +89,44 @@ def unlink_file(root: Path, path: str, store: Store) -> None:
     except BaseException:
         fs.discard(beside)
         raise
+
+
+def own_files(root: Path, paths: Sequence[str], fs: FileSystem) -> None:
+    """Put copies, which may be written to, in place of files that have other names, but for those that somebody changes
+    meanwhile. Raises DiskFull, StoreError."""
+    for start in range(0, len(paths), _TOGETHER):
+        made: dict[str, str] = {}
+        seen: dict[str, FileStat | None] = {}
+        try:
+            for path in paths[start : start + _TOGETHER]:
+                seen[path], made[path] = stat_of(root, path), _beside(root, fs, os_path(root, path))
+                _duplicate(os_path(root, path), made[path], fs, each=len(paths) <= MANY)
+            if len(paths) > MANY:
+                fs.sync_all()
+            for path, beside in made.items():
+                if stat_of(root, path) == seen[path]:
+                    fs.rename(beside, os_path(root, path))
+            fs.sync_many({os.path.dirname(os_path(root, path)) for path in made})
+        except OSError as error:
+            raise disk_error(error, "make links files of their own") from error
+        finally:
+            for beside in made.values():
+                fs.discard(beside)
+
+
+def _duplicate(at: str, beside: str, fs: FileSystem, *, each: bool) -> None:
+    fd = fs.create(beside, 0o777 if os.stat(at).st_mode & modes.S_IXUSR else 0o666)
+    try:
+        try:
+            fs.clone(at, fd)
+        except OSError:
+            with open(at, "rb", buffering=0) as source:
+                while block := source.read(1 << 20):
+                    fs.write(fd, block)
+        if each:
+            fs.sync(fd)
+    finally:
+        fs.close(fd)
 
 
 def _copy(store: Store, digest: str, fd: int) -> None:

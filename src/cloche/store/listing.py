@@ -99,6 +99,10 @@ class Files(Mapping[str, FileStat]):
             for name, record in folder.rows():
                 yield prefix + name, unpack_stat(record)
 
+    def names(self) -> Iterator[tuple[str, str]]:
+        """Each folder and the names of the files in it, with `/` between them."""
+        return ((at, folder.names) for at, folder in self.folders.items())
+
     def below(self, path: str) -> Files:
         """Those at or below a path."""
         above, _, name = path.rpartition("/")

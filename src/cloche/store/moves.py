@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from cloche.errors import Conflict, InputError
 from cloche.model.paths import above, encode_path
+from cloche.model.portable import fold
 from cloche.model.tree import Entry
 from cloche.store.filesystem import token
 from cloche.store.journal import FOLDER, Step
@@ -94,11 +95,11 @@ def _stays(root: Path, folder: str, removed: AbstractSet[str]) -> bool:
 
 def _before_placing(survey: Survey, made: Collection[str]) -> set[str]:
     """What has to go before new content comes: what is in its way, and what a disk might take for it (`a` and `A`)."""
-    folded = {placed.path.casefold() for placed in survey.placed}
+    folded = {fold(placed.path) for placed in survey.placed}
     return {
         path
         for path in survey.removed
-        if path in made or path.casefold() in folded or not survey.blocking.isdisjoint(above(path))
+        if path in made or fold(path) in folded or not survey.blocking.isdisjoint(above(path))
     }
 
 

@@ -14,12 +14,14 @@ from typing import NamedTuple
 
 from cloche.errors import Conflict, InputError
 from cloche.model.changes import PathChange
-from cloche.model.paths import above, checked, decode_path, is_reserved
+from cloche.model.paths import above, checked, decode_path, is_reserved, refuse_unfit
+from cloche.model.portable import fold
 from cloche.model.tree import EMPTY_DIGEST, Entry
 from cloche.store.journal import Step
 from cloche.store.listing import FileStat
 from cloche.store.loose import Loose
 from cloche.store.reading import hash_file
+from cloche.store.spelling import Spelling
 from cloche.store.stat_cache import StatCache
 from cloche.store.walk import look_at, os_path
 
@@ -60,7 +62,7 @@ def survey(root: Path, changes: Sequence[PathChange], cache: StatCache, loose: L
     """
     by_path = {checked(change.path): change for change in changes}
     for change in changes:
-        _refuse_reserved(change.path)
+        _refuse_reserved(change)
         _refuse_contradiction(change, by_path)
     found = Survey()
     surveyor = _Surveyor(root, by_path, cache, loose, found)
@@ -83,9 +85,11 @@ def with_execute(mode: int, kind: str) -> int:
     return mode | (mode & 0o444) >> 2 if kind == "x" else mode & ~0o111
 
 
-def _refuse_reserved(path: str) -> None:
-    if is_reserved(path):
-        raise InputError(f"unsafe path {path!r}", hint="`.cloche/` and `.git` are never written to")
+def _refuse_reserved(change: PathChange) -> None:
+    if change.after is not None:
+        refuse_unfit(change.path)
+    if is_reserved(change.path):
+        raise InputError(f"unsafe path {change.path!r}", hint="`.cloche/` and `.git` are never written to")
 
 
 def _refuse_contradiction(change: PathChange, by_path: Mapping[str, PathChange]) -> None:
@@ -110,8 +114,9 @@ class _Surveyor:
         self._cache = cache
         self._found = found
         self._known: dict[str, str] = {}
-        folded = Counter(path.casefold() for path in changes)
-        self._twins = {path for path in changes if folded[path.casefold()] > 1}
+        folded = Counter(map(fold, changes))
+        self._twins = {path for path in changes if folded[fold(path)] > 1}
+        self._spelling = Spelling(root, changes)
         self._looked: dict[str, FileStat | None] = {}
 
     def judge(self, change: PathChange) -> None:
@@ -119,6 +124,8 @@ class _Surveyor:
         if after is not None:
             self._found.wanted.update(above(path))
         now = self._now(path, writing=after is not None)
+        if now is not None and after is not None:
+            self._spelling.check(path)
         if now is None or now.kind == "d":
             self._judge_free(change, is_folder=now is not None)
         elif after is None or not self._is(path, now, after):

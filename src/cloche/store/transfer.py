@@ -87,7 +87,7 @@ def outgoing(store: Store, what: Plan) -> Iterator[Pack]:
     damaged: dict[str, list[Place]] = {}
     for name, positions in _indexes(packs):
         if name in what.whole:
-            data = _read(packs.path(name))
+            data = read_pack(packs.path(name))
             if blake3(data).hexdigest() == name:
                 yield Pack(name, data, positions)
             else:
@@ -102,7 +102,7 @@ def outgoing(store: Store, what: Plan) -> Iterator[Pack]:
 def _frames(packs: Packs, name: str, places: list[Place]) -> Iterator[tuple[Place, bytes]]:
     """Frames of one pack, proven; where one is damaged, a copy of it in another pack."""
     decompressor = Decompressor()
-    for place, frame in _slices(packs.path(name), places):
+    for place, frame in slices(packs.path(name), places):
         try:
             open_frame(frame, place, decompressor)
             yield place, frame
@@ -113,14 +113,15 @@ def _frames(packs: Packs, name: str, places: list[Place]) -> Iterator[tuple[Plac
 def _another(packs: Packs, place: Place, decompressor: Decompressor, problem: Damaged) -> tuple[Place, bytes]:
     names = packs.order
     for other in packs.places(place.digest):
-        for _, frame in _slices(packs.path(names[other.pack]), [other]):
+        for _, frame in slices(packs.path(names[other.pack]), [other]):
             with contextlib.suppress(Damaged):
                 open_frame(frame, other, decompressor)
                 return other, frame
     raise problem
 
 
-def _slices(path: str, places: list[Place]) -> Iterator[tuple[Place, bytes]]:
+def slices(path: str, places: list[Place]) -> Iterator[tuple[Place, bytes]]:
+    """The bytes of frames of a pack, unproven; none where it is gone."""
     try:
         with open(path, "rb") as file:
             for place in places:
@@ -133,7 +134,8 @@ def _slices(path: str, places: list[Place]) -> Iterator[tuple[Place, bytes]]:
         raise disk_error(error, "read from the store") from error
 
 
-def _read(path: str) -> bytes:
+def read_pack(path: str) -> bytes:
+    """The bytes of a pack, unproven; none where it is gone."""
     try:
         with open(path, "rb", buffering=0) as file:
             return file.readall()

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from typing import NamedTuple
 
 from cloche.errors import Damaged, InputError
-from cloche.model.paths import checked, checked_depth, encode_path, is_reserved
+from cloche.model.paths import checked, checked_depth, encode_path, is_reserved, refuse_unfit
 from cloche.model.tree import EMPTY_DIGEST, RawEntry, raw_entries
 from cloche.store.filesystem import FileSystem
 from cloche.store.folder_rows import STORED, FolderRow
@@ -50,7 +50,8 @@ def write_tree(
     """Write the tree of `staged` to its OS path, which must not exist; the bytes written, piece by piece.
 
     written: gets each folder that holds files. durable: wait for the disk after each file. Every name and byte is
-    proven. Raises Damaged, NotFound, InputError (a name that is not safe), OSError.
+    proven. Raises Damaged, NotFound, InputError (a name that is not safe), OSError, of that
+    FileExistsError where the disk takes two names for one.
     """
     writer = _Writer(store, fs, written, placing, staged.target, durable=durable)
     yield from writer.folder(staged.path, "", staged.entry.digest)
@@ -95,6 +96,7 @@ class _Writer:
             for entry in raw_entries(self._store.read(tree)) if tree != EMPTY_DIGEST else []:
                 plain = os.fsdecode(entry.name)
                 name = checked(encode_path(plain))
+                refuse_unfit(name)
                 if is_reserved(name):
                     raise InputError(
                         f"unsafe path {name!r} in {at or 'a folder'}", hint="`.cloche/` and `.git` are never written to"

@@ -56,8 +56,12 @@ def command(paths: tuple[str, ...], in_place: bool, name: str, copy: bool, dry_r
             say(f"note: {plural(one.unlinked, 'link')} became files of their own, as `checkout` in cloche.toml says")
         for repository in one.repositories:
             say(f"note: {repository} is left out: it is Git's own; the files beside it {be} recorded")
-        for link in one.outside:
-            say(f"warning: {link} leads out of the project; only the link is recorded, not what it leads to")
+        if one.outside:
+            links = some(one.outside)
+            say(f"warning: links lead out of what is recorded: {links}; only the links are, not what they lead to")
+            say("hint: copy it into the project (`cloche import dvc` does so with links into DVC's cache)")
+        if one.unfit:
+            say(f"warning: {one.unfit}")
     if not dry_run and here.git is not None and (done.settings or any(one.state != "unchanged" for one in done.paths)):
         files = " ".join(("cloche.lock", *(("cloche.toml",) if done.settings else ()), *done.ignored))
         say(f"next: `git add {files}` and commit, so that Git knows this version of the data")

@@ -11,7 +11,7 @@ from cloche.cli.output import print_json, progress, say
 @click.command()
 @run_argument("runs", nargs=-1, metavar="[RUN]...")
 @remote_option
-@click.option("--no-data", is_flag=True, help="Only the records; content comes when it is needed.")
+@click.option("--no-data", is_flag=True, help="Records of runs, and no content at all: it comes when it is needed.")
 @dry_run_option
 @json_option
 def command(runs: tuple[str, ...], remote: str, no_data: bool, dry_run: bool, as_json: bool) -> int:

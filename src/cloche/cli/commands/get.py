@@ -12,21 +12,25 @@ from cloche.cli.output import print_json, printable, progress, say
 @click.argument("url", type=click.Path())
 @click.argument("path")
 @click.option("-o", "--out", type=click.Path(), help="Where to put it (default: its own name, here).")
-@click.option("--rev", default="", help="A run, a tag or a Git revision of that project (default: its newest commit).")
+@click.option(
+    "--rev", default="", help="A run, tag or Git revision of that project (default: its newest commit, or run)."
+)
 @click.option("--force", is_flag=True, help="Replace what is there.")
 @dry_run_option
 @json_option
 def command(url: str, path: str, out: str | None, rev: str, force: bool, dry_run: bool, as_json: bool) -> None:
     """Bring the file or folder PATH of another project here, without its history.
 
-    URL is a folder of this machine that holds a project, or the address of a Git repository. Every byte is checked, and
-    what is there already stays unless --force says otherwise. To keep it as data of this project, `cloche add` it.
+    URL is a folder of this machine that holds a project, the address of a Git repository, or that of a remote (of which
+    only what is needed comes). Every byte is checked, and what is there already stays unless --force says otherwise. To
+    keep it as data of this project, `cloche add` it.
 
     \b
     Examples:
       cloche get ../flights data/x.csv
       cloche get ../flights model.joblib --rev champion -o models/
       cloche get https://example.org/flights.git src/features.py --rev v1.0
+      cloche get s3://bucket/flights model.joblib --rev champion
     """
     from cloche.cli.render.words import plural, size
     from cloche.model.run import ID_LENGTH, ID_SHOWN

@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from cloche.cli.options import project
-from cloche.cli.output import say
+from cloche.cli.output import progress, say
 
 if TYPE_CHECKING:
     from cloche.errors import ClocheError
@@ -41,7 +41,8 @@ def command(name: str, arguments: tuple[str, ...], strict: bool) -> None:
     from cloche.ops.hook import Unrecorded, hook
 
     try:
-        found = hook(project(), name)
+        with progress("fetching", in_bytes=True) as told:
+            found = hook(project(), name, told)
     except SettingsError as error:
         if name != "post-index-change":  # which runs in the midst of a merge, too: Git tells of its conflict
             _nothing(error)
@@ -83,7 +84,8 @@ def _tell(found: Followed) -> None:
 
     if found.brought:
         count = plural(found.changed, "file")
-        say(f"{some(found.brought)} follows cloche.lock: {count} changed; `cloche undo` takes it back")
+        source = f", fetched from {found.remote}" if found.remote else ""
+        say(f"{some(found.brought)} follows cloche.lock: {count} changed{source}; `cloche undo` takes it back")
     if found.removed:
         say(f"{some(found.removed)} is tracked no more, and was removed; `cloche undo` brings it back")
     if found.kept:
@@ -91,6 +93,8 @@ def _tell(found: Followed) -> None:
         say(f"  hint: `cloche add {_words(found.kept)}` records them; `cloche revert --lock` replaces them")
     if found.absent:
         say(f"not in the store here: {some(found.absent)} as cloche.lock names it")
+        if found.problem:
+            say(f"  it could not be fetched: {found.problem}")
         say("  hint: `cloche pull` where there is a remote, or copy .cloche/ from where it was added; then")
         say("        `cloche revert --lock`")
 

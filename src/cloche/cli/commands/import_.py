@@ -38,8 +38,9 @@ def dvc(folder: Path, no_history: bool, caches: tuple[Path, ...], dry_run: bool,
     """Carry over the DVC repository of FOLDER (default: this one). DVC need not be installed.
 
     Its stages go to cloche.toml, the data that it tracks to cloche.lock, with the content from DVC's cache, and each
-    commit that changed a dvc.lock becomes a run, and so does each experiment. What cannot be carried over is listed
-    with the reason. `cloche undo` takes it back; a second import adds what came since.
+    commit that changed a dvc.lock or the data of a .dvc file becomes a run, and so does each experiment. Links into
+    DVC's cache become files of their own. What cannot be carried over is listed with the reason. `cloche undo` takes it
+    back; a second import adds what came since.
 
     \b
     Examples:

@@ -10,7 +10,7 @@ from cloche.cli.output import console, print_json, progress, say
 
 @click.command()
 @remote_option
-@click.option("--no-data", is_flag=True, help="Of content, only what cloche.lock names.")
+@click.option("--no-data", is_flag=True, help="Of runs only the records; of content, what cloche.lock names.")
 @click.option("--force", is_flag=True, help="Overwrite data that is recorded nowhere yet; it is stored first.")
 @dry_run_option
 @json_option

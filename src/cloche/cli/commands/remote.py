@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from cloche.cli.options import complete_remote, json_option, project
-from cloche.cli.output import console, print_json, say
+from cloche.cli.output import console, print_json, progress, say
 
 
 @click.group(invoke_without_command=True)
@@ -56,19 +56,33 @@ def _list(as_json: bool) -> None:
 @command.command("add")
 @click.argument("name")
 @click.argument("url")
-@click.option("--default", is_flag=True, help="Meant where no remote is named.")
+@click.option("--default", is_flag=True, help="Meant where no remote is named, in place of the one that is now.")
 @click.option("--local", is_flag=True, help="Only this copy of the project knows it: not in cloche.toml.")
-@click.option("--single-writer", is_flag=True, help="Only you push there: fine though the place can overwrite.")
-@click.option("--endpoint", default="", metavar="URL", help="The server, for one that speaks S3 and is not Amazon's.")
-@click.option("--region", default="", help="The region of the bucket.")
+@click.option(
+    "--single-writer/--several-writers",
+    default=None,
+    help="Only you push there: fine though the place can overwrite.",
+)
+@click.option("--endpoint", metavar="URL", help="The server, for one that speaks S3 and is not Amazon's.")
+@click.option("--region", help="The region of the bucket.")
 @json_option
 def add_command(
-    name: str, url: str, default: bool, local: bool, single_writer: bool, endpoint: str, region: str, as_json: bool
+    name: str,
+    url: str,
+    default: bool,
+    local: bool,
+    single_writer: bool | None,
+    endpoint: str | None,
+    region: str | None,
+    as_json: bool,
 ) -> None:
     """Try out URL, make it a remote unless it is one, and write it into cloche.toml as NAME.
 
     URL is a folder, s3://, gs://, az://, sftp://, http(s):// (to read from), or whatever else fsspec knows. Credentials
-    come from the usual places of each and are never stored. Again, it changes the options.
+    come from the usual places of each and are never stored. A folder must be new or empty, and lie outside of projects.
+
+    The first remote is the default, until another is added with --default. Added again with the same URL, it gets the
+    options that are given, and keeps the others; an empty one (--region '') is taken away.
 
     \b
     Examples:
@@ -118,18 +132,23 @@ def remove_command(name: str, as_json: bool) -> None:
 
 @command.command("test")
 @click.argument("name", default="", metavar="[NAME]", shell_complete=complete_remote)
+@click.option("--data", is_flag=True, help="Read every pack as well.")
 @json_option
-def test_command(name: str, as_json: bool) -> int:
+def test_command(name: str, data: bool, as_json: bool) -> int:
     """Try out everything that a remote must be able to do, and look whether it is sound.
 
+    Every record and index is read; with --data all content too.
+
     \b
-    Example:
+    Examples:
       cloche remote test origin
+      cloche remote test --data
     """
     from cloche.cli.render.remote import print_tested
     from cloche.ops.remote import try_out
 
-    done = try_out(project(), name)
+    with progress("reading", in_bytes=True) as told:
+        done = try_out(project(), name, data=data, progress=told)
     if as_json:
         print_json(done)
     else:

@@ -46,8 +46,15 @@ def print_tested(out: Console, tested: Tested) -> None:
     out.print(table)
     if can.why:
         out.print(Text(can.why, style="dim"))
+    if tested.left:
+        left = f"{plural(tested.left, 'file')} of pushes that were cut off, {size(tested.left_size)}"
+        out.print(Text(f"{left}: `cloche push` takes away those older than an hour", style="dim"))
     for problem in tested.problems:
         out.print(Text(f"damaged: {problem}", style="red"))
+    if tested.problems:
+        out.print(f"`cloche push --repair --remote {tested.name}`, where the runs are, mends what can be", markup=False)
+    elif not tested.read and tested.packs:
+        out.print(f"the packs were not read: `cloche remote test --data {tested.name}` does", markup=False)
 
 
 def _listed(parts: list[str]) -> str:
@@ -60,9 +67,12 @@ def pushed_lines(pushed: Pushed) -> Iterator[str]:
     what = [plural(len(pushed.runs), "run")] if pushed.runs else []
     what += [plural(pushed.facts, "tag, note or removal", "tags, notes or removals")] if pushed.facts else []
     what += ["the data of cloche.lock"] if pushed.lock else []
-    if not what:
-        yield f"nothing to do: {pushed.remote} has everything"
-    else:
+    verb = "would mend" if pushed.dry_run else "mended"
+    yield from (one if one.startswith("took") else f"{verb}: {one}" for one in pushed.mended)
+    if not what and not pushed.mended:
+        sound = " and is sound" if pushed.repair and not pushed.problems else ""
+        yield f"nothing to do: {pushed.remote} has everything" + sound
+    elif what:
         verb = "would push" if pushed.dry_run else "pushed"
         content = f"{plural(pushed.objects, 'object')}, {size(pushed.size)}" if pushed.objects else "no new content"
         packs = f" in {plural(pushed.packs, 'pack')}" if pushed.packs else ""

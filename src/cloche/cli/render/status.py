@@ -112,7 +112,9 @@ def _hints(found: Status) -> Iterator[str]:
         if item.in_place:
             yield f"{item.path}: {item.back}"
     missing = [item for item in missing if not item.in_place]
-    if any(not item.held for item in missing):
+    if found.remote and any(not item.held for item in missing):
+        yield "`cloche pull` fetches the missing data"
+    elif any(not item.held for item in missing):
         yield "the store here does not hold the missing data: copy .cloche/ from where it was added"
     elif missing:
         yield "`cloche revert --lock` brings missing data back"

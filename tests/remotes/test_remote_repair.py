@@ -1,0 +1,369 @@
+"""A remote that is damaged: what is wrong is named, and one command, where the runs are, makes it whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+import cloche
+from cloche.api import OpenProject
+from cloche.errors import ClocheError, Conflict, RemoteError
+from cloche.remotes.folder import FolderBackend
+from cloche.store.filesystem import FileSystem
+from cloche.store.objects import Store
+from cloche.store.transfer import outgoing, plan
+from shell import Shell, variables
+
+
+@pytest.fixture(scope="module")
+def pushed(tmp_path_factory: pytest.TempPathFactory, a_model: Shell) -> Path:
+    """A project with two runs on two versions of the data, and beside it the remote that it was pushed to."""
+    folder = tmp_path_factory.mktemp("repair")
+    (folder / "home").mkdir()
+    shell = Shell(folder / "ada", variables(folder / "home"))
+    a_model.copied_to(shell)
+    with cloche.open(shell.folder) as project:
+        project.remote_add("origin", os.fspath(folder / "remote"))
+        for seed in (1, 2):
+            shell.write("data/large.bin", random.Random(seed).randbytes(150_000))
+            project.add("data")
+            project.run(["cp", "data/points.csv", "out.csv"])
+            project.push()
+    return folder
+
+
+@pytest.fixture
+def place(pushed: Path, tmp_path: Path) -> Path:
+    """A copy of both, to be damaged: `ada` and `remote`."""
+    shutil.copytree(pushed / "remote", tmp_path / "remote")
+    shutil.copytree(pushed / "ada", tmp_path / "ada", symlinks=True)
+    return tmp_path
+
+
+@pytest.fixture
+def ada(place: Path) -> Iterator[OpenProject]:
+    with cloche.open(place / "ada") as project:
+        project.remote_remove("origin")
+        project.remote_add("origin", os.fspath(place / "remote"))
+        project.remote_test()
+        yield project
+
+
+@pytest.fixture
+def at(place: Path, pushed: Path) -> Callable[[str], Shell]:
+    """Somebody at a shell, in a folder of that name."""
+    return lambda name: Shell(place / name, variables(pushed / "home"))
+
+
+def largest(place: Path, ending: str) -> Path:
+    return max((place / "remote").rglob(f"*.{ending}"), key=lambda path: path.stat().st_size)
+
+
+def flip(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-20])
+
+
+def assert_whole(place: Path, ada: OpenProject) -> None:
+    """Nothing is wrong with the remote, and whoever takes all of it has all of it."""
+    found = ada.remote_test(data=True)
+    assert found.problems == ()
+    with cloche.init(place / "bob") as bob:
+        bob.remote_add("origin", os.fspath(place / "remote"))
+        fetched = bob.fetch()
+        assert (fetched.problems, fetched.elsewhere) == ((), 0)
+        assert {run.id for run in bob.log()} >= {run.id for run in ada.log()}
+        assert bob.verify().sound
+
+
+DAMAGE = [("pack", flip), ("pack", cut), ("pack", Path.unlink), ("index", flip), ("index", Path.unlink)]
+DAMAGE += [("bundle", flip), ("bundle", cut), ("bundle", Path.unlink)]
+
+
+@pytest.mark.parametrize("cached", [True, False], ids=["known here", "unknown"])
+@pytest.mark.parametrize(("ending", "damage"), DAMAGE)
+def test_whatever_is_damaged_is_named_and_mended(
+    place: Path, ada: OpenProject, ending: str, damage: Callable[[Path], object], cached: bool
+) -> None:
+    if not cached:
+        shutil.rmtree(place / "ada/.cloche/cache")
+    file = largest(place, ending)
+    damage(file)
+    problems = " ".join(ada.remote_test(data=True).problems)
+    assert file.stem[:12] in problems
+    before = sorted((place / "remote").rglob("*"))
+    assert ada.push(repair=True, dry_run=True).problems or ending != "bundle" or not file.exists()
+    assert sorted((place / "remote").rglob("*")) == before
+    done = ada.push(repair=True)
+    assert done.mended or done.runs
+    assert done.problems == ()
+    assert_whole(place, ada)
+
+
+def test_a_pack_that_cannot_be_made_as_it_was_is_sent_anew_and_taken_away(place: Path, ada: OpenProject) -> None:
+    """Nobody knows where in it what lay, and all that was stored here is cut anew."""
+    file = largest(place, "pack")
+    cut(file)
+    file.with_suffix(".index").write_bytes(b"")
+    kept = {*(place / "remote").rglob("*.bundle")}
+    shutil.rmtree(place / "ada/.cloche/cache")
+    packs = [*(place / "ada/.cloche/store/packs").rglob("*.pack")]
+    repacked(place / "ada/.cloche/store")
+    assert not [pack for pack in packs if pack.exists() and pack.stat().st_size > 1000]
+    preview = ada.push(repair=True, dry_run=True)
+    assert preview.runs
+    assert file.exists()
+    done = ada.push(repair=True)
+    assert (done.problems, done.runs) == ((), preview.runs)
+    assert not file.exists()
+    assert kept - {*(place / "remote").rglob("*.bundle")}
+    assert_whole(place, ada)
+
+
+def repacked(folder: Path) -> None:
+    """Put everything in a store into one other pack."""
+    store = Store(folder)
+    everything = {one.digest for _, places in store.packs.contents() for one in places}
+    what = plan(store, everything)[0]
+    picked = {name: places[::-1] for name, places in what.picked.items()}
+    made = [*outgoing(store, what._replace(picked=picked))]
+    store.close()
+    shutil.rmtree(folder / "packs")
+    for pack in made:
+        shard = folder / "packs" / pack.digest[:2]
+        shard.mkdir(parents=True, exist_ok=True)
+        (shard / f"{pack.digest}.pack").write_bytes(pack.data)
+
+
+def test_a_damaged_pack_is_not_what_new_runs_rest_on_after_a_repair(place: Path, ada: OpenProject) -> None:
+    flip(largest(place, "pack"))
+    ada.run(["cp", "data/large.bin", "copy.bin"])
+    assert len(ada.push().runs) == 1
+    ada.push(repair=True)
+    assert_whole(place, ada)
+
+
+@pytest.mark.usefixtures("ada")
+def test_the_hints_work_when_typed(place: Path, at: Callable[[str], Shell]) -> None:
+    flip(largest(place, "pack"))
+    told = at(".").cloche("clone", "remote", "bob", status=9).err
+    assert "cloche push --repair" in told
+    assert "cloche.lock" not in told
+    bob, shell = at("bob"), at("ada")
+    assert len(bob.facts("log")) == 2
+    assert "points.csv" in str(bob.files().keys()) or "does not hold all of data" in told
+    assert "damaged" in shell.cloche("remote", "test", "--data", status=9).out
+    assert "mended: pack" in shell.cloche("push", "--repair", "--remote", "origin").err
+    assert "and is sound" in shell.cloche("push", "--repair").err
+    shell.cloche("remote", "test", "--data")
+    bob.cloche("fetch")
+    bob.cloche("revert", "@", "--only", "data")
+    assert bob.data("data/large.bin") == shell.data("data/large.bin")
+
+
+def test_what_others_alone_have_is_left_to_them(place: Path, ada: OpenProject, at: Callable[[str], Shell]) -> None:
+    """Neither the bundle nor what is left of its packs goes; what is said names the run."""
+    at(".").cloche("clone", "remote", "bob")
+    with cloche.open(place / "bob") as bob:
+        (place / "bob/data/own.bin").write_bytes(os.urandom(90_000))
+        bob.add("data")
+        run = bob.run(["true"])
+        packs = {*(place / "remote").rglob("*.pack")}
+        bob.push()
+        [own] = {*(place / "remote").rglob("*.pack")} - packs
+        own.write_bytes(own.read_bytes()[: own.stat().st_size // 2])
+        done = ada.push(repair=True)
+        assert run.short in " ".join(done.problems)
+        assert own.exists()
+        ada.fetch(data=False)
+        assert ada.push().runs == ()
+        assert run.short in " ".join(ada.push(repair=True).problems)
+        assert bob.push(repair=True).problems == ()
+    assert ada.remote_test(data=True).problems == ()
+
+
+# The inventory
+
+
+@pytest.fixture
+def web(place: Path) -> Iterator[str]:
+    """The remote behind a plain web server."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - it is called that
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=os.fspath(place / "remote")))
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("how", ["gone", "cut", "a line less", "stale"])
+def test_an_inventory_that_is_wrong_is_named_and_written_anew_by_any_push(
+    place: Path, ada: OpenProject, at: Callable[[str], Shell], web: str, how: str
+) -> None:
+    file = place / "remote/inventory"
+    good = file.read_bytes()
+    lines = good.splitlines(keepends=True)
+    stale = b"".join([*lines[:2], b"end 1\n"])
+    wrong = {"gone": b"", "cut": good[:-30], "a line less": b"".join(lines[:-1]), "stale": stale}[how]
+    if wrong:
+        file.write_bytes(wrong)
+    else:
+        file.unlink()
+    assert "inventory" in " ".join(ada.remote_test().problems)
+    if how != "stale":
+        told = at(".").cloche("clone", web, "bob", status=11).err
+        assert "inventory" in told
+        assert "cloche push" in told
+        assert not (place / "bob").exists()
+    assert "inventory" in " ".join(ada.push().mended)
+    assert file.read_bytes() == good
+    assert ada.remote_test().problems == ()
+    at(".").cloche("clone", web, "bob")
+    assert len(at("bob").facts("log")) == 2
+
+
+# What is left over, and who takes away what
+
+
+def test_what_killed_pushes_have_left_is_named_and_taken_away_when_it_is_old(place: Path, ada: OpenProject) -> None:
+    pack = largest(place, "pack")
+    old, new, other = (pack.with_name(f"{pack.name}.{one}") for one in ("0" * 16 + ".tmp", "1" * 16 + ".tmp", "tmp"))
+    for file in (old, new, other):
+        file.write_bytes(b"x" * 1000)
+    then = time.time() - 4000
+    for file in (old, other):
+        os.utime(file, (then, then))
+    found = ada.remote_test()
+    assert (found.left, found.left_size, found.problems) == (2, 2000, ())
+    assert "1 left-over" in " ".join(ada.push().mended)
+    assert (old.exists(), new.exists(), other.exists()) == (False, True, True)
+
+
+def test_trying_a_place_out_leaves_nothing_there(place: Path, ada: OpenProject) -> None:
+    ada.remote_test()
+    assert sorted(os.listdir(place / "remote")) == ["bundles", "format", "inventory", "packs"]
+
+
+def test_a_pack_that_vanishes_while_a_push_relies_on_it_is_never_referred_to(
+    place: Path, ada: OpenProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody deletes there between the first look and the last: the bundle is not written."""
+    ada.run(["cp", "data/large.bin", "copy.bin"])
+    bundles = {*(place / "remote").rglob("*.bundle")}
+    monkeypatch.setattr(FolderBackend, "put", _before_first(FolderBackend.put, lambda: largest(place, "pack").unlink()))
+    with pytest.raises(RemoteError, match="does not list"):
+        ada.push()
+    assert {*(place / "remote").rglob("*.bundle")} == bundles
+    monkeypatch.undo()
+    ada.push()
+    ada.push(repair=True)
+    assert_whole(place, ada)
+
+
+def test_a_remote_whose_disk_fails_at_any_step_of_a_push_shows_nothing_by_halves(
+    place: Path, ada: OpenProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Full or broken: the push says so and writes no bundle, and the same push later goes on."""
+    (place / "ada/data/more.bin").write_bytes(random.Random(9).randbytes(90_000))
+    ada.add("data")
+    ada.run(["true"])
+    before = shutil.copytree(place / "remote", place / "before")
+    at, failed = 0, 1
+    hints: list[str] = []
+    while failed:
+        at, failed = at + 1, 0
+        shutil.rmtree(place / "remote")
+        shutil.copytree(before, place / "remote")
+        with monkeypatch.context() as patch:
+            steps = _fail(patch, place / "remote", at, (errno.ENOSPC, errno.EIO)[at % 2])
+            try:
+                ada.push()
+            except ClocheError as refused:
+                failed = 1
+                hints.append(refused.hint)
+            failed = failed or len(steps) >= at  # some steps may fail unseen, such as taking something away
+        assert not [*(place / "remote").rglob("*.tmp")] or steps[at - 1] in ("unlink", "discard")
+        found = ada.remote_test(data=True)
+        assert found.problems == () or "inventory" in found.problems[0]
+        ada.push()
+        assert ada.remote_test(data=True).problems == ()
+    assert len(hints) > 12
+    assert all(hints)
+
+
+def _fail(patch: pytest.MonkeyPatch, folder: Path, at: int, error: int) -> list[str]:
+    """Let the step of that number below a folder fail; the steps that are taken."""
+    steps: list[str] = []
+
+    def failing(name: str, real: Callable[..., object]) -> Callable[..., object]:
+        def call(self: FileSystem, path: str, *arguments: object, **options: object) -> object:
+            if path.startswith(os.fspath(folder)):
+                steps.append(name)
+                if len(steps) == at:
+                    raise OSError(error, os.strerror(error))
+            return real(self, path, *arguments, **options)
+
+        return call
+
+    for name in ("create", "sync_folder", "rename", "link", "unlink", "mkdir"):
+        patch.setattr(FileSystem, name, failing(name, getattr(FileSystem, name)))
+    return steps
+
+
+def _before_first(real: Callable[..., bool], act: Callable[[], None]) -> Callable[..., bool]:
+    """A step before which, the first time, something else happens."""
+    pending = [act]
+
+    def call(*arguments: object, **options: object) -> bool:
+        if pending and ".pack" in str(arguments[1]):
+            pending.pop()()
+        return real(*arguments, **options)
+
+    return call
+
+
+# Whose remote it is
+
+
+def test_a_push_of_another_project_is_refused_until_it_has_fetched(place: Path, ada: OpenProject) -> None:
+    with cloche.init(place / "other") as other:
+        other.run(["true"])
+        other.remote_add("origin", os.fspath(place / "remote"))
+        before = sorted((place / "remote").rglob("*"))
+        with pytest.raises(Conflict, match="none is of this project") as caught:
+            other.push()
+        assert sorted((place / "remote").rglob("*")) == before
+        assert "cloche fetch --no-data --remote origin" in caught.value.hint
+        other.fetch(data=False)
+        assert len(other.push().runs) == 1
+    assert ada.remote_test().runs == 3
+
+
+def test_a_new_clone_of_the_same_git_repository_may_push_at_once(place: Path, at: Callable[[str], Shell]) -> None:
+    at(".")("git", "clone", "--quiet", "ada", "bob")
+    with cloche.open(place / "bob") as bob:
+        bob.remote_add("there", os.fspath(place / "remote"), local=True)
+        (place / "bob/data").mkdir()
+        (place / "bob/data/own.csv").write_bytes(b"id\n1\n")
+        bob.add("data")
+        bob.run(["true"])
+        assert len(bob.push(remote="there").runs) == 1
