@@ -256,6 +256,7 @@ class TestPrune:
         [
             (("--keep-last", "2"), "45"),
             (("--keep-best", "auc:2"), "14"),
+            (("--keep-best", "metrics.auc:2"), "14"),
             (("--keep-lowest", "auc"), "5"),
             (("--keep-last", "1", "--keep-best", "auc"), "15"),
             (("--keep-within", "1"), "012345"),

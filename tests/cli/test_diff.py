@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -319,8 +320,8 @@ def test_json_lines_arrays_and_images(project: Shell) -> None:
     shown = project.cloche("diff").out
     for line in (
         "      ~ id=1: x 2 → 3\n",
-        "    data/a.npy: 2×3 <i8, 5 of 6 elements differ\n",
-        "    data/b.npz[x]: 4 <i8, 4 of 4 elements differ\n",
+        "    data/a.npy: 2×3 <i8, 5 of 6 elements differ by 5 at most\n",
+        "    data/b.npz[x]: 4 <i8, 4 of 4 elements differ by 1 at most\n",
         "    data/i.png: PNG 640×9 RGB 8 bit → PNG 800×9 RGB 8 bit\n",
     ):
         assert line in shown
@@ -342,3 +343,77 @@ def test_keys_that_the_settings_name(model: Shell) -> None:
     for wrong in ('"../x.csv" = ["a"]', '"x.csv" = "a"', '"x.csv" = [1]', '"x.csv" = [""]'):
         model.write("cloche.toml", f"[data.keys]\n{wrong}\n")
         assert "cloche.toml, line 2" in model.cloche("diff", status=4).err
+
+
+def test_a_path_alone_is_a_path(model: Shell) -> None:
+    model.run()
+    model.write("data/points.csv", "id,x\n1,1\n")
+    model.write("train.py", "1\n")
+    (model.folder / "data/notes.txt").unlink(missing_ok=True)
+    whole = model.facts("diff", "@", ".", "data/points.csv")
+    assert whole["data"]
+    assert whole["code"] == []
+    for words in (["data/points.csv"], ["--", "data"], ["@", "data/points.csv"], ["@", "--", "./data/points.csv"]):
+        found = json.loads(model.cloche("diff", "--json", *words).out)
+        assert ([one["path"] for one in found["data"]], found["code"]) == (["data"], [])
+    both = model.facts("diff", "data/points.csv", "train.py")
+    assert ([one["path"] for one in both["data"]], [one["path"] for one in both["code"]]) == (["data"], ["train.py"])
+    (model.folder / "data/points.csv").unlink()
+    (model.folder / "train.py").unlink()
+    assert [one["act"] for one in model.facts("diff", "train.py")["code"]] == ["removed"]
+    assert [one["act"] for one in model.facts("diff", "data/points.csv")["data"][0]["files"]] == ["removed"]
+
+
+def test_what_is_a_run_and_a_path_is_a_run(model: Shell) -> None:
+    model.run()
+    model.cloche("tag", "data")
+    model.write("data/points.csv", "id,x\n1,1\n")
+    model.write("train.py", "1\n")
+    assert model.facts("diff", "data")["code"], "the run with that tag, against the whole work tree"
+    assert json.loads(model.cloche("diff", "--json", "--", "data").out)["code"] == []
+    model("git", "branch", "train.py")
+    assert "for the path type `cloche diff -- train.py`" in model.cloche("diff", "train.py", status=5).err
+    assert "did you mean `data/points.csv`?" in model.cloche("diff", "data/point.csv", status=5).err
+    assert "type `cloche log`" in model.cloche("diff", "/etc", status=5).err
+
+
+def test_a_file_that_moved_is_said_to_have(model: Shell) -> None:
+    model.write("data/old.csv", "id,x\n1,1\n2,2\n")
+    model.write("data/empty", "")
+    model.cloche("add")
+    model.run()
+    (model.folder / "data/empty").rename(model.folder / "data/hollow")
+    (model.folder / "data/sub").mkdir()
+    (model.folder / "data/old.csv").rename(model.folder / "data/sub/new.csv")
+    [data] = model.facts("diff")["data"]
+    assert data["moved"] == [["data/old.csv", "data/sub/new.csv"]]
+    assert data["tables"] == [], "what only moved is not looked into"
+    shown = model.cloche("diff").out
+    assert "1 added, 1 removed, 1 moved" in shown
+    assert "    > data/old.csv → data/sub/new.csv\n" in shown
+    assert "- data/old.csv" not in shown
+
+
+def test_what_is_no_table_is_said_once_and_strange_names_stay_on_their_line(model: Shell) -> None:
+    import numpy as np
+
+    image = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x09\0\0\0\x09\x08\x02" + bytes(8)
+    model.write("data/nul.csv", b"a\0b")
+    model.write("data/i.png", image + b"1")
+    model.write("data/points.csv", 'id,"two\nli\x1bnes"\n1,a\n')
+    np.save(model.folder / "data/a.npy", np.arange(6.0).reshape(2, 3))
+    model.cloche("add")
+    model.run(command=["true"])
+    model.write("data/nul.csv", b"a\0c")
+    model.write("data/i.png", image + b"2")
+    model.write("data/points.csv", 'id,"two\nli\x1bnes"\n1,b\n')
+    np.save(model.folder / "data/a.npy", np.asfortranarray(np.arange(6.0).reshape(2, 3)))
+    shown = model.cloche("diff").out
+    assert "    data/nul.csv: each side holds binary data, so rows were not compared\n" in shown
+    assert shown.count("binary data") == 1
+    assert "0 → 0 rows" not in shown
+    assert "      changed in two\\x0ali\\x1bnes\n" in shown
+    [data] = model.facts("diff")["data"]
+    digests = [data["images"][0][side]["digest"][:12] for side in ("before", "after")]
+    assert f"data/i.png: PNG 9×9 RGB 8 bit, {digests[0]} → {digests[1]}\n" in shown
+    assert "data/a.npy: 2×3 <f8, C order → Fortran order, 0 of 6 elements differ, " in shown

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import json
 import os
 import sys
 from collections import Counter
@@ -161,7 +162,7 @@ def test_a_silent_change_of_unit_is_named(changed: Compare) -> None:
         (["1", "2"], ["1", "x"], ("int", "text")),
         (["1", "2"], ["1", "2.5"], ("int", "float")),
         (["1", "2"], ["1", "1e3"], ("int", "float")),
-        (["1", "2"], ["", "NA"], ("int", "empty")),
+        (["1", "2"], ["", "NA"], ("int", "missing")),
         (["true", "False"], ["1", "0"], ("bool", "int")),
         (["2024-01-31", "2024-02-01"], ["2024-01-31", "2024-02-31"], ("date", "text")),
         (["2024-01-31", "2024-02-01"], ["2024-01-31", "2024-01-31T05:00:00Z"], ("date", "text")),
@@ -292,7 +293,10 @@ def test_names_that_are_there_twice(changed: Compare) -> None:
 
 def test_ragged_rows_are_compared_as_lines(changed: Compare) -> None:
     change = changed("a,b\n1,2\n3,4\n", "a,b\n1,2\n3\n5,6,7\n")
-    assert change.note == "after has 1 value on line 3 where 2 were expected, so lines were compared in place of rows"
+    assert (
+        change.note
+        == "after has 1 value where 2 were expected on line 3 ('3'), so lines were compared in place of rows"
+    )
     assert rows(change) == (3, 4, 2, 1)
     change = changed("report\n\na,b\n1,2\n", "report\n\na,b\n1,3\n")
     assert "lines were compared" in change.note
@@ -487,3 +491,123 @@ def test_very_long_lines(changed: Compare) -> None:
     long: Any = "x" * 3_000_000
     change = changed(f"a,b\n1,{long}\n", f"a,b\n1,{long}\n2,y\n")
     assert change.rows_added == 1
+
+
+# What went wrong is said as it is.
+
+
+def test_each_side_that_is_no_table_is_told_once(changed: Compare) -> None:
+    change = changed(b"a\0", b"b\0")
+    assert (change.note, change.compared) == ("each side holds binary data, so rows were not compared", "bytes")
+    change = changed("a\n1\n", b"b\0")
+    assert (change.note, change.compared) == ("after holds binary data, so rows were not compared", "bytes")
+    assert changed(None, b"b\0").note == "after holds binary data, so rows were not counted"
+
+
+def test_of_lines_that_do_not_fit_the_first_is_shown(changed: Compare) -> None:
+    change = changed("id,x\n1,2\n3,4\n", 'id,x\n1,"two\nlines"\n3,4,5\n')
+    assert change.note.startswith("after has 3 values where 2 were expected on line 4 ('3,4,5'), so lines")
+    assert change.compared == "lines"
+    assert [(one.act, one.key["line"], (one.after or one.before)["text"]) for one in change.examples] == [
+        ("added", "2", '1,"two'),
+        ("added", "3", 'lines"'),
+        ("added", "4", "3,4,5"),
+        ("removed", "2", "1,2"),
+        ("removed", "3", "3,4"),
+    ]
+
+
+def test_a_long_cell_is_a_cell(changed: Compare) -> None:
+    long = "x" * 3_000_000
+    change = changed(f"id,v\n1,{long}\n2,b\n", f"id,v\n1,{long}y\n2,b\n")
+    assert (rows(change), change.rows_changed, change.note) == ((2, 2, 0, 0), 1, "")
+
+
+def test_text_of_one_column_may_hold_what_delimits_elsewhere(changed: Compare) -> None:
+    change = changed("text\nhello; x\nfoo; y\n", "text\nhello; x\nfoo; z\n")
+    assert (rows(change), change.columns_changed, change.note) == ((2, 2, 1, 1), ("text",), "")
+
+
+def test_values_that_look_missing_are_text(changed: Compare) -> None:
+    change = changed("id,v\n1,a\n2,b\n", "id,v\n1,\n2,NULL\n")
+    assert (change.rows_changed, change.columns_retyped) == (2, {"v": ("text", "missing")})
+    assert changed("id,v\n1,\n2,NULL\n", "id,v\n1,\n2,\n").rows_changed == 1
+    assert changed("id,v\n1,a\n2,b\n", "id,v\n1,\n2,\n").columns_retyped == {"v": ("text", "empty")}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "differ"),
+    [
+        ("0.0::DOUBLE", "-0.0::DOUBLE", 0),
+        ("9007199254740993::BIGINT", "9007199254740992::DOUBLE", 1),
+        ("9007199254740991::BIGINT", "9007199254740991::DOUBLE", 0),
+        ("0::INTEGER", "-0.0::DOUBLE", 0),
+        ("1.50::DECIMAL(9, 2)", "1.5::DECIMAL(4, 1)", 0),
+        ("12345678901234567.1::DECIMAL(20, 1)", "12345678901234567.12::DECIMAL(20, 2)", 1),
+        ("12345678901234567::BIGINT", "12345678901234567.1::DECIMAL(20, 1)", 1),
+        ("'1'::VARCHAR", "1::INTEGER", 0),
+    ],
+)
+def test_numbers_of_parquet_are_not_rounded(tmp_path: Path, one: str, other: str, differ: int) -> None:
+    before, after = parquet(tmp_path / "one", f"SELECT {one} AS v"), parquet(tmp_path / "two", f"SELECT {other} AS v")
+    change = compare_tables(before, after, "t.parquet")
+    assert rows(change) == (1, 1, differ, differ)
+    if one.startswith("0.0"):
+        assert "the bytes differ; the rows are equal as values" in change.note
+
+
+# Each format against a plain model: text or nothing in every cell.
+
+values = st.sampled_from([None, "a", "b", "NULL", "é", 'say "x"', "a;b\tc", "two\nlines", " pad ", "-0", "🙂", "nan"])
+
+
+def write_as(file: Path, name: str, body: Sequence[tuple[str | None, ...]]) -> Path:
+    header = ["id", "v", "w"]
+    if name.endswith(".jsonl"):
+        lines = (
+            json.dumps({key: one for key, one in zip(header, row, strict=True) if one is not None}) for row in body
+        )
+        file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    elif name.endswith(".parquet"):
+        rows_ = ", ".join("(" + ", ".join("?::VARCHAR" for _ in row) + ")" for row in body)
+        query = (
+            f"SELECT * FROM (VALUES {rows_}) t(id, v, w)"
+            if body
+            else "SELECT ''::VARCHAR AS id, '' AS v, '' AS w LIMIT 0"
+        )
+        with duckdb.connect(":memory:") as connection:
+            connection.execute(f"COPY ({query}) TO '{file}' (FORMAT parquet)", [one for row in body for one in row])
+    else:
+        write(file, header, [[one or "" for one in row] for row in body], "," if name.endswith("csv") else "\t", "\n")
+    return file
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.jsonl", "t.parquet"])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=8, deadline=None)
+@given(st.lists(st.tuples(values, values), max_size=5), st.lists(st.tuples(values, values), max_size=5), st.data())
+def test_every_format_counts_as_a_plain_model_does(
+    tmp_path: Path,
+    name: str,
+    one: list[tuple[str | None, ...]],
+    two: list[tuple[str | None, ...]],
+    data: st.DataObject,
+) -> None:
+    identities = st.permutations(["k1", "k2", "k3", "k4", "k5", "k6", "k7"])
+    keyed = data.draw(st.booleans())
+    sides = [
+        [(data_id if keyed else "k", *row) for data_id, row in zip(data.draw(identities), side, strict=False)]
+        for side in (one, two)
+    ]
+    files = [write_as(tmp_path / f"{at}", name, side) for at, side in enumerate(sides)]
+    change = compare_tables(files[0], files[1], name, ("id",) if keyed else ())
+    assert change.compared == "rows"
+    if change.key:
+        old, new = ({row[0]: row[1:] for row in side} for side in sides)
+        both = old.keys() & new.keys()
+        expected = len(new.keys() - old.keys()), len(old.keys() - new.keys())
+        assert (change.rows_added, change.rows_removed) == expected
+        if not (change.columns_added or change.columns_removed):
+            assert change.rows_changed == sum(old[key] != new[key] for key in both)
+    elif not (change.columns_added or change.columns_removed):
+        before, after = Counter(sides[0]), Counter(sides[1])
+        assert (change.rows_added, change.rows_removed) == ((after - before).total(), (before - after).total())

@@ -66,7 +66,9 @@ class Hunks(msgspec.Struct, frozen=True):
 class DataChange(msgspec.Struct, frozen=True):
     """How one tracked data path changed. tables, arrays, images: what changed inside of such files. uncompared: those
     that differ and were not looked into, since there were too many. unstored: of those whose content was tracked in
-    place; lost: of others whose content the store does not hold, such as what was changed through a link."""
+    place; lost: of others whose content the store does not hold, such as what was changed through a link. moved: files
+    that are at another path now and otherwise the same, as (path before, path after), one of which lies here; `files`
+    has them as removed and added, and nothing looks into them."""
 
     path: str
     act: Act
@@ -79,6 +81,7 @@ class DataChange(msgspec.Struct, frozen=True):
     images: tuple[ImageChange, ...] = ()
     unstored: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    moved: tuple[tuple[str, str], ...] = ()
 
 
 class ValueChange(msgspec.Struct, frozen=True):

@@ -24,7 +24,9 @@ class RowChange(msgspec.Struct, frozen=True):
 
 class TableChange(msgspec.Struct, frozen=True):
     """How a table (CSV, TSV, Parquet, JSON lines) changed. rows: counts; changed rows are known only where a key is.
-    columns: names; retyped: name to (type before, type after). examples: the first few rows of each kind."""
+    columns: names; retyped: name to (type before, type after). examples: the first few rows of each kind. compared:
+    what was: rows; or lines in place of rows, of text that cannot be cut into rows; or how many rows there are; or only
+    the bytes, so that every count is 0 or of one side alone, and `note` says why."""
 
     path: str
     rows_before: int
@@ -39,20 +41,23 @@ class TableChange(msgspec.Struct, frozen=True):
     columns_changed: tuple[str, ...] = ()
     note: str = ""
     examples: tuple[RowChange, ...] = ()
+    compared: Literal["rows", "lines", "counts", "bytes"] = "rows"
 
 
 class ArrayFacts(msgspec.Struct, frozen=True):
-    """An array of numpy's as its header says it. digest: of its data, without the header."""
+    """An array of numpy's as its header says it. digest: of its data, without the header. fortran: the first index
+    changes fastest in the data."""
 
     shape: tuple[int, ...]
     dtype: str
     digest: Digest
+    fortran: bool = False
 
 
 class ArrayDifference(msgspec.Struct, frozen=True):
     """How one array changed. name: within its `.npz`; empty in a `.npy`. before, after: None where it is not there.
     compared: how many elements both sides have at the same place; differing: how many of these differ in their bytes,
-    None where they could not be compared."""
+    None where they could not be compared. largest: by how much numbers differ at most, None where that is not known."""
 
     name: str
     before: ArrayFacts | None
@@ -60,6 +65,7 @@ class ArrayDifference(msgspec.Struct, frozen=True):
     compared: int = 0
     differing: int | None = None
     note: str = ""
+    largest: float | None = None
 
 
 class ArrayChange(msgspec.Struct, frozen=True):

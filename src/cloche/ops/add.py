@@ -54,20 +54,18 @@ Place = Literal["", "in place", "copy"]
 class AddedPath(msgspec.Struct, frozen=True):
     """One data path. state: `new`, `changed` or `unchanged` against `cloche.lock`. outside: links in it that lead out
     of the project, or into DVC's cache; what they lead to is not recorded. in_place: only its digests are recorded.
-    unfit: what keeps new data from being brought to other systems, in words; empty where nothing does.
-
     repositories: the `.git` of repositories in it, which is left out. within: what was named, where that lies in this
-    path. unlinked: how many links became files of their own, as `checkout` in `cloche.toml` wants it now.
-    """
+    path. unlinked: how many links became files of their own, as `checkout` in `cloche.toml` wants it now. unfit: what
+    keeps new data from being brought to other systems, in words; empty where nothing does."""
 
     tracked: Tracked
     state: str
     outside: tuple[str, ...] = ()
     in_place: bool = False
-    unfit: str = ""
     repositories: tuple[str, ...] = ()
     within: tuple[str, ...] = ()
     unlinked: int = 0
+    unfit: str = ""
 
 
 class Added(msgspec.Struct, frozen=True):
@@ -263,12 +261,9 @@ def _row(
         progress=progress,
     )
     row = _as_row(path, recorded, before, how)
-    return replace(
-        row,
-        outside=links_outside(project, walked.files.links()),
-        repositories=tuple(gits(walked.reserved)),
-        unfit="" if row.state == "unchanged" else trouble(walked.files.names()),
-    )
+    if row.state != "unchanged":
+        row = replace(row, unfit=trouble(walked.files.names()))
+    return replace(row, outside=links_outside(project, walked.files.links()), repositories=tuple(gits(walked.reserved)))
 
 
 def _as_row(path: str, recorded: Recorded, before: Tracked | None, how: _How) -> AddedPath:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from cloche.analysis.entries import diff_entries
+from cloche.analysis.entries import diff_entries, moves
 from cloche.analysis.environments import diff_environments
 from cloche.analysis.metrics import diff_metrics
 from cloche.analysis.text import diff_text
 from cloche.analysis.values import diff_values
-from cloche.errors import NotFound
-from cloche.model.changes import PARTS, DataChange, Difference, Hunks, Part, checked_parts
+from cloche.errors import InputError, NotFound
+from cloche.model.changes import PARTS, DataChange, Difference, Hunks, Part, PathChange, checked_parts
 from cloche.model.content import Act
 from cloche.model.paths import as_printed, decode_path, inside
 from cloche.model.run import Run
@@ -23,7 +23,7 @@ from cloche.project.comparing import Inside, Say, keys_of, look_inside
 from cloche.project.exchange import at_hand
 from cloche.project.project import Project
 from cloche.project.recovery import recover
-from cloche.project.revisions import WORK_TREE
+from cloche.project.revisions import WORK_TREE, find_id
 from cloche.project.sides import Side, code_changes, data_changes, data_files, observed_changes, side
 
 
@@ -53,7 +53,7 @@ def diff(
         if one.run is not None:
             at_hand(project, one.run)
     parts = checked_parts(only) or PARTS
-    paths = _known(project, first, second, paths)
+    paths = _held(project, first, second, paths)
     wanted = _wanted(paths)
     environment = diff_environments(first.environment, second.environment)
     keys = keys_of(project.settings.data.keys, key)
@@ -78,16 +78,67 @@ def diff(
     return found
 
 
-def _known(project: Project, first: Side, second: Side, paths: Sequence[str]) -> list[str]:
+def split_words(project: Project, words: Sequence[str], paths: Sequence[str]) -> tuple[str, str, tuple[str, ...]]:
+    """What was typed behind `cloche diff`, as A, B and paths of the project: runs as far as there are any, two at most,
+    then paths. paths: those behind `--`, which are never taken for runs. What may be either is a run, as with Git.
+
+    Raises NotFound for what is neither, and what finding a run raises.
+    """
+    revisions: list[str] = []
+    for text in words[:2]:
+        if not _is_revision(project, text, revisions[0] if revisions else "@"):
+            break
+        revisions.append(text)
+    a, b = (*revisions, *("@", WORK_TREE)[len(revisions) :])
+    return a, b, tuple(project.held_text(path) for path in (*words[len(revisions) :], *paths))
+
+
+def _is_revision(project: Project, text: str, other: str) -> bool:
+    """Whether a word names a run or the work tree; if not, it is a path that is here, or was in the `other` version."""
+    if text == WORK_TREE:
+        return True
+    try:
+        find_id(project, text)
+    except NotFound as problem:
+        path = _path(project, text)
+        if path and os.path.lexists(project.root / decode_path(path)):
+            if project.git is not None and project.git.resolve(text) is not None:
+                hint = f"for the path type `cloche diff -- {text}`"
+                raise NotFound(str(problem), hint=hint) from None
+            return False
+        known = _known(project, side(project, other)) if path and other != WORK_TREE and project.catalog.ids("") else ()
+        if any(inside(one, path) for one in known):
+            return False
+        near = closest(path, known)
+        if near:
+            raise NotFound(
+                f"no run, tag, Git revision or path is called `{text}`", hint=f"did you mean `{near}`?"
+            ) from None
+        raise
+    return True
+
+
+def _path(project: Project, text: str) -> str:
+    """The path of the project that was typed; empty where it cannot be one."""
+    try:
+        return project.held_text(text)
+    except InputError:
+        return ""
+
+
+def _known(project: Project, *sides: Side) -> set[str]:
+    """Every path that a version has among its code, its data and what was read besides."""
+    known = {path for one in sides for path in (*one.code, *one.data, *one.observed)}
+    return known | {path for one in sides for tracked in one.data for path in data_files(project, one, tracked)}
+
+
+def _held(project: Project, first: Side, second: Side, paths: Sequence[str]) -> list[str]:
     """The paths, as the sides have them. Raises NotFound for one that neither side has: a misspelt one would look as if
     nothing had changed."""
     if not paths:
         return []
     found: list[str] = []
-    both = (first, second)
-    known = {path for one in both for path in (*one.code, *one.data)}
-    known |= {path for one in both for path in one.observed}
-    known |= {path for one in both for tracked in one.data for path in data_files(project, one, tracked)}
+    known = _known(project, first, second)
     for path in paths:
         meant = next((way for way in (path, as_printed(path)) if way and any(inside(one, way) for one in known)), "")
         found.append(meant)
@@ -167,16 +218,19 @@ def _data(
     keys: Callable[[str], Sequence[str]],
     say: Say | None,
 ) -> tuple[DataChange, ...]:
-    changes = []
+    differ: dict[str, tuple[PathChange, ...]] = {}
     for path in sorted(first.data.keys() | second.data.keys()):
-        before, after = first.data.get(path), second.data.get(path)
-        if before == after:
-            continue
-        files = data_changes(project, first, second, path)
-        files = tuple(change for change in files if wanted(change.path))
+        if first.data.get(path) != second.data.get(path):
+            differ[path] = tuple(one for one in data_changes(project, first, second, path) if wanted(one.path))
+    moved = moves([change for files in differ.values() for change in files])
+    ends = {path for pair in moved for path in pair}
+    changes = []
+    for path, files in differ.items():
         if not files:
             continue
-        within = look_inside(project, (first, second), files, keys, say) if rows else Inside()
+        before, after = first.data.get(path), second.data.get(path)
+        others = [change for change in files if change.path not in ends]
+        within = look_inside(project, (first, second), others, keys, say) if rows else Inside()
         act: Act = "added" if before is None else "removed" if after is None else "changed"
         sizes = (before.size if before else 0, after.size if after else 0)
         changes.append(
@@ -191,6 +245,7 @@ def _data(
                 images=within.images,
                 unstored=within.unstored,
                 lost=within.lost,
+                moved=tuple(pair for pair in moved if any(inside(one, path) for one in pair)),
             )
         )
     return tuple(changes)

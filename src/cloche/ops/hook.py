@@ -13,6 +13,7 @@ from cloche.project.exchange import lock_at_hand
 from cloche.project.following import Followed, follow, look_at
 from cloche.project.placed import placed
 from cloche.project.project import LOCK_FILE, Project
+from cloche.project.remotes import all_remotes, default_name, local_remotes
 
 Progress = Callable[[int, int], None]
 PRE_COMMIT = "pre-commit"
@@ -38,10 +39,16 @@ def hook(project: Project, name: str, progress: Progress | None = None) -> Follo
         return unrecorded(project)
     remote = problem = ""
     if placed(project) is None:
-        try:
-            remote = lock_at_hand(project, progress)
-        except RemoteError as error:  # the clone is fine without: it says what is missing
-            problem = error.message
+        known = all_remotes(project)
+        name = default_name(known)
+        if name and known[name].endpoint and name not in local_remotes(project):
+            # It would be sent what this user's keys sign, and a stranger's repository may name it.
+            remote, problem = name, "its server is one that cloche.toml names: `cloche pull` asks it all the same"
+        else:
+            try:
+                remote = lock_at_hand(project, progress)
+            except RemoteError as error:  # the clone is fine without: it says what is missing
+                problem = error.message
     return msgspec.structs.replace(follow(project), remote=remote, problem=problem)
 
 

@@ -99,12 +99,15 @@ def _reasons(rows: Sequence[RunRow], rules: Rules, now: float) -> dict[str, list
 
 def _best(rows: Sequence[RunRow], best: Best) -> list[RunRow]:
     """The runs with the best values; of equal ones the newest first. NaN is no value."""
-    valued = [row for row in rows if not math.isnan(row.metrics.get(best.metric, math.nan))]
+    metric = best.metric
+    if not any(metric in row.metrics for row in rows):  # as `--where` spells it
+        metric = metric.removeprefix("metrics.")
+    valued = [row for row in rows if not math.isnan(row.metrics.get(metric, math.nan))]
     if not valued:
-        near = closest(best.metric, {key for row in rows for key in row.metrics})
+        near = closest(metric, {key for row in rows for key in row.metrics})
         raise NotFound(
             f"no run has the metric {best.metric}",
             hint=f"did you mean `{near}`?" if near else "type `cloche log --json` to see what they have",
         )
     sign = 1 if best.lowest else -1
-    return sorted(valued, key=lambda row: sign * row.metrics[best.metric])[: best.count]
+    return sorted(valued, key=lambda row: sign * row.metrics[metric])[: best.count]

@@ -63,10 +63,7 @@ def push(
     if repair and (data or revisions):
         raise UsageError("--repair is about all that the remote holds", hint="leave the runs and --data out")
     recover(project)
-    runs = [find_run(project, revision) for revision in dict.fromkeys(revisions)]
-    for run in runs:
-        if run.status == "running":
-            raise Busy(f"run {run.short} is still going", hint="push it when it has ended")
+    runs = _ended(project, revisions)
     place = open_remote(project, remote)
     chosen = runs if revisions or data else None
     place.fresh = repair
@@ -104,6 +101,14 @@ def push(
         tuple(done),
         repair,
     )
+
+
+def _ended(project: Project, revisions: Sequence[str]) -> list[Run]:
+    runs = [find_run(project, revision) for revision in dict.fromkeys(revisions)]
+    for run in runs:
+        if run.status == "running":
+            raise Busy(f"run {run.short} is still going", hint="push it when it has ended")
+    return runs
 
 
 def _tidied(project: Project, place: Place, sending: Sending) -> list[str]:

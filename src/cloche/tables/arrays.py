@@ -10,6 +10,7 @@ import ast
 import math
 import operator
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +29,10 @@ MAX_MEMBERS = 10_000
 MAX_UNPACKED = 4_000_000_000  # bytes of one file that was compressed
 _PIECE = 1 << 20
 _STEP = 1 << 16
+_MOST_REORDERED = 1_000_000  # elements
+_MOST_SUBTRACTED = 4_000_000
+_NUMBERS = {"i1": "b", "i2": "h", "i4": "i", "i8": "q", "u1": "B", "u2": "H", "u4": "I", "u8": "Q"}
+_NUMBERS |= {"f2": "e", "f4": "f", "f8": "d"}
 _WORDS: dict[int, Literal["B", "H", "I", "Q"]] = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _PLAIN = re.compile(r"[<>|=]([biufcSVmMU])(\d+)(?:\[[^\]]*\])?")
 _BROKEN = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError)
@@ -77,7 +82,7 @@ class _Array:
         """What it is, once everything was read."""
         while self.read(_PIECE):
             pass
-        return ArrayFacts(self.shape, self.dtype, self.hasher.hexdigest())
+        return ArrayFacts(self.shape, self.dtype, self.hasher.hexdigest(), self.fortran)
 
 
 def compare_arrays(before: Path | None, after: Path | None, name: str) -> ArrayChange:
@@ -162,19 +167,25 @@ def _size_of(dtype: str) -> int | None:
 
 def _compare(name: str, before: _Open | None, after: _Open | None) -> ArrayDifference:
     notes: list[str] = []
-    compared, differing = 0, None
+    compared, differing, largest = 0, None, None
     with ExitStack() as until:
         one, other = _opened(before, "before", until, notes), _opened(after, "after", until, notes)
         try:
             if one is not None and other is not None and _alike(one, other):
                 compared = min(one.items, other.items)
-                differing = sum(_differing(*pair, one.size) for pair in _pairs(one, other, compared * one.size))
+                unlike = _Largest(one.dtype)
+                for pair in _pairs(one, other, compared * one.size):
+                    differing = (differing or 0) + _differing(*pair, one.size)
+                    unlike.take(*pair)
+                differing, largest = differing or 0, unlike.found
+            elif one is not None and other is not None and _reordered(one, other):
+                compared, differing = one.items, _differing(_in_order(one), _in_order(other), one.size)
             elif one is not None and other is not None and "O" in one.dtype + other.dtype:
                 notes.append("holds Python objects, so only its bytes were compared")
         except (Unreadable, *_BROKEN) as error:
             return ArrayDifference(name, None, None, note="; ".join([*notes, f"a side {_reason(error)}"]))
         facts = [_facts(array, side, notes) for array, side in ((one, "before"), (other, "after"))]
-    return ArrayDifference(name, facts[0], facts[1], compared, differing, "; ".join(notes))
+    return ArrayDifference(name, facts[0], facts[1], compared, differing, "; ".join(notes), largest)
 
 
 def _opened(opener: _Open | None, side: str, until: ExitStack, notes: list[str]) -> _Array | None:
@@ -200,6 +211,54 @@ def _alike(one: _Array, other: _Array) -> bool:
         return False
     grown = bool(one.shape and other.shape) and one.shape[1:] == other.shape[1:] and not one.fortran
     return one.shape == other.shape or grown
+
+
+def _reordered(one: _Array, other: _Array) -> bool:
+    """Whether they differ in the order of their elements, and are small enough to be brought into the same one."""
+    alike = (one.shape, one.dtype, one.size) == (other.shape, other.dtype, other.size)
+    return alike and one.fortran != other.fortran and bool(one.size) and one.items <= _MOST_REORDERED
+
+
+def _in_order(array: _Array) -> bytes:
+    """The data with the last index changing fastest."""
+    data = array.read(array.left)
+    if not array.fortran:
+        return data
+    elements = [data[at : at + array.size] for at in range(0, len(data), array.size)]
+    return b"".join(_transposed(elements, array.shape))
+
+
+def _transposed(elements: list[bytes], shape: tuple[int, ...]) -> list[bytes]:
+    if len(shape) < 2 or not elements:
+        return elements
+    return [one for at in range(shape[0]) for one in _transposed(elements[at :: shape[0]], shape[1:])]
+
+
+class _Largest:
+    """The largest difference between numbers at the same place. found: None where these are no numbers, where one of a
+    pair is not a number, or after too many of them."""
+
+    def __init__(self, dtype: str) -> None:
+        plain = _PLAIN.fullmatch(dtype)
+        letter = _NUMBERS.get(plain[1] + plain[2]) if plain else None
+        self._format = letter and (">" if dtype.startswith(">") else "<") + letter
+        self._left = _MOST_SUBTRACTED
+        self.found: float | None = None
+
+    def take(self, one: bytes, other: bytes) -> None:
+        if self._format is None or one == other:
+            return
+        count = len(one) // struct.calcsize(self._format)
+        self._left -= count
+        if self._left < 0:
+            self._format = self.found = None
+            return
+        pairs = (struct.unpack(f"{self._format[0]}{count}{self._format[1]}", data) for data in (one, other))
+        differences = [abs(a - b) for a, b in zip(*pairs, strict=True) if a != b]
+        if any(map(math.isnan, differences)):
+            self._format = self.found = None
+        elif differences:
+            self.found = max(self.found or 0.0, float(max(differences)))
 
 
 def _pairs(one: _Array, other: _Array, size: int) -> Iterator[tuple[bytes, bytes]]:

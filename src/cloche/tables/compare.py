@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import filecmp
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from msgspec.structs import replace as with_fields
 
@@ -15,7 +16,7 @@ from cloche.tables.dialect import Dialect, Unreadable, open_text, read_dialect, 
 from cloche.tables.engine import Engine, EngineError
 from cloche.tables.examples import keyed_examples, whole_examples
 from cloche.tables.json_lines import count_json_lines, load_json_lines
-from cloche.tables.lines import compare_lines, count_lines
+from cloche.tables.lines import compare_lines, count_lines, find_line
 from cloche.tables.loading import (
     Loaded,
     Side,
@@ -41,6 +42,10 @@ from cloche.tables.rows import (
 
 MAX_BYTES = 2_000_000_000  # of either file; a compressed one counts as five times its size
 _PRESSED = 5
+_SAME_TEXT = "the rows are the same; only their order or the way they are written differs"
+_EQUAL_VALUES = (
+    "the bytes differ; the rows are equal as values (0.0 and -0.0 are, and every NaN is), in whatever order they stand"
+)
 
 
 def is_table(path: str) -> bool:
@@ -60,7 +65,7 @@ def compare_tables(before: Path | None, after: Path | None, name: str, key: Sequ
     Values of text tables are compared as the text they are, those of JSON lines as JSON, those of Parquet by type.
     `examples` are the first rows of each kind, by key or by content. Never raises for what is in a
     file: `note` says what could not be compared, and why; such rows are counted in neither `rows_added` nor
-    `rows_removed`.
+    `rows_removed`, and `compared` tells what was compared in their place.
     """
     sides: tuple[tuple[Side, Path | None], ...] = (("before", before), ("after", after))
     files = [_File(side, file, name) for side, file in sides if file is not None]
@@ -71,9 +76,10 @@ def compare_tables(before: Path | None, after: Path | None, name: str, key: Sequ
             note = f"larger than {MAX_BYTES / 1e9:g} GB, so rows were only counted" if len(files) == 2 else ""
             return _counted(engine, name, files, note)
     except OSError as error:
-        return TableChange(name, 0, 0, 0, 0, note=f"the table {reason(error)}")
+        return TableChange(name, 0, 0, 0, 0, note=f"the table {reason(error)}", compared="bytes")
     except EngineError as error:
-        return TableChange(name, 0, 0, 0, 0, note=f"rows could not be compared: {_first_line(error)}")
+        note = f"rows could not be compared: {_first_line(error)}"
+        return TableChange(name, 0, 0, 0, 0, note=note, compared="bytes")
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,13 @@ class _File:
             raise self.named(problem) from None
 
     def named(self, problem: Unreadable) -> Unreadable:
-        return Unreadable(f"{self.side} {problem}", lines=problem.lines)
+        return Unreadable(f"{self.side} {problem}{self._where(problem)}", lines=problem.lines)
+
+    def _where(self, problem: Unreadable) -> str:
+        if problem.bad is None:
+            return ""
+        number, start = find_line(self.file, *problem.bad)
+        return f" on line {number} ({start!r})"
 
 
 def _size(one: _File) -> int:
@@ -116,16 +128,25 @@ def _first_line(error: EngineError) -> str:
 def _counted(engine: Engine, name: str, files: Sequence[_File], note: str) -> TableChange:
     """The counts of rows alone. A table that is there on one side only was added or removed with all its rows."""
     rows = {"before": 0, "after": 0}
-    notes = [note]
+    problems: dict[str, str] = {}
     for one in files:
         try:
             rows[one.side] = _count(engine, one)
         except Unreadable as problem:
-            notes.append(f"{one.side} {problem}")
-    change = TableChange(name, rows["before"], rows["after"], 0, 0, note="; ".join(filter(None, notes)))
+            problems[one.side] = str(problem)
+    if problems:
+        note = f"{_problems(problems, len(files))}, so rows were not {'compared' if len(files) == 2 else 'counted'}"
+    compared: Literal["counts", "bytes"] = "bytes" if problems else "counts"
+    change = TableChange(name, rows["before"], rows["after"], 0, 0, note=note, compared=compared)
     if len(files) == 1:
         change = with_fields(change, rows_added=rows["after"], rows_removed=rows["before"])
     return change
+
+
+def _problems(problems: Mapping[str, str], sides: int) -> str:
+    if sides == 2 and len(problems) == 2 and len(set(problems.values())) == 1:
+        return f"each side {problems['before']}"
+    return "; ".join(f"{side} {problem}" for side, problem in problems.items())
 
 
 def _count(engine: Engine, one: _File) -> int:
@@ -151,7 +172,7 @@ def _compare(engine: Engine, before: _File, after: _File, key: Sequence[str]) ->
         return _line_by_line(engine, before, after, problem)
     change = _compare_loaded(engine, *tables, before.name, key)
     if not _differs(change) and not filecmp.cmp(before.file, after.file, shallow=False):
-        same = "the rows are the same; only their order or the way they are written differs"
+        same = _EQUAL_VALUES if is_parquet(before.name) else _SAME_TEXT
         change = with_fields(change, note="; ".join(filter(None, [same, change.note])))
     return change
 
@@ -187,11 +208,12 @@ def _load_one(engine: Engine, one: _File, dialect: Dialect | None) -> Loaded:
 
 def _line_by_line(engine: Engine, before: _File, after: _File, problem: Unreadable) -> TableChange:
     try:
-        added, removed = compare_lines(before.file, after.file)
+        added, removed, examples = compare_lines(before.file, after.file)
         lines = count_lines(before.file), count_lines(after.file)
     except Unreadable as other:
         return _counted(engine, before.name, (before, after), f"{problem}, and a file {other}; rows were not compared")
-    return TableChange(before.name, *lines, added, removed, note=f"{problem}, so lines were compared in place of rows")
+    note = f"{problem}, so lines were compared in place of rows"
+    return TableChange(before.name, *lines, added, removed, note=note, examples=examples, compared="lines")
 
 
 def _compare_loaded(engine: Engine, before: Loaded, after: Loaded, name: str, key: Sequence[str]) -> TableChange:

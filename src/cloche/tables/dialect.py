@@ -29,17 +29,19 @@ _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*|\d{4}-\d\d-\d
 
 class Unreadable(Exception):
     """A file that is no regular table. The text says why and goes behind the name of the file. lines: whether it is
-    still text that can be compared line by line."""
+    still text that can be compared line by line. bad: where it says so of one line, which, by the rows above it, and
+    how it begins."""
 
-    def __init__(self, why: str, *, lines: bool = False) -> None:
+    def __init__(self, why: str, *, lines: bool = False, bad: tuple[int, str] | None = None) -> None:
         super().__init__(why)
         self.lines = lines
+        self.bad = bad
 
 
 @dataclass(frozen=True)
 class Dialect:
     """columns: their names, made unique; empty for an empty file. first: the first row as it stands. header: whether
-    that names the columns. encoding: as DuckDB calls it."""
+    that names the columns. encoding: as DuckDB calls it. long: whether lines above 2 MB are expected."""
 
     columns: tuple[str, ...]
     first: tuple[str, ...] = ()
@@ -47,6 +49,7 @@ class Dialect:
     delimiter: str = ","
     encoding: str = "utf-8"
     compressed: bool = False
+    long: bool = False
 
 
 def read_dialect(file: Path, delimiter: str = "") -> Dialect:
@@ -119,12 +122,16 @@ def _rows(text: str, delimiter: str, whole: bool) -> list[list[str]]:
 
 
 def _delimiter(text: str, whole: bool) -> str:
-    """The character that cuts the most rows into the same number of values, more than one."""
+    """The character that cuts the most rows into the same number of values, more than one; it stands in the first row,
+    too, or it belongs to the text of a single column."""
     best, best_score = ",", (0.0, 0)
     for delimiter in _DELIMITERS:
-        widths = Counter(len(row) for row in _rows(text, delimiter, whole))
-        width, times = widths.most_common(1)[0] if widths else (0, 0)
-        score = (times / widths.total() if widths else 0.0, width)
+        rows = _rows(text, delimiter, whole)
+        if not rows or len(rows[0]) < 2:
+            continue
+        widths = Counter(map(len, rows))
+        width, times = widths.most_common(1)[0]
+        score = (times / widths.total(), width)
         if width > 1 and score > best_score:
             best, best_score = delimiter, score
     return best

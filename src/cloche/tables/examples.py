@@ -12,7 +12,7 @@ from cloche.tables.rows import DIFFERING, Column
 
 EXAMPLES = 3  # of each kind
 _COLUMNS = 20
-_LETTERS = 80
+LETTERS = 80
 
 _Row = dict[str, str | None]
 
@@ -74,4 +74,9 @@ def _cut_all(names: Sequence[str], row: Sequence[str | None]) -> _Row:
 
 
 def _cut(value: str | None) -> str | None:
-    return value if value is None or len(value) <= _LETTERS else value[: _LETTERS - 1] + "…"
+    return None if value is None else cut(value)
+
+
+def cut(text: str, letters: int = LETTERS) -> str:
+    """The beginning of a text, with a sign where that is not all."""
+    return text if len(text) <= letters else text[: letters - 1] + "…"

@@ -17,8 +17,12 @@ Side = Literal["before", "after"]
 _DELIMITERS = {".csv": "", ".tsv": "\t", ".tab": "\t"}
 _PARQUET = (".parquet", ".pq")
 _JSON_LINES = (".jsonl", ".ndjson")
-_WIDTH = re.compile(r"CSV Error on Line: (\d+).*Expected Number of Columns: (\d+) Found: (\d+)", re.DOTALL)
-_QUOTE = re.compile(r"CSV Error on Line: (\d+).*unterminated quote", re.DOTALL)
+_WIDTH = re.compile(
+    r"CSV Error on Line: (\d+)\nOriginal Line: (.*?)\nExpected Number of Columns: (\d+) Found: (\d+)", re.S
+)
+_QUOTE = re.compile(r"CSV Error on Line: (\d+)\nOriginal Line: (.*?)\nValue with unterminated quote", re.S)
+_TOO_LONG = "Maximum line size"
+_LONGEST = 64_000_000  # bytes of one line; DuckDB holds at least two in memory
 
 
 def suffix(name: str) -> str:
@@ -66,9 +70,7 @@ def load_text(engine: Engine, side: Side, path: str, dialect: Dialect) -> Loaded
     try:
         engine.rows(f"CREATE TABLE {side} AS SELECT * FROM {_text(dialect)}", path)
     except EngineError as error:
-        if dialect.encoding == "utf-8" and "not utf-8" in str(error):
-            return load_text(engine, side, path, replace(dialect, encoding="latin-1"))
-        raise _unreadable(error) from None
+        return load_text(engine, side, path, _other(dialect, error))
     rows = int(engine.row(f"SELECT count(*) FROM {side}")[0])
     note = f"{side} is not UTF-8 and was read as Latin-1" if dialect.encoding == "latin-1" else ""
     return Loaded(side, dialect.columns, ("VARCHAR",) * len(dialect.columns), rows, note)
@@ -81,17 +83,25 @@ def count_text(engine: Engine, path: str, dialect: Dialect) -> int:
     try:
         return int(engine.row(f"SELECT count(*) FROM {_text(dialect)}", path)[0])
     except EngineError as error:
-        if dialect.encoding == "utf-8" and "not utf-8" in str(error):
-            return count_text(engine, path, replace(dialect, encoding="latin-1"))
-        raise _unreadable(error) from None
+        return count_text(engine, path, _other(dialect, error))
+
+
+def _other(dialect: Dialect, error: EngineError) -> Dialect:
+    """How else the file may be written, now that reading it so has failed. Raises Unreadable where that is all."""
+    if dialect.encoding == "utf-8" and "not utf-8" in str(error):
+        return replace(dialect, encoding="latin-1")
+    if not dialect.long and _TOO_LONG in str(error):
+        return replace(dialect, long=True)
+    raise _unreadable(error) from None
 
 
 def _text(dialect: Dialect) -> str:
     columns = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(len(dialect.columns)))
+    size = f", max_line_size = {_LONGEST}, buffer_size = {2 * _LONGEST + 1}" if dialect.long else ""
     return (
         f"read_csv(?, auto_detect = false, delim = {literal(dialect.delimiter)}, quote = '\"', escape = '\"', "
         f"header = {dialect.header}, columns = {{{columns}}}, encoding = '{dialect.encoding}', "
-        f"compression = '{'gzip' if dialect.compressed else 'none'}', hive_partitioning = false)"
+        f"compression = '{'gzip' if dialect.compressed else 'none'}', hive_partitioning = false{size})"
     )
 
 
@@ -124,10 +134,15 @@ def _unreadable(error: EngineError) -> Unreadable:
     message = str(error)
     width, quote = _WIDTH.search(message), _QUOTE.search(message)
     if width:
-        values = "1 value" if width[3] == "1" else f"{width[3]} values"
-        return Unreadable(f"has {values} on line {width[1]} where {width[2]} were expected", lines=True)
+        values = "1 value" if width[4] == "1" else f"{width[4]} values"
+        expected = "1 was" if width[3] == "1" else f"{width[3]} were"
+        bad = int(width[1]), width[2]
+        return Unreadable(f"has {values} where {expected} expected", lines=True, bad=bad)
     if quote:
-        return Unreadable(f"has a quote on line {quote[1]} that is not closed, or text behind it", lines=True)
+        bad = int(quote[1]), quote[2]
+        return Unreadable("has a quote that is not closed, or text behind it", lines=True, bad=bad)
+    if _TOO_LONG in message:
+        return Unreadable(f"has a line of more than {_LONGEST // 10**6} MB", lines=True)
     if "CSV Error" in message or "state machine" in message:
         return Unreadable("mixes line ends or quotes in a way that cannot be cut into rows", lines=True)
     return Unreadable(f"cannot be read: {message.splitlines()[0]}")

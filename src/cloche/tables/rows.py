@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,12 @@ _INTEGERS = {f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMAL
     "UINTEGER",
 }
 _FLOATS = {"FLOAT", "DOUBLE"}
+_DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
+# Whole numbers above 2^53 would be rounded by a float, and look the same where they are not.
+_INTEGER_TEXT = (
+    "CASE WHEN {0} BETWEEN -9007199254740992 AND 9007199254740992 THEN {0}::DOUBLE::VARCHAR ELSE {0}::VARCHAR END"
+)
+_FLOAT_TEXT = "({}::DOUBLE + 0.0)::VARCHAR"  # -0.0 is 0.0
 DIFFERING = "differing"  # the rows that differ, once they were counted
 _LIKE_ID = ("id", "uuid", "guid", "key", "rowid", "row_id")
 
@@ -37,21 +44,36 @@ def shared_columns(before: Loaded, after: Loaded) -> tuple[Column, ...]:
     for at, name in enumerate(after.columns):
         if name in places:
             types = (before.types[places[name]], after.types[at])
-            cast = _common(*types)
-            found.append(Column(name, cast.format(f"c{places[name]}"), cast.format(f"c{at}"), types))
+            one, other = _common(*types), _common(*reversed(types))
+            found.append(Column(name, one.format(f"c{places[name]}"), other.format(f"c{at}"), types))
     return tuple(found)
 
 
 def _common(one: str, other: str) -> str:
-    """How to write a column so that values of both types compare: as they are, as numbers, or as text."""
+    """How to write a column of type `one` so that its values compare with those of type `other`: as they are, as
+    numbers, or as text. Whole numbers and decimals are not rounded where that can be helped."""
     if one == other:
         return "{}"
     both = (one, other)
     if all(kind in _INTEGERS for kind in both):
         return "{}::HUGEINT"
-    if all(kind in _INTEGERS | _FLOATS or kind.startswith("DECIMAL") for kind in both):
+    if any(kind in _INTEGERS for kind in both) and any(kind in _FLOATS for kind in both):
+        return _FLOAT_TEXT if one in _FLOATS else _INTEGER_TEXT
+    digits = [_digits(kind) for kind in both]
+    if None not in digits:
+        scale = max(found[1] for found in digits if found)
+        fits = all(found[0] - found[1] + scale <= 38 for found in digits if found)
+        return f"{{}}::DECIMAL(38, {scale})" if fits else "{}::DOUBLE"
+    if all(kind in _FLOATS or _digits(kind) for kind in both):
         return "{}::DOUBLE"
     return "{}::VARCHAR"
+
+
+def _digits(kind: str) -> tuple[int, int] | None:
+    found = _DECIMAL.fullmatch(kind)
+    if found:
+        return int(found[1]), int(found[2])
+    return (20, 0) if kind in _INTEGERS and "HUGE" not in kind else None
 
 
 def count_differences(engine: Engine, columns: Sequence[Column]) -> tuple[int, int]:
@@ -186,5 +208,6 @@ def _type_of_text(engine: Engine, column: str, side: Side) -> str:
         f"SELECT count(*), {tests} FROM (SELECT DISTINCT {column} AS v FROM {side}) WHERE v NOT IN ({missing})"
     )
     if not found[0]:
-        return "empty"
+        words = engine.row(f"SELECT count(*) FROM {side} WHERE {column} <> ''")[0]
+        return "missing" if words else "empty"
     return next((name for name, fits in zip(_TESTS, found[1:], strict=True) if fits), "text")

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import click
 
-from cloche.cli.options import complete_parts, json_option, project, run_argument
+from cloche.cli.options import complete_parts, complete_run_or_path, json_option, project
 from cloche.cli.output import console, print_json
 from cloche.model.changes import PARTS
 
+BEHIND = "cloche.behind"
 
-@click.command()
-@run_argument("a", default="@", metavar="[A]")
-@run_argument("b", default=".", metavar="[B]")
-@click.argument("paths", nargs=-1, type=click.Path(), metavar="[PATH]...")
+
+class _WithPaths(click.Command):
+    """A command that tells what stands behind `--`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put what stands behind `--` aside."""
+        at = args.index("--") if "--" in args else len(args)
+        ctx.meta[BEHIND] = tuple(args[at + 1 :])
+        return super().parse_args(ctx, args[:at])
+
+
+@click.command(cls=_WithPaths)
+@click.argument("words", nargs=-1, metavar="[A] [B] [[--] PATH...]", shell_complete=complete_run_or_path)
 @click.option(
     "--only", default="", metavar="PARTS", shell_complete=complete_parts, help="Some of code,data,config,environment."
 )
@@ -22,18 +32,22 @@ from cloche.model.changes import PARTS
 )
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when something differs.")
 @json_option
+@click.pass_context
 def command(
-    a: str, b: str, paths: tuple[str, ...], only: str, no_rows: bool, key: str, exit_code: bool, as_json: bool
+    ctx: click.Context, words: tuple[str, ...], only: str, no_rows: bool, key: str, exit_code: bool, as_json: bool
 ) -> None:
-    """What differs between A (default: the last run) and B (default: the work tree, `.`)?
+    """What differs between A (default: the last run) and B (default: the work tree, `.`)? At PATH, if that is given.
 
     Shows metrics, config, packages, data and code. Data is shown down to rows and columns (CSV, TSV, JSON lines,
     Parquet), to elements of arrays (.npy, .npz), and to the size and kind of images. Rows are matched by --key, by what
     cloche.toml says as `keys` under [data], by a column that is named like an id and is one, or by their content.
 
+    A word that names both a run and a path is a run; what stands behind `--` is a path.
+
     \b
     Examples:
       cloche diff
+      cloche diff data/prices.csv
       cloche diff @~1 @
       cloche diff champion @ --only code,config
       cloche diff @~1 @ data/raw --key flight_id
@@ -41,15 +55,16 @@ def command(
     from cloche.cli.parts import parse_parts
     from cloche.errors import InputError
     from cloche.model.settings import is_address
-    from cloche.ops.diff import diff
+    from cloche.ops.diff import diff, split_words
 
     here, parts = project(), parse_parts(only)
+    a, b, paths = split_words(here, words, ctx.meta[BEHIND])
     found = diff(
         here,
         a,
         b,
         only=parts,
-        paths=[here.held_text(path) for path in paths],
+        paths=paths,
         rows=not no_rows,
         key=[name.strip() for name in key.split(",") if name.strip()],
         say=None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from rich import box
@@ -20,11 +21,12 @@ from cloche.model.changes import (
     PathChange,
     ValueChange,
 )
+from cloche.model.content import Act
 from cloche.model.environment import Distribution
 from cloche.model.run import ID_SHOWN
 from cloche.model.wording import some
 
-MARK = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
+MARK: dict[Act, tuple[str, str]] = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 FILES_SHOWN = 12
 
 
@@ -124,13 +126,15 @@ def data_lines(found: DataChange) -> list[RenderableType]:
     """A data path, its files, and what changed inside of them."""
     mark, style = MARK[found.act]
     sizes = f"{size(found.size_before)} → {size(found.size_after)}"
-    counts = ", ".join(
-        f"{sum(1 for one in found.files if one.act == act)} {act}"
-        for act in MARK
-        if any(one.act == act for one in found.files)
-    )
+    ends = {path for pair in found.moved for path in pair}
+    files = [one for one in found.files if one.path not in ends]
+    acts = Counter([one.act for one in files])
+    counts = ", ".join([f"{acts[act]} {act}" for act in MARK if acts[act]] + [f"{len(found.moved)} moved"] * bool(ends))
     lines: list[RenderableType] = [Text.assemble((f"{mark} {found.path}", style), f"  {counts}; {sizes}")]
-    lines += path_lines(found.files, indent=4)
+    lines += path_lines(files, indent=4)
+    lines += [Text(f"    > {before} → {after}", style="cyan") for before, after in found.moved[:FILES_SHOWN]]
+    if len(found.moved) > FILES_SHOWN:
+        lines.append(Text(f"    … and {len(found.moved) - FILES_SHOWN:,} more moved (--json lists all)", style="dim"))
     lines += [Text("    " + line) for table in found.tables for line in table_lines(table)]
     lines += [Text("    " + line) for array in found.arrays for line in array_lines(array)]
     lines += [Text("    " + image_line(image)) for image in found.images[:FILES_SHOWN]]

@@ -6,6 +6,7 @@ import datetime
 import json
 import math
 
+from cloche.model.paths import encode_path
 from cloche.model.plan import Plan
 from cloche.model.run import ID_SHOWN, Run
 from cloche.model.run_row import RunRow
@@ -106,6 +107,15 @@ def target_name(plan: Plan) -> str:
 def shorten(text: str, width: int) -> str:
     """`text` cut to `width`, with a sign that it was."""
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def one_line(text: str) -> str:
+    r"""`text` with whatever would break its line or steer a terminal written out.
+
+    >>> one_line("two\nlines")
+    'two\\x0alines'
+    """
+    return encode_path(text).replace("\\\\", "\\") if not text.isprintable() else text
 
 
 def plural(count: int, noun: str, nouns: str = "") -> str:
