@@ -361,7 +361,7 @@ def test_a_path_alone_is_a_path(model: Shell) -> None:
     (model.folder / "data/points.csv").unlink()
     (model.folder / "train.py").unlink()
     assert [one["act"] for one in model.facts("diff", "train.py")["code"]] == ["removed"]
-    assert [one["act"] for one in model.facts("diff", "data/points.csv")["data"][0]["files"]] == ["removed"]
+    assert [one["after"] for one in model.facts("diff", "data/points.csv")["data"][0]["files"]] == [None]
 
 
 def test_what_is_a_run_and_a_path_is_a_run(model: Shell) -> None:
@@ -371,6 +371,7 @@ def test_what_is_a_run_and_a_path_is_a_run(model: Shell) -> None:
     model.write("train.py", "1\n")
     assert model.facts("diff", "data")["code"], "the run with that tag, against the whole work tree"
     assert json.loads(model.cloche("diff", "--json", "--", "data").out)["code"] == []
+    model("git", "commit", "--quiet", "--allow-empty", "--message", "no run was made here")
     model("git", "branch", "train.py")
     assert "for the path type `cloche diff -- train.py`" in model.cloche("diff", "train.py", status=5).err
     assert "did you mean `data/points.csv`?" in model.cloche("diff", "data/point.csv", status=5).err

@@ -50,8 +50,8 @@ def complete_run(_ctx: click.Context, _param: click.Parameter, incomplete: str) 
 
 
 def complete_run_or_path(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Runs and tags, and whatever files the shell offers."""
-    return [*complete_run(ctx, param, incomplete), CompletionItem(incomplete, type="file")]
+    """Runs and tags; where none begins so, whatever files the shell offers, which bash would show instead of them."""
+    return complete_run(ctx, param, incomplete) or [CompletionItem(incomplete, type="file")]
 
 
 def complete_tag(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
