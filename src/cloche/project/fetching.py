@@ -22,7 +22,7 @@ from cloche.project.reach import Root
 from cloche.project.remotes import Place
 from cloche.remotes.backend import pack_name
 from cloche.store.codec import Decompressor
-from cloche.store.frames import HEADER, open_frame
+from cloche.store.frames import HEADER, open_frame, open_small
 from cloche.store.frames import Place as Lies
 from cloche.store.proofs import Cut, Proofs
 from cloche.store.recipes import DEEPEST, RECIPE, Recipe, decode_recipe, with_rows
@@ -34,6 +34,7 @@ _GAP = 256 << 10
 _MOST = 32 << 20
 _AT_ONCE = 3
 _MOST_SMALL = 256
+_TOGETHER = 256  # frames that are opened in one call
 _LARGEST_TREE = 1 << 30
 _MOST_FILES = 1 << 30
 _EMPTY = bytes.fromhex(EMPTY_DIGEST)
@@ -288,9 +289,7 @@ class _Fetcher:
             ranges = self._ranges(now)
             total, done = sum(one.length for one in ranges), 0
             for one, data in zip(ranges, each(self._read, ranges, _AT_ONCE), strict=True):
-                for lies in one.places:
-                    frame = data[lies.offset - one.start : lies.end - one.start]
-                    payload = self._proven(lies, frame)
+                for lies, frame, payload in self._opened(one, data):
                     if payload is not None:
                         places[lies.digest] = []
                         yield lies, frame, payload
@@ -299,6 +298,16 @@ class _Fetcher:
                 done += one.length
                 if progress is not None:
                     progress(done, total)
+
+    def _opened(self, one: _Range, data: bytes) -> Iterator[tuple[Lies, bytes, bytes | None]]:
+        """Each frame with its payload; None where it is damaged."""
+        for at in range(0, len(one.places), _TOGETHER):
+            places = one.places[at : at + _TOGETHER]
+            opened = open_small(data, one.start, places, self._decompressor)
+            for lies in places:
+                frame = data[lies.offset - one.start : lies.end - one.start]
+                payload = opened.get(lies.digest)
+                yield lies, frame, self._proven(lies, frame) if payload is None else payload
 
     def _proven(self, lies: Lies, frame: bytes) -> bytes | None:
         try:

@@ -8,14 +8,10 @@ import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from blake3 import blake3
-
-from cloche.errors import Damaged
-from cloche.store.codec import RAW, Decompressor
-from cloche.store.frames import CONTENT, HEADER, Place, write_header
+from cloche.store.codec import Decompressor
+from cloche.store.frames import Place, is_small, open_small
 from cloche.store.objects import Store
 from cloche.store.packs import read_at
-from cloche.store.recipes import SMALL
 
 Contents = dict[bytes, bytes]
 
@@ -40,7 +36,7 @@ class ReadAhead:
         listed = [places[0] for raw in set(raws) if (places := packs.places(raw))]
         found: dict[int, list[Place]] = {}
         for place in listed:
-            if place.kind == CONTENT and place.raw <= SMALL:
+            if is_small(place):
                 found.setdefault(place.pack, []).append(place)
         if len(listed) < _FEW:
             none: Future[Contents] = Future()
@@ -66,24 +62,13 @@ class ReadAhead:
                         contents.update(self._open(fd, span))
                 finally:
                     os.close(fd)
-            except (OSError, Damaged):
+            except OSError:
                 continue
         return contents
 
-    def _open(self, fd: int, span: list[Place]) -> Iterator[tuple[bytes, bytes]]:
+    def _open(self, fd: int, span: list[Place]) -> Contents:
         start = span[0].offset
-        data = memoryview(read_at(fd, span[-1].end - start, start))
-        payloads = []
-        for place in span:
-            at, end = place.offset - start + HEADER.size, place.end - start
-            if data[at - HEADER.size : at] != write_header(CONTENT, place.codec, place.digest, place.stored, place.raw):
-                raise Damaged("a frame of the store is not where the index says")
-            payloads.append(data[at:end])
-        small = [(place, payload) for place, payload in zip(span, payloads, strict=True) if place.codec != RAW]
-        opened = self._zstd.decompress_many([one for _, one in small], [place.raw for place, _ in small])
-        pairs = [(place, bytes(one)) for place, one in zip(span, payloads, strict=True) if place.codec == RAW]
-        pairs += [(place, one) for (place, _), one in zip(small, opened, strict=True)]
-        return ((place.digest, one) for place, one in pairs if blake3(one).digest() == place.digest)
+        return open_small(read_at(fd, span[-1].end - start, start), start, span, self._zstd)
 
 
 def _spans(places: list[Place]) -> Iterator[list[Place]]:
