@@ -112,7 +112,7 @@ def open_small(
     packed = [(place, payload) for place, payload in found if place.codec == codec.ZSTD]
     pairs = [(place, bytes(payload)) for place, payload in found if place.codec == codec.RAW]
     with contextlib.suppress(Damaged):  # one that cannot be decompressed spoils all: they are opened one by one then
-        opened = zstd.decompress_many([one for _, one in packed], [place.raw for place, _ in packed])
+        opened = decompressor.decompress_many([one for _, one in packed], [place.raw for place, _ in packed])
         pairs += zip((place for place, _ in packed), opened, strict=True)
     return {place.digest: one for place, one in pairs if blake3(one).digest() == place.digest}
 
