@@ -22,6 +22,7 @@ from cloche.model.paths import decode_path, encode_path
 
 MAGIC = b"cloche-tree-1\n"
 _FIXED = struct.Struct("<c32sQQH")
+_NO_NAMES = frozenset((b"", b".", b".."))
 _KINDS = (b"f", b"x", b"l", b"d")
 
 Kind = Literal["f", "x", "l", "d"]
@@ -114,7 +115,7 @@ def raw_entries(data: bytes) -> list[RawEntry]:
             kind, digest, size, count, length = _FIXED.unpack_from(data, at)
             at += fixed + length
             name = data[at - length : at]
-            if at > end or not _is_name(name) or name <= before or kind not in _KINDS:
+            if at > end or name in _NO_NAMES or b"/" in name or b"\0" in name or name <= before or kind not in _KINDS:
                 raise Damaged("a directory listing in the store has an impossible entry")
             before = name
             entries.append(RawEntry(name, kind, digest, size, count))
@@ -140,7 +141,7 @@ def children(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _is_name(name: bytes) -> bool:
-    return name not in (b"", b".", b"..") and b"/" not in name and b"\0" not in name
+    return name not in _NO_NAMES and b"/" not in name and b"\0" not in name
 
 
 class Built(msgspec.Struct, frozen=True):

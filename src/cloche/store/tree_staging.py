@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from typing import NamedTuple
 
 from cloche.errors import Damaged, InputError
-from cloche.model.paths import checked, checked_depth, encode_path, is_reserved, refuse_unfit
+from cloche.model.paths import checked_depth, dangerous_among, encode_names, refuse_unfit
 from cloche.model.tree import EMPTY_DIGEST, RawEntry, raw_entries
 from cloche.store.filesystem import FileSystem
 from cloche.store.folder_rows import STORED, FolderRow
@@ -93,14 +93,7 @@ class _Writer:
             self._fs.mkdir(folder)
             made.append(folder)
             files: list[_File] = []
-            for entry in raw_entries(self._store.read(tree)) if tree != EMPTY_DIGEST else []:
-                plain = os.fsdecode(entry.name)
-                name = checked(encode_path(plain))
-                refuse_unfit(name)
-                if is_reserved(name):
-                    raise InputError(
-                        f"unsafe path {name!r} in {at or 'a folder'}", hint="`.cloche/` and `.git` are never written to"
-                    )
+            for name, plain, entry in _named(self._store.read(tree), at) if tree != EMPTY_DIGEST else ():
                 if entry.kind == b"d":
                     pending.append((f"{folder}/{plain}", f"{where}/{name}" if where else name, entry.digest.hex()))
                 else:
@@ -153,6 +146,22 @@ class _Writer:
             return stat_record(os.fstat(fd))
         finally:
             fs.close(fd)
+
+
+def _named(data: bytes, at: str) -> Iterator[_File]:
+    """The entries of a tree with their path texts and OS names, which are safe to join to a folder: `raw_entries` lets
+    through no name that is a path."""
+    entries = raw_entries(data)
+    plain = [os.fsdecode(entry.name) for entry in entries]
+    names = encode_names(plain)
+    own = dangerous_among(names)
+    if own:
+        raise InputError(
+            f"unsafe path {own[0]!r} in {at or 'a folder'}", hint="`.cloche/` and `.git` are never written to"
+        )
+    for name in names:
+        refuse_unfit(name)
+    return zip(names, plain, entries, strict=True)
 
 
 def _row(rows: list[_Row]) -> FolderRow:
