@@ -401,16 +401,16 @@ def test_a_power_cut_where_the_remote_lies_leaves_no_reference_without_its_conte
 ) -> None:
     """The remote is a folder: cut off during a push, with whatever was not waited for dropped, torn or out of order."""
     has_remote(project)
-    remote = tmp_path / "remote"
+    remote = project.root.parent / "remote"
     first = project.log(sort=["created"])[0].id
     project.push(first)
-    start = shutil.copytree(remote, tmp_path / "start")
+    start = shutil.copytree(remote, remote.with_name("start"))
     with recording(remote) as log:
         project.push()
     project.close()
     bundle = next(at for at, step in enumerate(log.steps) if "bundles" in str(step[1]))
     last = len(log.steps)
-    moments = sorted({*range(0, bundle, 12), *range(bundle - 4, min(bundle + 8, last)), last})
+    moments = sorted({*range(0, bundle, 20), *range(bundle - 2, min(bundle + 8, last), 2), last})
     counted: set[int] = set()
     for number, at in enumerate(moments):
         for names, bits in (CUTS[0], CUTS[1 + number % (len(CUTS) - 1)]) if at != last else CUTS[:1]:
