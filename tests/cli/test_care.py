@@ -133,6 +133,19 @@ class TestGc:
         assert "no longer holds what was there before it" in refused.err
         assert "`cloche gc` deletes that after its grace time" in refused.err
 
+    def test_what_a_remote_holds_is_not_missed(self, project: Shell) -> None:
+        noise(project, "data/a.bin", 100_000)
+        project.cloche("add", "data")
+        project.cloche("remote", "add", "origin", str(project.folder.parent / "remote"))
+        project.commit("data")
+        project.cloche("push")
+        project("git", "clone", "-q", ".", "../clone")
+        clone = Shell(project.folder.parent / "clone", project.variables)
+        clone.cloche("fetch", "--no-data")
+        assert clone.facts("gc", "--grace", "0")["missing"] == 0
+        clone.cloche("pull")
+        assert clone.files() == project.files()
+
     def test_a_prune_that_is_undone_too_late_says_so(self, plain: Shell) -> None:
         for number in range(3):
             plain.run(command=["sh", "-c", f"echo {number} > out.txt"])

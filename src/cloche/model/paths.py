@@ -123,8 +123,12 @@ def is_dangerous(name: str) -> bool:
     >>> is_dangerous(".GIT "), is_dangerous("git~1"), is_dangerous(".gitignore")
     (True, True, False)
     """
-    plain = _IGNORED.sub("", name).rstrip(" .").casefold().partition(":")[0]
+    plain = _plain(name)
     return _OWN.fullmatch(plain) is not None or (ON_WINDOWS and _DEVICE.fullmatch(plain) is not None)
+
+
+def _plain(name: str) -> str:
+    return _IGNORED.sub("", name).rstrip(" .").casefold().partition(":")[0]
 
 
 def windows_trouble(path: str) -> str:
@@ -158,17 +162,17 @@ def refuse_unfit(path: str) -> None:
         )
 
 
-def dangerous_among(paths: Collection[str]) -> list[str]:
-    """Those of many names or paths that `is_reserved` holds for, of which there are hardly any.
+def own_among(paths: Collection[str]) -> list[str]:
+    """Those of many names or paths that are Git's or Cloche's own, or below what is, of which there are hardly any.
 
-    >>> dangerous_among(["a.csv", ".gitignore", "clone/.git"])
+    >>> own_among(["a.csv", ".gitignore", "clone/.git"])
     ['clone/.git']
     """
     together = "/".join(paths)
     plain = together if together.isascii() else _IGNORED.sub("", together)
-    if not ON_WINDOWS and _MAYBE_OWN.search(plain.casefold()) is None:
+    if _MAYBE_OWN.search(plain.casefold()) is None:
         return []
-    return list(filter(is_reserved, paths))
+    return [path for path in paths if any(_OWN.fullmatch(_plain(part)) for part in path.split("/"))]
 
 
 def checked(path: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cloche.errors import NotFound, UsageError
 from cloche.model.changes import PathChange
 from cloche.model.held import Held
-from cloche.model.paths import dangerous_among, inside
+from cloche.model.paths import inside, own_among
 from cloche.model.plan import Belongs, Plan
 from cloche.model.run import Run
 from cloche.model.tree import entry_of
@@ -43,7 +43,7 @@ def checkout(project: Project, revision: str, paths: Sequence[str], *, dry_run: 
         at_hand(project, run, only=[Root(one.path, one.kind, one.digest) for one in held if one.kind != "d"])
         _refuse_lost(project, run, held)
         wanted = {one.path: one for one in sorted(held, key=lambda one: _LATER_WINS.index(one.part))}
-        own = dangerous_among(wanted)
+        own = own_among(wanted)
         here = in_the_way(project, [path for path in wanted if path not in own])
         changes = [PathChange(path, here.get(path), entry_of(wanted[path])) for path in wanted]
         changes += [PathChange(path, entry, None) for path, entry in here.items() if path not in wanted]

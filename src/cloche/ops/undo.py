@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
 from cloche.errors import Conflict, NotFound
 from cloche.model.changes import PathChange
+from cloche.model.lock import lines_of
 from cloche.model.operation import Effect, FactEffect, FilesEffect, Operation, PackagesEffect
 from cloche.model.paths import inside
+from cloche.model.snapshot import Tracked
 from cloche.model.tree import Entry
 from cloche.model.wording import some
 from cloche.project.going import refuse_while_going
-from cloche.project.journal import effect_changes, in_the_way, perform, present
-from cloche.project.project import Project
+from cloche.project.in_place import in_place
+from cloche.project.journal import effect_changes, in_the_way, perform, present, read_bytes
+from cloche.project.project import LOCK_FILE, Project
 from cloche.project.wholeness import Wholeness
 
 
@@ -38,6 +41,7 @@ def undo(project: Project, number: int | None = None, *, force: bool = False, dr
     with project.naming():
         operation = _pick(project, number)
         changes = _files(project, operation, force)
+        _refuse_given_up(project, operation, changes)
         effects = [_reversed(effect) for effect in operation.effects if not isinstance(effect, FilesEffect)]
         _check_facts(project, operation, effects, force)
         incomplete = _incomplete(project, effects)
@@ -126,11 +130,31 @@ def _made(project: Project, operation: Operation) -> list[PathChange]:
     try:
         return [change for effect in effects for change in effect_changes(project, effect)]
     except NotFound as error:
-        raise NotFound(
-            f"operation {operation.number} ({operation.verb}) cannot be undone: the store no longer holds what was"
-            " there before it",
-            hint="`cloche gc` deletes that after its grace time; `cloche history` lists the other operations",
-        ) from error
+        raise _given_up(operation) from error
+
+
+def _refuse_given_up(project: Project, operation: Operation, changes: Iterable[PathChange]) -> None:
+    """A `cloche.lock` that was brought back would name data that is gone. Where that of today does so already, as in a
+    clone that never had its data, it is no worse."""
+    for change in changes:
+        if change.path == LOCK_FILE and change.after is not None:
+            then = lines_of(project.store.read(change.after.digest).decode("utf-8", "replace"))
+            now = lines_of(read_bytes(project, LOCK_FILE).decode("utf-8", "replace"))
+            stays = in_place(project)
+            if _missing(project, then, stays) and not _missing(project, now, stays):
+                raise _given_up(operation)
+
+
+def _missing(project: Project, tracked: Iterable[Tracked], stays: Callable[[str], bool]) -> set[str]:
+    return project.store.missing(item.digest for item in tracked if not stays(item.path))
+
+
+def _given_up(operation: Operation) -> NotFound:
+    return NotFound(
+        f"operation {operation.number} ({operation.verb}) cannot be undone: the store no longer holds what was there"
+        " before it",
+        hint="`cloche gc` deletes that after its grace time; `cloche history` lists the other operations",
+    )
 
 
 def _in_the_way(project: Project, made: Iterable[PathChange]) -> dict[str, Entry]:

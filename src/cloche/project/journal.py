@@ -15,7 +15,7 @@ from cloche.environments import apply_packages
 from cloche.errors import ClocheError, Damaged
 from cloche.model.changes import PathChange
 from cloche.model.operation import Effect, FactEffect, FilesEffect, Operation, PackagesEffect
-from cloche.model.paths import above, dangerous_among, decode_path, is_reserved
+from cloche.model.paths import above, decode_path, is_reserved, own_among
 from cloche.model.plan import Belongs, PlannedFile
 from cloche.model.tree import EMPTY_DIGEST, Entry, Kind, Located, entry_of
 from cloche.model.wording import some
@@ -44,7 +44,7 @@ def perform(
     What is Git's own or Cloche's is left as it is (see `parted`). Raises Conflict where the work tree is not as
     `before` says.
     """
-    own = dangerous_among([change.path for change in changes])
+    own = own_among([change.path for change in changes])
     files = tuple(change for change in changes if change.before != change.after and change.path not in own)
     files += _filled(project, files)
     if files:
@@ -206,7 +206,7 @@ def files_of(project: Project, item: Located) -> dict[str, Entry]:
 
 def towards(project: Project, now: Mapping[str, Entry], wanted: Mapping[str, Entry]) -> list[PathChange]:
     """Changes from what is there to what is wanted. A file in the way counts, whatever it belongs to."""
-    own = dangerous_among(wanted)
+    own = own_among(wanted)
     here = {**in_the_way(project, [path for path in wanted if path not in now and path not in own]), **now}
     return [PathChange(path, here.get(path), wanted.get(path)) for path in here.keys() | wanted.keys()]
 
@@ -220,7 +220,7 @@ def parted(files: Iterable[PlannedFile]) -> tuple[tuple[PlannedFile, ...], tuple
     """Those of the planned changes that are to be made, and what to say of the others: early versions of Cloche
     recorded the `.git` of repositories within data, and nobody writes there."""
     listed = tuple(files)
-    own = dangerous_among([one.change.path for one in listed])
+    own = own_among([one.change.path for one in listed])
     tops = sorted({next(one for one in (*reversed([*above(path)]), path) if is_reserved(one)) for path in own})
     notes = (f"{some(tops)}, which is Git's own and never written to",) if own else ()
     return tuple(one for one in listed if one.change.path not in own), notes

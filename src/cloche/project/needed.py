@@ -12,6 +12,7 @@ from cloche.model.snapshot import Tracked
 from cloche.project.neighbours import tracked_elsewhere
 from cloche.project.project import LOCK_FILE, Project
 from cloche.project.reach import Reached, if_there, lock_roots, operation_roots, run_roots
+from cloche.project.remotes import all_remotes
 
 
 def needed(project: Project, window: float, *, history: bool = True) -> Reached:
@@ -36,8 +37,9 @@ def needed(project: Project, window: float, *, history: bool = True) -> Reached:
     for run in runs:
         if run not in away:
             reached.add(run_roots(project.catalog.run(run)))
-    reached.add(lock_roots({*project.tracked, *tracked_elsewhere(project)}, places))
-    # From here on, what is there stays; what is not may be on a remote only, or was given up by an earlier `gc`.
+    locked = lock_roots({*project.tracked, *tracked_elsewhere(project)}, places)
+    # What is there stays; what is not may be on a remote only, or was given up by an earlier `gc`.
+    reached.add(if_there(locked) if all_remotes(project) else locked)
     for run in (*(run for run in runs if run in away), *_removed_lately(recent)):
         reached.add(if_there(run_roots(project.catalog.run(run))))
     for operation in recent:

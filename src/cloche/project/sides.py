@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from cloche.analysis.entries import diff_entries
 from cloche.model.changes import PathChange
 from cloche.model.environment import Environment
-from cloche.model.paths import dangerous_among, inside
+from cloche.model.paths import inside, own_among
 from cloche.model.run import Run
 from cloche.model.snapshot import Snapshot, Tracked
 from cloche.model.tree import EMPTY_DIGEST, Entry, Located, entry_of, raw_entries
@@ -197,7 +197,7 @@ def _holds_own(project: Project, folder: Entry) -> bool:
             continue
         seen.add(digest)
         inside_it = raw_entries(project.store.read(digest.hex()))
-        if dangerous_among([os.fsdecode(one.name) for one in inside_it]):
+        if own_among([os.fsdecode(one.name) for one in inside_it]):
             return True
         pending += [one.digest for one in inside_it if one.kind == b"d"]
     return False

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from typing import NamedTuple
 
 from cloche.errors import Damaged, InputError
-from cloche.model.paths import checked_depth, dangerous_among, encode_names, refuse_unfit
+from cloche.model.paths import checked_depth, encode_names, own_among, refuse_unfit
 from cloche.model.tree import EMPTY_DIGEST, RawEntry, raw_entries
 from cloche.store.filesystem import FileSystem
 from cloche.store.folder_rows import STORED, FolderRow
@@ -154,7 +154,7 @@ def _named(data: bytes, at: str) -> Iterator[_File]:
     entries = raw_entries(data)
     plain = [os.fsdecode(entry.name) for entry in entries]
     names = encode_names(plain)
-    own = dangerous_among(names)
+    own = own_among(names)
     if own:
         raise InputError(
             f"unsafe path {own[0]!r} in {at or 'a folder'}", hint="`.cloche/` and `.git` are never written to"

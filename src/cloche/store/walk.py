@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from cloche.model.paths import dangerous_among, decode_path, encode_names, encode_path
+from cloche.model.paths import decode_path, encode_names, encode_path, own_among
 from cloche.model.tree import Kind
 from cloche.store.listing import RECORD, Files, FileStat, Folder, pack_stat
 
@@ -158,7 +158,7 @@ def _look(
     names: list[str] = []
     stats: list[bytes] = []
     prefix = f"{path}/" if path else ""
-    own = frozenset(dangerous_among([entry.name for entry in entries]))
+    own = frozenset(own_among([entry.name for entry in entries]))
     for entry in entries:
         if entry.name in own:
             found.reserved.append(prefix + encode_path(entry.name))
