@@ -158,9 +158,9 @@ def test_hundreds_of_kills(tmp_path: Path, server: Server) -> None:
     for _ in range(300):
         life.step()
     life.assert_ends_well()
-    assert life.killed.total() > 120
+    assert life.killed.total() > 60
     assert set(life.killed) == set(CALLS), "each was killed"
-    assert life.killed["project.push()"] > 5
+    assert life.killed["project.push()"] > 2
 
 
 class Shared:
