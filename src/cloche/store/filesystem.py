@@ -9,7 +9,7 @@ import contextlib
 import errno
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from cloche.errors import ClocheError, Damaged, DiskFull, StoreError
 
@@ -143,12 +143,12 @@ class FileSystem:
             if os.path.isdir(folder):
                 self.sync_folder(folder)
 
-    def write_file(self, path: str, data: bytes | tuple[bytes, ...], *, durable: bool = True) -> None:
+    def write_file(self, path: str, data: bytes | Iterable[bytes], *, durable: bool = True) -> None:
         """Create a file that must not exist yet, whole. On failure it is taken away again."""
         fd = self.create(path)
         try:
             try:
-                for part in data if isinstance(data, tuple) else (data,):
+                for part in (data,) if isinstance(data, bytes) else data:
                     self.write(fd, part)
                 if durable:
                     self.sync(fd)
@@ -158,7 +158,7 @@ class FileSystem:
             self.discard(path)
             raise
 
-    def replace_file(self, path: str, data: bytes | tuple[bytes, ...], *, durable: bool = True) -> None:
+    def replace_file(self, path: str, data: bytes | Iterable[bytes], *, durable: bool = True) -> None:
         """Put a whole file in place of what is there, or leave that untouched."""
         beside = f"{path}.{token()}.tmp"
         self.write_file(beside, data, durable=durable)

@@ -26,6 +26,7 @@ _ROW = struct.Struct("<32sIIIccI")
 _NUMBER = struct.Struct("<I")
 _OPEN_FILES = 16
 _BLOCK = 1 << 20
+_LARGE = 4 << 20  # bytes of an index
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -51,6 +52,10 @@ class Packs:
         self._aside: dict[str, bytes] | None = None
         self._names: list[str] = []
         self._indexes: list[bytes] = []
+        self._untable()
+
+    def _untable(self) -> None:
+        """Forget what was put where it is found by its digest: it is put there anew, as far as it is asked for."""
         self._table = DigestTable(_ROW.size)
         self._tabled = [False] * 256
 
@@ -97,6 +102,8 @@ class Packs:
         number = _NUMBER.pack(len(self._names))
         self._names.append(name)
         self._indexes.append(data)
+        if len(data) > _LARGE:  # few of so many rows will be asked for
+            self._untable()
         for first in range(256):
             if self._tabled[first]:
                 self._table.update(row + number for row in index.bucket(data, first))

@@ -20,7 +20,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Collection
+import struct
+from collections.abc import Callable, Collection, Iterator
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -32,6 +34,7 @@ from cloche.store.folder_rows import DOUBTED, KNOWN, STORED, FolderRow, OpenRow,
 from cloche.store.listing import FileStat, pack_stat
 
 _MAGIC = b"cloche-stat-2\n"
+_PIECE = 1 << 20
 _SUM = 32
 _SECOND = 1_000_000_000
 _RACY = _SECOND // 20
@@ -163,12 +166,26 @@ class StatCache:
             self._close()
             if self._identity() != self._read_from:
                 self._merge()
-            body = msgspec.msgpack.encode((sorted(self._packs), self._rows))
+            check = blake3()
+            for piece in self._pieces():
+                check.update(piece)
             self._fs.make_folders(os.path.dirname(os.path.abspath(self._file)))
-            self._fs.replace_file(self._file, (_MAGIC, blake3(body).digest(), body), durable=False)
+            self._fs.replace_file(self._file, chain((_MAGIC, check.digest()), self._pieces()), durable=False)
             self._read_from = self._identity()
             self._changed.clear()
             self._replaced.clear()
+
+    def _pieces(self) -> Iterator[bytes]:
+        """The MessagePack of (packs, rows), never whole in memory: it is as large as all that is known."""
+        encoder = msgspec.msgpack.Encoder()
+        piece = bytearray(b"\x92" + encoder.encode(sorted(self._packs)) + _map_of(len(self._rows)))
+        for at, row in self._rows.items():
+            piece += encoder.encode(at)
+            piece += encoder.encode(row)
+            if len(piece) >= _PIECE:
+                yield bytes(piece)
+                piece.clear()
+        yield bytes(piece)
 
     def _row(self, path: str) -> Row | None:
         at, _, name = path.rpartition("/")
@@ -263,3 +280,8 @@ def is_racy(stat: FileStat, read_at_ns: int) -> bool:
     coarse = stat.ctime_ns % _SECOND == 0 or stat.mtime_ns % _SECOND == 0
     window = LONG_SETTLED if coarse else _RACY
     return stat.ctime_ns > read_at_ns - window or abs(read_at_ns - stat.mtime_ns) < window
+
+
+def _map_of(count: int) -> bytes:
+    """The head of a MessagePack map with so many keys."""
+    return b"\xdf" + struct.pack(">I", count)

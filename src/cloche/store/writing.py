@@ -164,7 +164,9 @@ class Writer:
         try:
             if self._failed:
                 raise StoreError("the store could not be written to", hint="run it again")
-            for sealed in self._out.publish():
+            published = self._out.publish()
+            self._added = DigestTable()  # they know it all now
+            for sealed in published:
                 self._packs.add(sealed.digest, sealed.index_bytes)
         except OSError as error:
             self._out.discard()
