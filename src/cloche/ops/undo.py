@@ -10,11 +10,13 @@ from cloche.errors import Conflict, NotFound
 from cloche.model.changes import PathChange
 from cloche.model.operation import Effect, FactEffect, FilesEffect, Operation, PackagesEffect
 from cloche.model.paths import inside
+from cloche.model.settings import FILE_NAME
 from cloche.model.tree import Entry
 from cloche.model.wording import some
 from cloche.project.going import refuse_while_going
 from cloche.project.journal import effect_changes, in_the_way, perform, present
 from cloche.project.project import Project
+from cloche.project.remote_settings import forget_doubled
 from cloche.project.wholeness import Wholeness
 
 
@@ -47,6 +49,9 @@ def undo(project: Project, number: int | None = None, *, force: bool = False, dr
             refuse_while_going(project, "the files that undo would change")
         summary = f"undid {operation.verb} ({operation.number}): {operation.summary}"
         done = perform(project, "undo", summary, changes, effects, undoes=operation.number)
+        if any(change.path == FILE_NAME for change in changes):
+            project.refresh()
+            forget_doubled(project)
     return Undone(operation, changes, done.number, incomplete=incomplete)
 
 
