@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal
 
 from cloche.analysis.environments import diff_environments
@@ -15,21 +15,21 @@ from cloche.model.operation import Effect, PackagesEffect
 from cloche.model.paths import above
 from cloche.model.plan import Belongs, Plan, PlannedFile
 from cloche.model.run import Run
+from cloche.model.settings import FILE_NAME, Remote
 from cloche.model.tree import Entry, entry_of
 from cloche.model.wording import some
 from cloche.project.exchange import at_hand, lock_at_hand
 from cloche.project.going import refuse_while_going
 from cloche.project.journal import parted, perform, planned, text_change, towards
-from cloche.project.kept_in_place import in_place_problems, is_in_place
+from cloche.project.kept_in_place import in_place_notes, in_place_problems, is_in_place
 from cloche.project.locked import to_lock
 from cloche.project.packages import Packages, plan_environment
 from cloche.project.project import LOCK_FILE, Project
 from cloche.project.recovery import recover
+from cloche.project.remote_settings import forget_doubled, remotes_to_keep, write_remotes
 from cloche.project.revisions import find_run
 from cloche.project.sides import Side, data_files, data_towards, observed_changes, run_side, work_side
 from cloche.project.stages import output_changes
-
-CODE: tuple[Part, ...] = ("code",)
 
 
 def revert(
@@ -57,14 +57,19 @@ def revert(
         files, left = parted(_files(project, now, then, parts, with_outputs=not only))
         packages = _packages(project, now, then) if "environment" in parts else Packages()
         notes = left + (_notes(now, then) if "environment" in parts else ())
-        notes += (*_not_held(project, now, then), *_never_had(run)) if "data" in parts else ()
+        if "data" in parts:
+            notes += (*in_place_notes(project, now, then), *_not_held(project, now, then), *_never_had(run))
+        keep = remotes_to_keep(project, [one.change for one in files])
+        if keep:
+            notes += (f"the remotes of {FILE_NAME}: this copy of the project keeps {some(list(keep))}",)
         stuck = in_place_problems(project, now, then, parts)
         problems = (*packages.problems, *stuck)
+        blocked = {*(("code", "data") if stuck else ()), "environment" if packages.problems else ""}
         plan = Plan("revert", run.id, files, packages.changes, packages.python, packages.creates, problems, notes)
         if dry_run:
             return plan
-        _refuse_problems(plan, revision, _without(stuck, in_place_problems(project, now, then, CODE)))
-        _apply(project, run, plan, then)
+        _refuse_problems(plan, revision, [one for one in PARTS if one not in blocked])
+        _apply(project, run, plan, then, keep)
     return plan
 
 
@@ -199,23 +204,16 @@ def _refuse_unreadable(now: Side, external: Collection[str]) -> None:
         )
 
 
-def _without(stuck: Sequence[str], stuck_code: Sequence[str]) -> str:
-    """The parts that can be put back although others cannot."""
-    if not stuck:
-        return "code,data,config"
-    return "config,environment" if stuck_code else "code,config,environment"
-
-
-def _refuse_problems(plan: Plan, revision: str, rest: str) -> None:
+def _refuse_problems(plan: Plan, revision: str, rest: Sequence[Part]) -> None:
     if plan.problems:
         what = "the data" if "data" not in rest else "the environment"
         raise Conflict(
             f"{what} cannot be put back: " + "; ".join(plan.problems),
-            hint=f"the rest can: `cloche revert {revision} --only {rest}`",
+            hint=f"the rest can: `cloche revert {revision} --only {','.join(rest)}`",
         )
 
 
-def _apply(project: Project, run: Run, plan: Plan, then: Side) -> None:
+def _apply(project: Project, run: Run, plan: Plan, then: Side, keep: Mapping[str, Remote]) -> None:
     if plan.empty:
         return
     refuse_while_going(project, "the files and packages that revert would change")
@@ -228,8 +226,12 @@ def _apply(project: Project, run: Run, plan: Plan, then: Side) -> None:
         effects.append(PackagesEffect(plan.python, before, after))
     changes = [planned.change for planned in plan.files]
     try:
+        if keep:
+            write_remotes(project, keep, local=True, summary="")
         perform(project, "revert", f"went back to run {run.short}", changes, effects)
     except ClocheError:
         if plan.creates:
             shutil.rmtree(project.root / plan.creates, ignore_errors=True)  # made a moment ago, for this alone
         raise
+    project.refresh()
+    forget_doubled(project)
