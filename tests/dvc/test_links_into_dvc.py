@@ -30,7 +30,7 @@ def linked(shell: Shell, path: str, data: bytes, *, cache: Path | None = None, t
     return place
 
 
-@pytest.mark.parametrize("kind", ["symlink", "hardlink"])
+@pytest.mark.parametrize("kind", [pytest.param("symlink", marks=pytest.mark.slow), "hardlink"])
 def test_links_of_dvc_itself_become_files(bare: Shell, kind: str) -> None:
     dvc = with_dvc(bare, "dvc3")
     bare.write(".dvc/config", f"[cache]\n    type = {kind}\n")

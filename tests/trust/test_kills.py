@@ -158,7 +158,7 @@ def test_hundreds_of_kills(tmp_path: Path, server: Server) -> None:
     for _ in range(300):
         life.step()
     life.assert_ends_well()
-    assert life.killed.total() > 60
+    assert life.killed.total() > 100
     assert set(life.killed) == set(CALLS), "each was killed"
     assert life.killed["project.push()"] > 2
 
@@ -206,7 +206,9 @@ def test_a_push_that_is_killed_again_and_again(tmp_path: Path, server: Server) -
     assert shared.read() == 2
     shared.reset()
     killed, grown = 0, 0
-    for _ in range(10):
+    for _ in range(12):
+        if killed >= 3 and grown:
+            break
         packs = len([*shared.remote.rglob("*.pack*")])
         ended = server.do(shared.ada, "project.push()", chance.uniform(0.1, 0.95) * usual)
         killed += ended.killed
@@ -215,7 +217,7 @@ def test_a_push_that_is_killed_again_and_again(tmp_path: Path, server: Server) -
         assert seen == 2 or ended.killed
         if seen == 2:
             shared.reset()
-    assert killed >= 5
+    assert killed >= 3
     assert grown, "no kill fell between the first pack and the bundle"
     with cloche.open(shared.ada) as project:
         project.push()
@@ -235,7 +237,7 @@ def test_a_pull_that_is_killed_again_and_again(tmp_path: Path, server: Server) -
     shutil.copytree(start, bob, symlinks=True)
     usual = server.do(bob, "project.pull()").took
     killed = 0
-    for number in range(8):
+    for number in range(5):
         if number % 3 == 0:
             shutil.rmtree(bob)
             shutil.copytree(start, bob, symlinks=True)
@@ -245,7 +247,7 @@ def test_a_pull_that_is_killed_again_and_again(tmp_path: Path, server: Server) -
                 project.undo(cut_off)
             assert len(project.log()) in (0, 2)
             assert not project.verify().damaged
-    assert killed >= 3
+    assert killed >= 2
     with cloche.open(bob) as project:
         project.pull(force=True)
         assert project.fetch().elsewhere == 0
