@@ -202,10 +202,7 @@ class OpenProject:
         experiment: str = "",
         folder: str = "",
     ) -> Run:
-        """Run a command, or the pipeline without one, and record everything. See `cloche run`.
-
-        A command that fails raises nothing: look at `status` and `exit_status` of what is returned.
-        """
+        """Run a command, or the pipeline. One that fails raises nothing: look at `status`. See `cloche run`."""
         if isinstance(command, str):
             raise UsageError("a command is a list of words", hint='write ["python", "train.py"]')
         words = tuple(os.fspath(word) for word in command)
@@ -213,12 +210,7 @@ class OpenProject:
         return run_op.run(self._project, request, say=lambda _line: None)
 
     def import_dvc(
-        self,
-        folder: str | Path = "",
-        *,
-        history: bool = True,
-        caches: Sequence[str | Path] = (),
-        dry_run: bool = False,
+        self, folder: str | Path = "", *, history: bool = True, caches: Sequence[str | Path] = (), dry_run: bool = False
     ) -> import_dvc.Imported:
         """Carry over a DVC repository: stages, data, and history as runs. See `cloche import dvc`."""
         places = tuple(Path(place) for place in ((caches,) if isinstance(caches, str | Path) else caches))
@@ -281,13 +273,21 @@ class OpenProject:
         """What differs between two versions; `.` is the work tree. See `cloche diff`."""
         return diff.diff(self._project, a, b, only=_parts(only), paths=_many(paths), rows=rows, key=_many(key))
 
-    def revert(self, run: str = "", *, only: Sequence[Part] = (), lock: bool = False, dry_run: bool = False) -> Plan:
+    def revert(
+        self,
+        run: str = "",
+        *,
+        only: Sequence[Part] = (),
+        lock: bool = False,
+        partial: bool = False,
+        dry_run: bool = False,
+    ) -> Plan:
         """Bring back what a run was given, or the data that `cloche.lock` names. See `cloche revert`."""
-        return revert.revert(self._project, run, only=_parts(only), lock=lock, dry_run=dry_run)
+        return revert.revert(self._project, run, only=_parts(only), lock=lock, partial=partial, dry_run=dry_run)
 
-    def checkout(self, run: str, *paths: str, dry_run: bool = False) -> Plan:
+    def checkout(self, run: str, *paths: str, partial: bool = False, dry_run: bool = False) -> Plan:
         """Bring some files of a run into the work tree. See `cloche checkout`."""
-        return checkout.checkout(self._project, run, paths, dry_run=dry_run)
+        return checkout.checkout(self._project, run, paths, partial=partial, dry_run=dry_run)
 
     def undo(self, number: int | None = None, *, force: bool = False, dry_run: bool = False) -> undo.Undone:
         """Reverse an operation (default: the newest). See `cloche undo`."""

@@ -124,3 +124,17 @@ def test_a_submodule_in_a_worktree_of_the_superproject_has_a_store_of_its_own(pa
     there = Shell(second.folder / "sub", outer.variables)
     assert there.facts("log") == []
     assert not (there.folder / ".cloche/shared").exists()
+
+
+def test_what_a_repository_within_data_tracks_is_data_and_a_submodule_is_not(project: Shell) -> None:
+    project.write("data/a", "a\n")
+    project.write("data/sub/f", "x\n")
+    for words in (["init", "--quiet"], ["add", "f"], ["commit", "--quiet", "-m", "inner"]):
+        project("git", "-C", "data/sub", *words)
+    project("git", "-c", "advice.addEmbeddedRepo=false", "add", "data/sub")
+    refused = project.cloche("add", "data", status=6).err
+    assert "data/sub is a submodule" in refused
+    project("git", "rm", "--quiet", "--cached", "-f", "data/sub")  # as the hint says
+    assert "`git rm --cached -f data/sub`" in refused
+    assert project.facts("add", "data")["paths"][0]["tracked"]["count"] == 2
+    assert project.facts("status")["data"][0]["files"] == 2

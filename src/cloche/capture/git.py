@@ -34,11 +34,13 @@ class _Listed(NamedTuple):
     """The paths (path texts) below one repository's project folder, without those of nested repositories.
 
     exact: tracked, and not marked so that Git would overlook a change. nested: submodules and repositories within.
+    submodules: those of them that the index names.
     """
 
     tracked: set[str]
     exact: set[str]
     nested: set[str]
+    submodules: set[str]
 
 
 class _State:
@@ -143,6 +145,10 @@ class GitRepository:
             found.update(f"{path}/{below}" for below in nested.tracked())
         return found
 
+    def own(self) -> tuple[set[str], set[str]]:
+        """What the index of this repository itself names: files, and the submodules among them apart."""
+        return self._listed().tracked, self._listed().submodules
+
     def changed(self) -> set[str]:
         """The paths that differ from HEAD: modified, deleted, added, or untracked and not ignored."""
         found = self._state.changed | self._state.untracked
@@ -239,7 +245,7 @@ def _below(name: bytes, prefix: bytes) -> str:
 
 
 def _parse_listing(raw: bytes, state: _State) -> _Listed:
-    listed = _Listed(set(), set(), set(state.nested))
+    listed = _Listed(set(), set(), set(state.nested), set())
     for record in raw.split(b"\0"):
         if not record:
             continue
@@ -248,6 +254,7 @@ def _parse_listing(raw: bytes, state: _State) -> _Listed:
         path = encode_path(os.fsdecode(name))
         if mode == _GITLINK:
             listed.nested.add(path)
+            listed.submodules.add(path)
             continue
         listed.tracked.add(path)
         if tag == "H":

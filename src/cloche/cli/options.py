@@ -18,6 +18,9 @@ json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="P
 dry_run_option: Decorator = click.option(
     "-n", "--dry-run", is_flag=True, help="Show what would happen; change nothing."
 )
+partial_option: Decorator = click.option(
+    "--partial", is_flag=True, help="Leave what the store has lost as it is, name it, and exit with 9."
+)
 
 
 def project() -> Project:

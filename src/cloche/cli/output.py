@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from cloche.errors import StoreError
 from cloche.model.paths import legible
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType
     from rich.segment import Segment
 
+    from cloche.model.plan import Plan
+
 WIDE = 200
+LOST_SHOWN = 10
 MOST_WIDE = 2_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -66,6 +70,17 @@ def complain(message: str, hint: str = "") -> None:
     colour = use_colour(sys.stderr)
     head, tail = ("\x1b[31mcloche:\x1b[0m", "\x1b[36mhint:\x1b[0m") if colour else ("cloche:", "hint:")
     sys.stderr.write(f"{head} {printable(message)}\n" + (f"{tail} {printable(hint)}\n" if hint else ""))
+
+
+def tell_lost(plan: Plan, quiet: bool) -> None:
+    """Name what a plan cannot bring, and end with the status of an error of the store, where there is any."""
+    if plan.lost:
+        for path in () if quiet else plan.lost[:LOST_SHOWN]:
+            say(f"lost, and left as it is: {path}")
+        rest = len(plan.lost) - LOST_SHOWN
+        if rest > 0 and not quiet:
+            say(f"and {rest:,} more: `--json` names all")
+        raise SystemExit(StoreError.exit_status)
 
 
 def printable(text: str) -> str:

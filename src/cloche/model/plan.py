@@ -34,6 +34,7 @@ class Plan(msgspec.Struct, frozen=True):
     target: the run's id. packages: changes to the interpreter `python`. creates: an environment that would be made
     first, empty for none. problems: what cannot be had, in words; with any, the verb refuses unless told to leave that
     part out. notes: what differs and is not put back, such as variables. links: to data elsewhere that were missing.
+    lost: files, and folders of which nothing more is known, that the store cannot give and that are left as they are.
     """
 
     verb: str
@@ -45,6 +46,7 @@ class Plan(msgspec.Struct, frozen=True):
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:

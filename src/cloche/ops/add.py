@@ -157,9 +157,7 @@ def _within(project: Project, names: Iterable[str], before: Iterable[str]) -> di
         if whole is None:
             found.setdefault(name, ())
         elif stat_of(project.root, name) is None:
-            raise InputError(
-                f"{name} does not exist", hint=f"`cloche add {shlex.quote(decode_path(whole))}` records all"
-            )
+            raise InputError(f"{name} does not exist", hint=f"`cloche add {_word(whole)}` records all")
         else:
             found[whole] = (*found.get(whole, ()), name)
     return found
@@ -294,7 +292,7 @@ def _walked(root: Path, path: str, *, through: bool) -> Walked:
     if inner:
         raise Conflict(
             f"{inner} is a project of its own, and its store is no data",
-            hint=f"add the data there, with `cloche -C {shlex.quote(decode_path(inner))} add`, or a path beside it",
+            hint=f"add the data there, with `cloche -C {_word(inner)} add`, or a path beside it",
         )
     if walked.unreadable:
         name, why = walked.unreadable[0]
@@ -312,7 +310,7 @@ def _walked(root: Path, path: str, *, through: bool) -> Walked:
 def _refuse(
     project: Project, names: Iterable[str], before: Mapping[str, Tracked], elsewhere: Mapping[str, str]
 ) -> None:
-    git_tracked = project.git.tracked() if project.git is not None else frozenset[str]()
+    git_tracked, submodules = project.git.own() if project.git is not None else (set[str](), set[str]())
     for name in names:
         if name in (FILE_NAME, LOCK_FILE):
             raise Conflict(f"{name} describes the project; it is no data", hint="leave it to Git")
@@ -325,7 +323,13 @@ def _refuse(
         if clash is not None:
             raise Conflict(
                 f"Git already tracks {clash}",
-                hint=f"type `git rm -r --cached {name}` and try again: either Git or Cloche keeps a file",
+                hint=f"type `git rm -r --cached {_word(name)}` and try again: either Git or Cloche keeps a file",
+            )
+        submodule = next((path for path in submodules if inside(path, name)), None)
+        if submodule is not None:
+            raise Conflict(
+                f"{submodule} is a submodule: Git keeps what is in it",
+                hint=f"add paths beside it, or type `git rm --cached -f {_word(submodule)}` first",
             )
         if name in elsewhere:
             refuse_taken(project, name, elsewhere[name])
@@ -344,3 +348,7 @@ def _changes(project: Project, before: dict[str, Tracked], found: dict[str, Trac
         for ignore_file, lines in with_ignored(visible, lambda path: read_bytes(project, path)).items():
             changes.append(text_change(project, ignore_file, lines))
     return changes
+
+
+def _word(path: str) -> str:
+    return shlex.quote(decode_path(path))

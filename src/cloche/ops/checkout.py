@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
-from cloche.errors import NotFound, UsageError
+from cloche.errors import Damaged, NotFound, UsageError
 from cloche.model.changes import PathChange
 from cloche.model.held import Held
-from cloche.model.paths import inside, own_among
+from cloche.model.paths import decode_path, inside, own_among
 from cloche.model.plan import Belongs, Plan
 from cloche.model.run import Run
 from cloche.model.tree import entry_of
@@ -17,6 +18,7 @@ from cloche.project.exchange import at_hand
 from cloche.project.going import refuse_while_going
 from cloche.project.journal import in_the_way, parted, perform, planned
 from cloche.project.kept_in_place import as_in_place
+from cloche.project.partial import obtainable
 from cloche.project.project import Project
 from cloche.project.reach import Root
 from cloche.project.revisions import find_run
@@ -24,11 +26,14 @@ from cloche.project.revisions import find_run
 _LATER_WINS = ("read", "data", "config", "code", "outputs")
 
 
-def checkout(project: Project, revision: str, paths: Sequence[str], *, dry_run: bool = False) -> Plan:
+def checkout(
+    project: Project, revision: str, paths: Sequence[str], *, dry_run: bool = False, partial: bool = False
+) -> Plan:
     """Bring files of a run into the work tree: those at or below `paths`. Others there stay, as in Git.
 
-    What is overwritten is stored first, and `undo` brings it back. Raises NotFound where the run has no such file or
-    the store does not hold it, and Busy while a run is going.
+    What is overwritten is stored first, and `undo` brings it back. partial: leave what the store has lost as it is, and
+    name it; without it, raises NotFound or Damaged there. Raises NotFound where the run has no such file, and Busy
+    while a run is going.
     """
     if not paths:
         raise UsageError(
@@ -36,27 +41,38 @@ def checkout(project: Project, revision: str, paths: Sequence[str], *, dry_run: 
         )
     with project.writing():
         run = find_run(project, revision)
-        held = [one for path in paths for one in ls(project, run.id, path)]
+        gone: list[str] = []
+        held = [one for path in paths for one in ls(project, run.id, path, lost=gone)]
         same = as_in_place(project, held)
         held = [one for one in held if one.path not in same]
         _refuse_elsewhere(project, held)
         at_hand(project, run, only=[Root(one.path, one.kind, one.digest) for one in held if one.kind != "d"])
-        _refuse_lost(project, run, held)
+        more = f"`cloche checkout {shlex.join(map(decode_path, (revision, *paths)))} --partial` takes all that is good"
+        if not partial:
+            _refuse_lost(project, run, held, gone, more)
         wanted = {one.path: one for one in sorted(held, key=lambda one: _LATER_WINS.index(one.part))}
         own = own_among(wanted)
         here = in_the_way(project, [path for path in wanted if path not in own])
         changes = [PathChange(path, here.get(path), entry_of(wanted[path])) for path in wanted]
         changes += [PathChange(path, entry, None) for path, entry in here.items() if path not in wanted]
+        lost: tuple[str, ...] = ()
+        if partial:
+            changes, lost = obtainable(project, changes, gone)
         files, left = parted(
             planned(project, change, _part(wanted.get(change.path)))
             for change in sorted(changes, key=lambda one: one.path)
             if change.before != change.after
         )
-        plan = Plan("take", run.id, files, notes=left)
+        plan = Plan("take", run.id, files, notes=left, lost=lost)
         if files and not dry_run:
             refuse_while_going(project, "the files that checkout would change")
             summary = f"checked out {some(list(paths))} of run {run.short}"
-            perform(project, "checkout", summary, [one.change for one in files])
+            try:
+                perform(project, "checkout", summary, [one.change for one in files])
+            except Damaged as error:
+                if partial or not (lost := obtainable(project, changes)[1]):
+                    raise
+                raise Damaged(f"the store here has lost {some(lost)}", hint=f"{error.advice}; {more}") from error
     return plan
 
 
@@ -70,7 +86,7 @@ def _refuse_elsewhere(project: Project, held: Sequence[Held]) -> None:
             )
 
 
-def _refuse_lost(project: Project, run: Run, held: Sequence[Held]) -> None:
+def _refuse_lost(project: Project, run: Run, held: Sequence[Held], gone: Sequence[str], more: str) -> None:
     lost = [one.path for one in held if one.kind != "d" and not project.store.has(one.digest)]
     in_place = [path for path in lost if any(inside(path, one) for one in run.snapshot.data.in_place)]
     if in_place:
@@ -78,10 +94,8 @@ def _refuse_lost(project: Project, run: Run, held: Sequence[Held]) -> None:
             f"{some(in_place)} was tracked in place: its content was never stored",
             hint="bring it back from where it came from; `cloche status` tells whether it is the same",
         )
-    if lost:
-        raise NotFound(
-            f"the store here does not hold {some(lost)}", hint="`cloche verify --repair` brings back what it can"
-        )
+    if lost := [*gone, *lost]:
+        raise NotFound(f"the store here does not hold {some(lost)}", hint=f"{Damaged.advice}; {more}")
 
 
 def _part(one: Held | None) -> Belongs:

@@ -33,21 +33,30 @@ from cloche.project.stages import output_changes
 
 
 def revert(
-    project: Project, revision: str = "", *, only: Sequence[Part] = (), lock: bool = False, dry_run: bool = False
+    project: Project,
+    revision: str = "",
+    *,
+    only: Sequence[Part] = (),
+    lock: bool = False,
+    partial: bool = False,
+    dry_run: bool = False,
 ) -> Plan:
     """Restore code, data, config and environment of a run exactly, and its outputs; `only` names some of the four.
 
-    lock: no run, but the data that `cloche.lock` names. What is overwritten is stored first: `undo` returns it. Git's
-    commit and branch stay where they are. Raises NotFound, InputError where something here cannot be read, Conflict
-    where something cannot be had, and Busy while a run is going.
+    lock: no run, but the data that `cloche.lock` names; partial: as far as the store has not lost it. What is
+    overwritten is stored first: `undo` returns it. Git's commit and branch stay where they are. Raises NotFound,
+    InputError where something here cannot be read, Conflict where something cannot be had, and Busy while a run is
+    going.
     """
     recover(project)
     checked_parts(only)
     if lock == bool(revision) or (lock and only):
         raise UsageError("name a run, or --lock without anything else", hint="type `cloche revert @~1`")
+    if partial and not lock:
+        raise UsageError("--partial goes with --lock", hint=f"`cloche checkout {revision} PATH --partial` takes files")
     if lock:
         lock_at_hand(project)
-        return to_lock(project, "revert", dry_run=dry_run)
+        return to_lock(project, "revert", dry_run=dry_run, partial=partial)
     at_hand(project, find_run(project, revision))
     with project.writing():
         run = find_run(project, revision)

@@ -192,16 +192,17 @@ def effect_changes(project: Project, effect: FilesEffect) -> tuple[PathChange, .
     return tuple(PathChange(path, before.get(path), after.get(path)) for path in sorted(before.keys() | after.keys()))
 
 
-def listing(project: Project, tree: str) -> dict[str, Entry]:
-    """Every file, link and empty folder of a stored tree by path."""
+def listing(project: Project, tree: str, lost: list[str] | None = None) -> dict[str, Entry]:
+    """Every file, link and empty folder of a stored tree by path. lost: gets the folders that cannot be read."""
     if tree == EMPTY_DIGEST:
         return {}
-    return expand(project.store, Entry("", "d", tree, 0, 0), "")
+    return expand(project.store, Entry("", "d", tree, 0, 0), "", lost)
 
 
-def files_of(project: Project, item: Located) -> dict[str, Entry]:
-    """Every file, link and empty folder of what is on record at a path, by path. Contents are not read."""
-    return expand(project.store, entry_of(item), item.path)
+def files_of(project: Project, item: Located, lost: list[str] | None = None) -> dict[str, Entry]:
+    """Every file, link and empty folder of what is on record at a path, by path. Contents are not read. lost: gets the
+    folders that cannot be read; without it, raises Damaged, NotFound."""
+    return expand(project.store, entry_of(item), item.path, lost)
 
 
 def towards(project: Project, now: Mapping[str, Entry], wanted: Mapping[str, Entry]) -> list[PathChange]:

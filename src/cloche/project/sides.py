@@ -106,11 +106,11 @@ def work_side(
     return Side(WORK_TREE, taken.snapshot, taken.environment, None, code, taken, observed)
 
 
-def observed_by(project: Project, run: Run) -> dict[str, Entry]:
-    """What a run read beyond its inputs, file by file."""
+def observed_by(project: Project, run: Run, lost: list[str] | None = None) -> dict[str, Entry]:
+    """What a run read beyond its inputs, file by file. lost: gets the folders that cannot be read."""
     found: dict[str, Entry] = {}
     for one in run.observed:
-        found |= files_of(project, one)
+        found |= files_of(project, one, lost)
     return found
 
 

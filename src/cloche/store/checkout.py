@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from cloche.errors import Busy, Damaged, DiskFull, StoreError
+from cloche.errors import Busy, Damaged, DiskFull, NotFound, StoreError
 from cloche.model.changes import PathChange
 from cloche.model.paths import checked, checked_depth
 from cloche.model.portable import twins
@@ -98,10 +98,11 @@ def _left_over(root: Path) -> bool:
         raise disk_error(error, "look for an interrupted checkout") from error
 
 
-def expand(store: Store, entry: Entry, path: str) -> dict[str, Entry]:
+def expand(store: Store, entry: Entry, path: str, lost: list[str] | None = None) -> dict[str, Entry]:
     """The files below an entry by path text, empty folders included (kind `d`): the inverse of `model.tree.build_tree`.
 
-    path: path text of the entry itself; empty for the project. A file is returned as it is. Raises Damaged, NotFound.
+    path: path text of the entry itself; empty for the project. A file is returned as it is. lost: gets the paths of
+    folders whose list cannot be read. Without it, raises Damaged, NotFound.
     """
     if entry.kind != "d":
         return {checked(path): entry}
@@ -110,7 +111,13 @@ def expand(store: Store, entry: Entry, path: str) -> dict[str, Entry]:
     while pending:
         folder, at = pending.pop()
         checked_depth(at)
-        tree = store.read_tree(folder.digest)
+        try:
+            tree = store.read_tree(folder.digest)
+        except (Damaged, NotFound):
+            if lost is None:
+                raise
+            lost.append(at)
+            continue
         if not tree and at:
             found[checked(at)] = folder
         for below in tree:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import click
 
-from cloche.cli.options import dry_run_option, json_option, project, run_argument
-from cloche.cli.output import console, print_json, say
+from cloche.cli.options import dry_run_option, json_option, partial_option, project, run_argument
+from cloche.cli.output import console, print_json, say, tell_lost
 
 
 @click.command()
 @run_argument()
 @click.argument("paths", nargs=-1, type=click.Path(), metavar="PATH...")
+@partial_option
 @dry_run_option
 @json_option
-def command(run: str, paths: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
+def command(run: str, paths: tuple[str, ...], partial: bool, dry_run: bool, as_json: bool) -> None:
     """Bring the files of RUN at or below PATH into the work tree; other files stay.
 
     What is overwritten is stored first, and `cloche undo` brings it back.
@@ -23,14 +24,17 @@ def command(run: str, paths: tuple[str, ...], dry_run: bool, as_json: bool) -> N
       cloche checkout @~1 train.py
       cloche checkout champion model.joblib data/raw
       cloche checkout @~1 src --dry-run
+      cloche checkout @ data --partial      what is good, after `cloche verify --repair`
     """
     from cloche.cli.render.words import plural, target_name
     from cloche.ops.checkout import checkout
 
     here = project()
-    plan = checkout(here, run, [here.held_text(path) for path in paths], dry_run=dry_run)
+    plan = checkout(here, run, [here.held_text(path) for path in paths], dry_run=dry_run, partial=partial)
     if as_json:
         print_json(plan)
+    elif plan.empty and plan.lost:
+        say("nothing taken: all else is here")
     elif plan.empty:
         say(f"nothing to do: they are as in {target_name(plan)}")
     elif dry_run:
@@ -42,3 +46,4 @@ def command(run: str, paths: tuple[str, ...], dry_run: bool, as_json: bool) -> N
     if not as_json and (plan.empty or not dry_run):
         for note in plan.notes:
             say(f"not taken: {note}")
+    tell_lost(plan, as_json)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cloche.cli.options import complete_parts, dry_run_option, json_option, project, run_argument
-from cloche.cli.output import console, print_json, say
+from cloche.cli.options import complete_parts, dry_run_option, json_option, partial_option, project, run_argument
+from cloche.cli.output import console, print_json, say, tell_lost
 
 if TYPE_CHECKING:
     from cloche.model.plan import Plan
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 @click.option(
     "--only", default="", metavar="PARTS", shell_complete=complete_parts, help="Some of code,data,config,environment."
 )
+@partial_option
 @dry_run_option
 @json_option
-def command(run: str, lock: bool, only: str, dry_run: bool, as_json: bool) -> None:
+def command(run: str, lock: bool, only: str, partial: bool, dry_run: bool, as_json: bool) -> None:
     """Bring back what RUN was given: code, data, config and environment, and what it wrote.
 
     What is overwritten is stored first; `cloche undo` returns it. Git's branch and index stay as they are.
@@ -32,14 +33,24 @@ def command(run: str, lock: bool, only: str, dry_run: bool, as_json: bool) -> No
       cloche revert champion
       cloche revert @ --only data
       cloche revert --lock       after `git checkout`, for instance
+      cloche revert --lock --partial       what is good, after `cloche verify --repair`
     """
     from cloche.cli.parts import parse_parts
-    from cloche.cli.render.words import plural, target_name
     from cloche.ops.revert import revert
 
-    plan = revert(project(), run, only=parse_parts(only), lock=lock, dry_run=dry_run)
+    plan = revert(project(), run, only=parse_parts(only), lock=lock, partial=partial, dry_run=dry_run)
     if as_json:
         print_json(plan)
+    else:
+        _tell(plan, dry_run)
+    tell_lost(plan, as_json)
+
+
+def _tell(plan: Plan, dry_run: bool) -> None:
+    from cloche.cli.render.words import plural, target_name
+
+    if plan.empty and plan.lost:
+        say("nothing was put back: all else is here")
         return
     if plan.empty and not plan.problems:
         everything = "nothing that could be put back differs from" if plan.notes else "everything is as in"

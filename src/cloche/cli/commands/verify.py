@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cloche.ops.verify import Verified
 
 _SHOWN = 10
+_REST = "  hint: `cloche revert --lock --partial` and `cloche checkout RUN PATH --partial` bring all that is good"
 
 
 class _Share(click.ParamType[float]):
@@ -54,8 +55,6 @@ def command(sample: float, since_last: bool, repair: bool, remotes: tuple[str, .
       cloche verify --sample 10% --since-last
       cloche verify --repair
     """
-    from cloche.cli.render.words import plural
-    from cloche.model.wording import some
     from cloche.ops.verify import verify
 
     here = project()
@@ -64,27 +63,36 @@ def command(sample: float, since_last: bool, repair: bool, remotes: tuple[str, .
     if as_json:
         print_json(found)
     else:
-        from rich.text import Text
-
-        out = console()
-        for pack in found.damaged:
-            out.print(Text.assemble(("damaged  ", "red"), f"pack {pack[:12]}"))
-        for digest in found.edited:
-            out.print(Text.assemble(("changed  ", "red"), f"{digest[:12]}, through a link into the store"))
-        for pack in found.indexes:
-            out.print(Text.assemble(("rebuilt  ", "yellow"), f"the index of pack {pack[:12]}, which was damaged"))
-        if found.lost:
-            named = some([digest[:12] for digest in found.lost])
-            out.print(Text.assemble(("lost     ", "red"), f"{plural(len(found.lost), 'object')}: {named}"))
-        for one in found.affected:
-            out.print(Text.assemble(("needs it ", "red"), f"{one.short}: {_listed(one.parts)}"))
-        for problem in found.problems:
-            say(f"warning: {problem}")
-        if found.repaired:
-            say(f"{plural(len(found.repaired), 'content')} brought back")
-        say(f"read {found.packs} of {plural(found.of, 'pack')}: {_verdict(found, repair)}")
+        _print(found, repair)
     if not found.sound:
         raise SystemExit(1)
+
+
+def _print(found: Verified, repair: bool) -> None:
+    from rich.text import Text
+
+    from cloche.cli.render.words import plural
+    from cloche.model.wording import some
+
+    out = console()
+    for pack in found.damaged:
+        out.print(Text.assemble(("damaged  ", "red"), f"pack {pack[:12]}"))
+    for digest in found.edited:
+        out.print(Text.assemble(("changed  ", "red"), f"{digest[:12]}, through a link into the store"))
+    for pack in found.indexes:
+        out.print(Text.assemble(("rebuilt  ", "yellow"), f"the index of pack {pack[:12]}, which was damaged"))
+    if found.lost:
+        named = some([digest[:12] for digest in found.lost])
+        out.print(Text.assemble(("lost     ", "red"), f"{plural(len(found.lost), 'object')}: {named}"))
+    for one in found.affected:
+        out.print(Text.assemble(("needs it ", "red"), f"{one.short}: {_listed(one.parts)}"))
+    for problem in found.problems:
+        say(f"warning: {problem}")
+    if found.repaired:
+        say(f"{plural(len(found.repaired), 'content')} brought back")
+    say(f"read {found.packs} of {plural(found.of, 'pack')}: {_verdict(found, repair)}")
+    if repair and found.affected:
+        say(_REST)
 
 
 def _listed(paths: Sequence[str]) -> str:

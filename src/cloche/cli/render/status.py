@@ -116,6 +116,8 @@ def _hints(found: Status) -> Iterator[str]:
         yield "`cloche pull` fetches the missing data"
     elif any(not item.held for item in missing):
         yield "the store here does not hold the missing data: copy .cloche/ from where it was added"
+        if any(item.held for item in missing):
+            yield "`cloche revert --lock --partial` brings the rest"
     elif missing:
         yield "`cloche revert --lock` brings missing data back"
     elif any(item.lock == "changed" for item in found.data):
