@@ -83,7 +83,9 @@ def test_what_a_run_recorded_and_nobody_added_stays_too(followed: Shell) -> None
     followed.write(POINTS, "id,x\n1,7\n")
     followed.run()
     assert "cloche" not in git(followed, "switch", "-c", "new").err
-    assert "left as it is" in git(followed, "switch", "two").err
+    said = git(followed, "switch", "two").err
+    assert "left as it is: data is a recorded version, and not the one that cloche.lock names" in said
+    assert "`cloche revert --lock` brings that one" in said
     assert followed.read(POINTS) == "id,x\n1,7\n"
 
 

@@ -31,7 +31,8 @@ class Followed(msgspec.Struct, frozen=True):
 
     brought: paths whose data was brought; removed: paths that are tracked no more, and whose data went. changed: so
     many files. kept: paths that hold changes which are not recorded, or something that nobody tracked. absent: paths
-    whose content the store here does not hold. remote: which one content was fetched from; problem: why not.
+    whose content the store here does not hold. remote: which one content was fetched from; problem: why not. recorded:
+    those of `kept` that hold another version that is recorded, whole.
     """
 
     brought: tuple[str, ...] = ()
@@ -41,6 +42,7 @@ class Followed(msgspec.Struct, frozen=True):
     absent: tuple[str, ...] = ()
     remote: str = ""
     problem: str = ""
+    recorded: tuple[str, ...] = ()
 
 
 def follow(project: Project) -> Followed:
@@ -63,7 +65,8 @@ def follow(project: Project) -> Followed:
         brought=tuple(path for path, step in steps.items() if path in now and isinstance(step, list) and step),
         removed=tuple(path for path, step in steps.items() if path not in now and isinstance(step, list) and step),
         changed=sum(change.before != change.after for change in changes),
-        kept=tuple(path for path, step in steps.items() if step == "kept"),
+        kept=tuple(path for path, step in steps.items() if step in ("kept", "recorded")),
+        recorded=tuple(path for path, step in steps.items() if step == "recorded"),
         absent=tuple(path for path, step in steps.items() if step == "absent"),
     )
 
@@ -96,7 +99,7 @@ def look_at(project: Project, path: str) -> Here:
 
 
 def _step(project: Project, path: str, was: Tracked | None, wanted: Tracked | None) -> list[PathChange] | str:
-    """What to change at one path; `kept` or `absent` where it is to be left as it is."""
+    """What to change at one path; `kept`, `recorded` or `absent` where it is to be left as it is."""
     here = look_at(project, path)
     if here.is_(wanted) or (wanted is None and _is_gits(project, path)):
         return []
@@ -105,9 +108,17 @@ def _step(project: Project, path: str, was: Tracked | None, wanted: Tracked | No
         return "absent"
     # What was tracked in place, wherever `cloche.toml` says so now, lies here alone.
     if here.is_work and (was is None or not here.is_(was) or _held(project, was) is None):
-        return "kept"
+        return "recorded" if _is_recorded(project, path, here) else "kept"
     changes = [one for one in towards(project, here.files.everything(), target) if one.before != one.after]
     return changes if all(inside(one.path, path) for one in changes) else "kept"
+
+
+def _is_recorded(project: Project, path: str, here: Here) -> bool:
+    """Whether what lies there is a version that the store holds whole."""
+    one = here.entry
+    if one is None or not here.whole:
+        return False
+    return _held(project, Tracked(path, one.kind, one.digest, one.size, one.count)) is not None
 
 
 def _is_gits(project: Project, path: str) -> bool:

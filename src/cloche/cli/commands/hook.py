@@ -88,9 +88,15 @@ def _tell(found: Followed) -> None:
         say(f"{some(found.brought)} follows cloche.lock: {count} changed{source}; `cloche undo` takes it back")
     if found.removed:
         say(f"{some(found.removed)} is tracked no more, and was removed; `cloche undo` brings it back")
-    if found.kept:
-        say(f"left as it is: {some(found.kept)} has changes that are not recorded in cloche.lock")
-        say(f"  hint: `cloche add {_words(found.kept)}` records them; `cloche revert --lock` replaces them")
+    if found.recorded:
+        say(f"left as it is: {some(found.recorded)} is a recorded version, and not the one that cloche.lock names")
+        say(
+            f"  hint: `cloche revert --lock` brings that one; `cloche add {_words(found.recorded)}` takes what is there"
+        )
+    kept = [path for path in found.kept if path not in found.recorded]
+    if kept:
+        say(f"left as it is: {some(kept)} has changes that are not recorded in cloche.lock")
+        say(f"  hint: `cloche add {_words(kept)}` records them; `cloche revert --lock` replaces them")
     if found.absent:
         say(f"not in the store here: {some(found.absent)} as cloche.lock names it")
         if found.problem:
