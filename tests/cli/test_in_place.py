@@ -172,6 +172,19 @@ def test_push_says_what_stays_and_copying_it_later_sends_it(huge: Shell, tmp_pat
     assert second.data("data/huge/a.bin") == BIG
 
 
+def test_a_clone_of_the_remote_alone_brings_all_else(huge: Shell, tmp_path: Path) -> None:
+    huge.cloche("add", "--in-place", "data/huge")
+    huge.cloche("add", "data/small.txt")
+    huge.cloche("remote", "add", "origin", str(tmp_path / "remote"))
+    huge.run(command=["true"])
+    huge.cloche("push")
+    done = Shell(tmp_path, huge.variables).cloche("clone", "remote", "alone")
+    assert "not brought: data/huge, tracked in place: only its digests are recorded" in done.err
+    alone = Shell(tmp_path / "alone", huge.variables)
+    assert alone.read("data/small.txt") == "small\n"
+    assert alone.facts("status")["forgotten"] == ["data/huge"]
+
+
 # Elsewhere on the disk
 
 

@@ -41,12 +41,13 @@ _NAME = "origin"
 
 class Cloned(msgspec.Struct, frozen=True):
     """What came. git: from a Git repository. fetched: None where no remote is named there. files: brought into the
-    work tree."""
+    work tree. in_place: data paths of a remote alone that were not brought, since only their digests are recorded."""
 
     root: str
     git: bool
     fetched: Fetched | None = None
     files: int = 0
+    in_place: tuple[str, ...] = ()
 
 
 def clone(
@@ -128,6 +129,7 @@ def _alone(source: Remote, root: Path, *, data: bool, progress: Progress | None)
     fetched = exchange(project, place, data=data, progress=progress)
     newest = project.catalog.latest()
     files = 0
+    in_place: tuple[str, ...] = ()
     if newest is not None:
         run = project.catalog.run(newest)
         whole, problems = _data_of(project, place, run, progress)
@@ -136,22 +138,24 @@ def _alone(source: Remote, root: Path, *, data: bool, progress: Progress | None)
         lock = [text_change(project, LOCK_NAME, render_lock(whole))]
         with project.writing():
             perform(project, "clone", f"took {LOCK_NAME} of run {run.short}", lock)
-        files = to_lock(project, "pull").count
+        files, in_place = to_lock(project, "pull").count, run.snapshot.data.in_place
     project.close()
-    return Cloned(str(root), git=False, fetched=fetched, files=files)
+    return Cloned(str(root), git=False, fetched=fetched, files=files, in_place=in_place)
 
 
 def _data_of(
     project: Project, place: Place, run: Run, progress: Progress | None
 ) -> tuple[list[Tracked], tuple[str, ...]]:
-    """The data paths of a run, brought here, that are whole; and what is wrong with the others."""
-    paths, in_place = run.snapshot.data.paths, run.snapshot.data.in_place
-    brought = bring(project, place, lock_roots(paths, in_place), progress=progress)
+    """The data paths of a run, brought here, that are whole; and what is wrong with the others. Those tracked in place
+    are left to `revert`, which brings the `cloche.toml` that says so."""
+    in_place = run.snapshot.data.in_place
+    paths = [one for one in run.snapshot.data.paths if one.path not in in_place]
+    brought = bring(project, place, lock_roots(paths), progress=progress)
     whole: list[Tracked] = []
     lost: list[str] = []
     for one in paths:
         reached = Reached(project.store)
-        reached.add(lock_roots([one], in_place))
+        reached.add(lock_roots([one]))
         if reached.missing or one.digest in brought.lost:
             lost.append(one.path)
         else:

@@ -31,6 +31,7 @@ def command(url: str, folder: str, no_data: bool, endpoint: str, region: str, as
     """
     from cloche.cli.render.remote import fetched_lines
     from cloche.cli.render.words import plural
+    from cloche.model.wording import some
     from cloche.ops.clone import clone
     from cloche.project.merging import Merged
 
@@ -48,4 +49,6 @@ def command(url: str, folder: str, no_data: bool, endpoint: str, region: str, as
     for line in fetched_lines(done.fetched):
         say(line)
     say(f"brought {plural(done.files, 'file')} of data" + ("" if done.git else "; `cloche revert @` brings the code"))
+    if done.in_place:
+        say(f"not brought: {some(list(done.in_place))}, tracked in place: only its digests are recorded")
     return 9 if done.fetched.problems else 0
