@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -73,12 +74,11 @@ def test_revert_names_what_it_cannot_bring_back_and_leaves_it(huge: Shell) -> No
     first = huge.run(command=["true"])["id"]
     huge.write("data/huge/t.csv", "changed\n")
     huge.write("data/small.txt", "changed\n")
-    error = huge.cloche("revert", first, status=None)
-    assert error.status != 0
-    assert "data/huge is tracked in place and not as it was: data/huge/t.csv" in error.err
-    assert "--only code,config,environment" in error.err
     assert "not as it was" in huge.cloche("revert", first, "-n").out
-    assert huge.read("data/small.txt") == "changed\n"
+    said = huge.cloche("revert", first).err
+    assert "not put back: data/huge is tracked in place and not as it was: data/huge/t.csv" in said
+    assert (huge.read("data/small.txt"), huge.read("data/huge/t.csv")) == ("small\n", "changed\n")
+    huge.write("data/small.txt", "changed\n")
     done = huge.cloche("revert", "--lock")
     assert huge.read("data/small.txt") == "small\n"
     assert "data/huge, which is tracked in place and not as cloche.lock names it" in done.err
@@ -140,6 +140,26 @@ def test_what_is_gone_is_named_with_what_to_do(huge: Shell) -> None:
     (huge.folder / "data/small.txt").unlink()
     assert "only you can put it back" in huge.cloche("run", "--", "true", status=None).err
     assert "only you can put it back" in huge.cloche("status").out
+
+
+def test_what_is_gone_keeps_nothing_else_from_being_recorded_or_put_back(huge: Shell) -> None:
+    huge.cloche("add", "--in-place", "data/huge")
+    huge.cloche("add", "data/small.txt")
+    huge.run(command=["true"])
+    shutil.rmtree(huge.folder / "data/huge")
+    (huge.folder / "data/small.txt").unlink()
+    hint = (
+        "data/huge: it is tracked in place, and only you can put it back; data/small.txt: `cloche revert --lock` brings"
+    )
+    for words in (["run", "--", "true"], ["add"]):
+        assert hint in huge.cloche(*words, status=8).err
+    assert "not put back: data/huge was tracked in place, and is not there" in huge.cloche("revert", "@").err
+    assert huge.read("data/small.txt") == "small\n"
+    huge.write("data/small.txt", "new\n")
+    done = huge.facts("add")
+    assert [one["tracked"]["path"] for one in done["paths"]] == ["data/small.txt"]
+    assert [*done["absent"]] == ["data/huge"]
+    assert "data/huge" in huge.read("cloche.lock")
 
 
 def test_outputs_written_there_are_not_stored_either(huge: Shell) -> None:
@@ -212,7 +232,7 @@ def test_data_elsewhere_has_a_link_and_is_recorded_through_it(project: Shell, el
     [state] = project.facts("status")["data"]
     assert [one["path"] for one in state["since"]] == ["data/net/deep/b.txt"]
     assert [one["path"] for one in project.facts("ls", "@", "data/net")] == ["data/net/a.bin", "data/net/deep/b.txt"]
-    assert "not as it was: data/net/deep/b.txt" in project.cloche("revert", "@", status=None).err
+    assert "not as it was: data/net/deep/b.txt" in project.cloche("revert", "@").err
     assert (elsewhere / "deep/b.txt").read_text() == "changed\n"
 
 

@@ -19,7 +19,6 @@ from cloche.model.paths import decode_path, inside
 from cloche.model.portable import trouble
 from cloche.model.settings import FILE_NAME, CheckoutMode, is_address
 from cloche.model.snapshot import Tracked
-from cloche.model.wording import some
 from cloche.project.ignore import with_ignored
 from cloche.project.in_place import (
     default_name,
@@ -37,7 +36,7 @@ from cloche.project.linked import refuse_edited
 from cloche.project.links import links_outside
 from cloche.project.object_sets import record_objects, tidy_url
 from cloche.project.project import FOLDER, LOCK_FILE, Project
-from cloche.project.snapshots import way_back
+from cloche.project.snapshots import missing_data, way_back
 from cloche.project.view import gits
 from cloche.store.capture import record_path
 from cloche.store.linking import link_files, unlink_files
@@ -70,12 +69,14 @@ class AddedPath(msgspec.Struct, frozen=True):
 
 class Added(msgspec.Struct, frozen=True):
     """What `add` did (or would do, with dry_run). ignored: `.gitignore` files that got a line. settings: whether
-    `cloche.toml` was changed."""
+    `cloche.toml` was changed. absent: data tracked in place that is not there and stays as it was recorded, and what
+    brings each back."""
 
     paths: tuple[AddedPath, ...]
     ignored: tuple[str, ...] = ()
     dry_run: bool = False
     settings: bool = False
+    absent: dict[str, str] = {}
 
 
 def add(
@@ -88,7 +89,8 @@ def add(
     place: Place = "",
     name: str = "",
 ) -> Added:
-    """Record the content of data paths and write them to `cloche.lock`. Without paths: all that are tracked already.
+    """Record the content of data paths and write them to `cloche.lock`. Without paths: all that are tracked already,
+    but for data tracked in place that is not there, where there is other data.
 
     `base` is the folder that relative paths start from. place: `in place` records digests and no content, and may name
     data outside of the project, called `name` here; `copy` takes that back. Raises InputError for a path that is
@@ -109,7 +111,11 @@ def add(
         _refuse(project, names, before, elsewhere)
         if not dry_run:
             place_links(project, names)
-        _refuse_gone(project, [before[one] for one in names if one in before], external)
+        gone = _gone(project, [before[one] for one in names if one in before], external)
+        if gone and (paths or len(gone) == len(names) or not all(in_place(project)(one.path) for one in gone)):
+            raise missing_data(project, gone)
+        absent = {one.path: way_back(project, one) for one in gone}
+        names = [one for one in names if one not in absent]
         stays = _stays(project, names, place)
         rows = tuple(
             _record(project, one, before.get(one), _How(not dry_run, stays(one), external.get(one, "")), progress)
@@ -124,15 +130,15 @@ def add(
         if not dry_run:
             changes = _changes(project, before, found)
             if place:
-                listed, gone = (names, ()) if place == "in place" else ((), names)
-                settings = settings_change(project, listed, gone, external)
+                listed, copied = (names, ()) if place == "in place" else ((), names)
+                settings = settings_change(project, listed, copied, external)
             links = [change for path, where in external.items() for change in link_change(project, path, where)]
             if changes or settings or links:
                 how = f" {place}" if place == "in place" else ""
                 perform(project, "add", f"added {', '.join(names)}{how}", [*changes, *settings, *links])
                 project.refresh()
     ignored = tuple(change.path for change in changes if change.path != LOCK_FILE)
-    return Added(rows, ignored, dry_run, bool(settings))
+    return Added(rows, ignored, dry_run, bool(settings), absent)
 
 
 class _How(NamedTuple):
@@ -200,14 +206,10 @@ def _stays(project: Project, names: Sequence[str], place: Place) -> Callable[[st
     return lambda path: place == "in place" if path in names else in_place(project)(path)
 
 
-def _refuse_gone(project: Project, items: Sequence[Tracked], given: Mapping[str, str]) -> None:
+def _gone(project: Project, items: Sequence[Tracked], given: Mapping[str, str]) -> list[Tracked]:
     external = project.settings.data.external | dict(given)
     here = [item for item in items if item.path not in given and not is_address(external.get(item.path, ""))]
-    gone = [item for item in here if not os.path.exists(external.get(item.path) or os_path(project.root, item.path))]
-    if gone:
-        forget = f"`cloche untrack {shlex.quote(decode_path(gone[0].path))}` forgets it"
-        names = some([item.path for item in gone])
-        raise InputError(f"tracked data is missing: {names}", hint=f"{way_back(project, gone)}; {forget}")
+    return [item for item in here if not os.path.exists(external.get(item.path) or os_path(project.root, item.path))]
 
 
 def _record(project: Project, path: str, before: Tracked | None, how: _How, progress: Progress | None) -> AddedPath:

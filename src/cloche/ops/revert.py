@@ -20,7 +20,7 @@ from cloche.model.wording import some
 from cloche.project.exchange import at_hand, lock_at_hand
 from cloche.project.going import refuse_while_going
 from cloche.project.journal import parted, perform, planned, text_change, towards
-from cloche.project.kept_in_place import in_place_problems, is_in_place
+from cloche.project.kept_in_place import in_place_notes, in_place_problems, is_in_place
 from cloche.project.locked import to_lock
 from cloche.project.packages import Packages, plan_environment
 from cloche.project.project import LOCK_FILE, Project
@@ -28,8 +28,6 @@ from cloche.project.recovery import recover
 from cloche.project.revisions import find_run
 from cloche.project.sides import Side, data_files, data_towards, observed_changes, run_side, work_side
 from cloche.project.stages import output_changes
-
-CODE: tuple[Part, ...] = ("code",)
 
 
 def revert(
@@ -57,13 +55,15 @@ def revert(
         files, left = parted(_files(project, now, then, parts, with_outputs=not only))
         packages = _packages(project, now, then) if "environment" in parts else Packages()
         notes = left + (_notes(now, then) if "environment" in parts else ())
-        notes += (*_not_held(project, now, then), *_never_had(run)) if "data" in parts else ()
+        if "data" in parts:
+            notes += (*in_place_notes(project, now, then), *_not_held(project, now, then), *_never_had(run))
         stuck = in_place_problems(project, now, then, parts)
         problems = (*packages.problems, *stuck)
+        blocked = {*(("code", "data") if stuck else ()), "environment" if packages.problems else ""}
         plan = Plan("revert", run.id, files, packages.changes, packages.python, packages.creates, problems, notes)
         if dry_run:
             return plan
-        _refuse_problems(plan, revision, _without(stuck, in_place_problems(project, now, then, CODE)))
+        _refuse_problems(plan, revision, [one for one in PARTS if one not in blocked])
         _apply(project, run, plan, then)
     return plan
 
@@ -199,19 +199,12 @@ def _refuse_unreadable(now: Side, external: Collection[str]) -> None:
         )
 
 
-def _without(stuck: Sequence[str], stuck_code: Sequence[str]) -> str:
-    """The parts that can be put back although others cannot."""
-    if not stuck:
-        return "code,data,config"
-    return "config,environment" if stuck_code else "code,config,environment"
-
-
-def _refuse_problems(plan: Plan, revision: str, rest: str) -> None:
+def _refuse_problems(plan: Plan, revision: str, rest: Sequence[Part]) -> None:
     if plan.problems:
         what = "the data" if "data" not in rest else "the environment"
         raise Conflict(
             f"{what} cannot be put back: " + "; ".join(plan.problems),
-            hint=f"the rest can: `cloche revert {revision} --only {rest}`",
+            hint=f"the rest can: `cloche revert {revision} --only {','.join(rest)}`",
         )
 
 

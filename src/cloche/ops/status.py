@@ -139,6 +139,6 @@ def _data(project: Project, view: View, now: Side, then: Side | None) -> tuple[D
         stays = in_place(project)(locked.path)
         held = lock == "same" or stays or project.store.has(locked.digest)
         size = (here.count, here.size) if here else (0, 0)
-        back = way_back(project, [locked]) if lock == "missing" else ""
+        back = way_back(project, locked) if lock == "missing" else ""
         states.append(DataState(locked.path, lock, *size, since, held, stays, back))
     return tuple(states)

@@ -51,6 +51,14 @@ def lacking_links(project: Project) -> dict[str, str]:
     }
 
 
+def back_in_place(project: Project, path: str) -> str:
+    """How data that is tracked in place and not there can be had again."""
+    if path in lacking_links(project):
+        return "`cloche revert --lock` makes the link again"
+    place = project.settings.data.external.get(path)
+    return f"make {place} available" if place else "only you can put it back"
+
+
 def place_links(project: Project, only: Iterable[str] | None = None) -> None:
     """Make the links that are missing. Raises Conflict where something else is there, StoreError."""
     wanted = None if only is None else set(only)

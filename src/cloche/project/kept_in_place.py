@@ -10,7 +10,7 @@ from cloche.model.paths import inside
 from cloche.model.settings import is_address
 from cloche.model.snapshot import Tracked
 from cloche.model.wording import some
-from cloche.project.in_place import in_place, walk_data
+from cloche.project.in_place import back_in_place, in_place, walk_data
 from cloche.project.object_sets import record_objects
 from cloche.project.project import Project
 from cloche.project.sides import Side, data_changes
@@ -24,24 +24,24 @@ def is_in_place(now: Side, then: Side, path: str) -> bool:
 
 
 def in_place_problems(project: Project, now: Side, then: Side, parts: Collection[Part]) -> tuple[str, ...]:
-    """What of the data that is tracked in place keeps these parts from being put back, in words."""
-    paths = {*now.snapshot.data.in_place, *then.snapshot.data.in_place}
-    differ = (path for path in sorted(paths) if now.data.get(path) != then.data.get(path))
-    return tuple(word for path in differ for word in _problem(project, now, then, path, parts))
+    """What of the data that is tracked in place keeps these parts from being put back, in words: of what was not there
+    then, an earlier .gitignore does not hide it, so that it would become code, and be stored."""
+    if {"data", "code"}.isdisjoint(parts):
+        return ()
+    new = {*now.snapshot.data.in_place} - then.data.keys() - project.settings.data.external.keys()
+    return tuple(
+        f"{path} is tracked in place and was not there then: move it out of the project" for path in sorted(new)
+    )
 
 
-def _problem(project: Project, now: Side, then: Side, path: str, parts: Collection[Part]) -> Iterator[str]:
-    if path not in then.data:
-        # An earlier .gitignore does not hide it, so that it would become code, and be stored.
-        if path not in project.settings.data.external and not {"data", "code"}.isdisjoint(parts):
-            yield f"{path} is tracked in place and was not there then: move it out of the project"
-    elif "data" not in parts:
-        return
-    elif path not in now.data:
-        yield f"{path} was tracked in place, and is not there"
-    else:
-        changed = [one.path for one in data_changes(project, then, now, path)]
-        yield f"{path} is tracked in place and not as it was: {some(changed)}"
+def in_place_notes(project: Project, now: Side, then: Side) -> Iterator[str]:
+    """What of the data that is or was tracked in place is not as it was, in words: only the user can put it back."""
+    for path in sorted({*now.snapshot.data.in_place, *then.snapshot.data.in_place} & then.data.keys()):
+        if path not in now.data:
+            yield f"{path} was tracked in place, and is not there: {back_in_place(project, path)}"
+        elif now.data[path] != then.data[path]:
+            changed = [one.path for one in data_changes(project, then, now, path)]
+            yield f"{path} is tracked in place and not as it was: {some(changed)}"
 
 
 def _here(project: Project, path: str) -> Recorded:

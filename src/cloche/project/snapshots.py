@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,16 +11,18 @@ from msgspec.structs import replace
 from cloche.capture.config import read_config
 from cloche.errors import InputError, RemoteError
 from cloche.model.environment import Environment, Machine
-from cloche.model.paths import inside
+from cloche.model.paths import decode_path, inside
 from cloche.model.settings import is_address
 from cloche.model.snapshot import Code, Config, ConfigFile, Data, Snapshot, Tracked
 from cloche.model.tree import Entry
 from cloche.model.values import Value
-from cloche.project.in_place import in_place, lacking_links, place_links
+from cloche.model.wording import some
+from cloche.project.in_place import back_in_place, in_place, place_links
 from cloche.project.interpreters import see
 from cloche.project.linked import refuse_edited
 from cloche.project.object_sets import record_objects
 from cloche.project.project import FOLDER, LOCK_FILE, Project
+from cloche.project.remotes import all_remotes, default_name
 from cloche.project.trees import tree_of
 from cloche.project.view import View, look
 from cloche.store.capture import record_files, record_path
@@ -142,17 +145,29 @@ def _data(
     return {path: recorded[path] for path in sorted(recorded)}
 
 
-def way_back(project: Project, missing: Sequence[Tracked]) -> str:
+def way_back(project: Project, item: Tracked) -> str:
     """How tracked data that is not there can be had again."""
-    external = project.settings.data.external
-    stay = [item.path for item in missing if in_place(project)(item.path)]
-    if stay and stay[0] in lacking_links(project):
-        return "`cloche revert --lock` makes the link again"
-    if stay:
-        place = external.get(stay[0])
-        return f"make {place} available" if place else "it is tracked in place, and only you can put it back"
-    held = all(project.store.has(item.digest) for item in missing)
-    return "`cloche revert --lock` brings it back" if held else f"copy {FOLDER}/ from where it was added"
+    if in_place(project)(item.path):
+        back = back_in_place(project, item.path)
+        return f"it is tracked in place, and {back}" if back.startswith("only") else back
+    if project.store.has(item.digest):
+        return "`cloche revert --lock` brings it back"
+    if default_name(all_remotes(project)):
+        return "`cloche pull` fetches it"
+    return f"copy {FOLDER}/ from where it was added"
+
+
+def missing_data(project: Project, missing: Sequence[Tracked]) -> InputError:
+    """The error that names tracked data that is not there, and for each what brings it back."""
+    ways: dict[str, list[str]] = {}
+    for item in missing:
+        ways.setdefault(way_back(project, item), []).append(item.path)
+    back = [f"{some(paths)}: {way}" for way, paths in ways.items()] if len(ways) > 1 else [*ways]
+    one = shlex.quote(decode_path(missing[0].path)) if len(missing) == 1 else "PATH"
+    return InputError(
+        f"tracked data is missing: {some([item.path for item in missing])}",
+        hint="; ".join([*back, f"`cloche untrack {one}` forgets it"]),
+    )
 
 
 def refuse_missing(project: Project, view: View) -> None:
@@ -161,12 +176,7 @@ def refuse_missing(project: Project, view: View) -> None:
     if bad:
         raise InputError(f"cannot read {bad[0][0]}: {bad[0][1]}", hint="make it readable, then try again")
     if view.missing:
-        path = view.missing[0]
-        back = way_back(project, [item for item in view.tracked if item.path in view.missing])
-        raise InputError(
-            f"tracked data is missing: {', '.join(view.missing)}",
-            hint=f"{back}; `cloche untrack {path}` forgets it",
-        )
+        raise missing_data(project, [item for item in view.tracked if item.path in view.missing])
     links = [path for path, files in view.data.items() if path in files and files[path].kind == "l"]
     if links:
         raise InputError(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from cloche.cli.options import dry_run_option, json_option, project
 from cloche.cli.output import print_json, progress, say
+
+if TYPE_CHECKING:
+    from cloche.ops.add import Added
 
 
 @click.command()
@@ -31,8 +36,6 @@ def command(paths: tuple[str, ...], in_place: bool, name: str, copy: bool, dry_r
       cloche add -n data/   show what would be recorded
       cloche add --in-place /mnt/imagenet --as data/imagenet
     """
-    from cloche.cli.render.words import plural, size
-    from cloche.model.wording import some
     from cloche.ops.add import Place, add
 
     if in_place and copy:
@@ -45,7 +48,19 @@ def command(paths: tuple[str, ...], in_place: bool, name: str, copy: bool, dry_r
     if as_json:
         print_json(done)
         return
-    would, be = ("would be ", "would be") if dry_run else ("", "are")
+    _say_paths(done)
+    for path, back in done.absent.items():
+        say(f"warning: {path} is not there, and stays as it was recorded: {back}")
+    if not dry_run and here.git is not None and (done.settings or any(one.state != "unchanged" for one in done.paths)):
+        files = " ".join(("cloche.lock", *(("cloche.toml",) if done.settings else ()), *done.ignored))
+        say(f"next: `git add {files}` and commit, so that Git knows this version of the data")
+
+
+def _say_paths(done: Added) -> None:
+    from cloche.cli.render.words import plural, size
+    from cloche.model.wording import some
+
+    would, be = ("would be ", "would be") if done.dry_run else ("", "are")
     for one in done.paths:
         item = one.tracked
         state = f"{one.state}, in place" if one.in_place else one.state
@@ -62,6 +77,3 @@ def command(paths: tuple[str, ...], in_place: bool, name: str, copy: bool, dry_r
             say("hint: copy it into the project (`cloche import dvc` does so with links into DVC's cache)")
         if one.unfit:
             say(f"warning: {one.unfit}")
-    if not dry_run and here.git is not None and (done.settings or any(one.state != "unchanged" for one in done.paths)):
-        files = " ".join(("cloche.lock", *(("cloche.toml",) if done.settings else ()), *done.ignored))
-        say(f"next: `git add {files}` and commit, so that Git knows this version of the data")
