@@ -43,6 +43,33 @@ def test_the_first_remote_is_the_default_until_another_is_made_it(plain: Shell, 
         assert "stick" not in plain.read("cloche.toml")
 
 
+def test_revert_keeps_where_to_push_to_and_the_way_back_leaves_no_trace(plain: Shell, tmp_path: Path) -> None:
+    first = plain.run(command=["true"])["id"]
+    plain.cloche("remote", "add", "origin", str(tmp_path / "remote"))
+    said = plain.cloche("revert", first, "--only", "code,config").err
+    assert "not put back: the remotes of cloche.toml: this copy of the project keeps origin" in said
+    assert str(tmp_path / "remote") not in plain.read("cloche.toml")
+    assert plain.facts("status")["clean"]
+    assert remotes(plain) == [("origin", True, True)]
+    assert "pushed 1 run" in plain.cloche("push").err
+    plain.cloche("undo")
+    assert remotes(plain) == [("origin", False, True)]
+
+
+def test_revert_to_another_remote_of_that_time_keeps_the_one_of_now(plain: Shell, tmp_path: Path) -> None:
+    old, new = (str(tmp_path / name) for name in ("old", "new"))
+    with closing(cloche.open(plain.folder)) as project:
+        for name in ("aside", "origin"):
+            project.remote_add(name, f"{old}-{name}")
+        run = plain.run(command=["true"])["id"]
+        for name in ("aside", "origin"):
+            project.remote_remove(name)
+        project.remote_add("origin", new)
+        project.revert(run, only=("code", "config"))
+        marks = [(one.name, one.url, one.default) for one in project.remote()]
+        assert marks == [("aside", f"{old}-aside", False), ("origin", new, True)]
+
+
 def test_added_again_a_remote_keeps_the_options_that_are_not_given(
     plain: Shell, s3: S3, monkeypatch: pytest.MonkeyPatch
 ) -> None:

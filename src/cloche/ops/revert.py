@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal
 
 from cloche.analysis.environments import diff_environments
@@ -15,6 +15,7 @@ from cloche.model.operation import Effect, PackagesEffect
 from cloche.model.paths import above
 from cloche.model.plan import Belongs, Plan, PlannedFile
 from cloche.model.run import Run
+from cloche.model.settings import FILE_NAME, Remote
 from cloche.model.tree import Entry, entry_of
 from cloche.model.wording import some
 from cloche.project.exchange import at_hand, lock_at_hand
@@ -25,6 +26,7 @@ from cloche.project.locked import to_lock
 from cloche.project.packages import Packages, plan_environment
 from cloche.project.project import LOCK_FILE, Project
 from cloche.project.recovery import recover
+from cloche.project.remote_settings import forget_doubled, remotes_to_keep, write_remotes
 from cloche.project.revisions import find_run
 from cloche.project.sides import Side, data_files, data_towards, observed_changes, run_side, work_side
 from cloche.project.stages import output_changes
@@ -57,6 +59,9 @@ def revert(
         notes = left + (_notes(now, then) if "environment" in parts else ())
         if "data" in parts:
             notes += (*in_place_notes(project, now, then), *_not_held(project, now, then), *_never_had(run))
+        keep = remotes_to_keep(project, [one.change for one in files])
+        if keep:
+            notes += (f"the remotes of {FILE_NAME}: this copy of the project keeps {some(list(keep))}",)
         stuck = in_place_problems(project, now, then, parts)
         problems = (*packages.problems, *stuck)
         blocked = {*(("code", "data") if stuck else ()), "environment" if packages.problems else ""}
@@ -64,7 +69,7 @@ def revert(
         if dry_run:
             return plan
         _refuse_problems(plan, revision, [one for one in PARTS if one not in blocked])
-        _apply(project, run, plan, then)
+        _apply(project, run, plan, then, keep)
     return plan
 
 
@@ -208,7 +213,7 @@ def _refuse_problems(plan: Plan, revision: str, rest: Sequence[Part]) -> None:
         )
 
 
-def _apply(project: Project, run: Run, plan: Plan, then: Side) -> None:
+def _apply(project: Project, run: Run, plan: Plan, then: Side, keep: Mapping[str, Remote]) -> None:
     if plan.empty:
         return
     refuse_while_going(project, "the files and packages that revert would change")
@@ -221,8 +226,12 @@ def _apply(project: Project, run: Run, plan: Plan, then: Side) -> None:
         effects.append(PackagesEffect(plan.python, before, after))
     changes = [planned.change for planned in plan.files]
     try:
+        if keep:
+            write_remotes(project, keep, local=True, summary="")
         perform(project, "revert", f"went back to run {run.short}", changes, effects)
     except ClocheError:
         if plan.creates:
             shutil.rmtree(project.root / plan.creates, ignore_errors=True)  # made a moment ago, for this alone
         raise
+    project.refresh()
+    forget_doubled(project)

@@ -11,6 +11,7 @@ from cloche.model.changes import PathChange
 from cloche.model.lock import lines_of
 from cloche.model.operation import Effect, FactEffect, FilesEffect, Operation, PackagesEffect
 from cloche.model.paths import inside
+from cloche.model.settings import FILE_NAME
 from cloche.model.snapshot import Tracked
 from cloche.model.tree import Entry
 from cloche.model.wording import some
@@ -18,6 +19,7 @@ from cloche.project.going import refuse_while_going
 from cloche.project.in_place import in_place
 from cloche.project.journal import effect_changes, in_the_way, perform, present, read_bytes
 from cloche.project.project import LOCK_FILE, Project
+from cloche.project.remote_settings import forget_doubled
 from cloche.project.wholeness import Wholeness
 
 
@@ -51,6 +53,9 @@ def undo(project: Project, number: int | None = None, *, force: bool = False, dr
             refuse_while_going(project, "the files that undo would change")
         summary = f"undid {operation.verb} ({operation.number}): {operation.summary}"
         done = perform(project, "undo", summary, changes, effects, undoes=operation.number)
+        if any(change.path == FILE_NAME for change in changes):
+            project.refresh()
+            forget_doubled(project)
     return Undone(operation, changes, done.number, incomplete=incomplete)
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
+from cloche.errors import SettingsError
+from cloche.model.changes import PathChange
 from cloche.model.settings import FILE_NAME, Remote
 from cloche.model.settings_text import parse_settings
+from cloche.model.tree import Entry
 from cloche.project.journal import perform, text_change
 from cloche.project.project import Project
-from cloche.project.remotes import LOCAL_FILE
+from cloche.project.remotes import LOCAL_FILE, all_remotes, default_name, local_remotes, merged
 from cloche.store.filesystem import FileSystem, disk_error
 
 
@@ -27,6 +32,37 @@ def write_remotes(project: Project, changes: Mapping[str, Remote | None], *, loc
         FileSystem().replace_file(str(file), new.encode())
     except OSError as error:
         raise disk_error(error, f"write {file.name}") from error
+
+
+def remotes_to_keep(project: Project, changes: Iterable[PathChange]) -> dict[str, Remote]:
+    """What this copy of the project has to note on its own for its remotes to stay, while changes bring another
+    `cloche.toml`, which was written before they were named."""
+    change = next((one for one in changes if one.path == FILE_NAME), None)
+    if change is None:
+        return {}
+    then, now, local = _named_in(project, change.after), all_remotes(project), local_remotes(project)
+    kept = {name: one for name, one in now.items() if name not in local and then.get(name) != one}
+    chosen = default_name(now)
+    if chosen and default_name(merged(then, {**local, **kept})) != chosen:
+        kept[chosen] = replace(now[chosen], default=True)
+    return kept
+
+
+def _named_in(project: Project, file: Entry | None) -> dict[str, Remote]:
+    if file is None or file.kind not in ("f", "x"):
+        return {}
+    try:
+        return parse_settings(project.store.read(file.digest).decode("utf-8", "replace"), FILE_NAME).remotes
+    except SettingsError:
+        return {}
+
+
+def forget_doubled(project: Project) -> None:
+    """Forget what this copy of the project notes of remotes on its own, where `cloche.toml` says just that again."""
+    shared = project.settings.remotes
+    doubled = [name for name, one in local_remotes(project).items() if shared.get(name) == one]
+    if doubled:
+        write_remotes(project, dict.fromkeys(doubled), local=True, summary="")
 
 
 def _edited(text: str, name: str, remote: Remote | None) -> str:

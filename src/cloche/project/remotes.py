@@ -74,7 +74,11 @@ def local_remotes(project: Project) -> dict[str, Remote]:
 
 def all_remotes(project: Project) -> dict[str, Remote]:
     """All remotes by name; a local one goes before one of `cloche.toml` that has its name or is the default."""
-    shared, local = project.settings.remotes, local_remotes(project)
+    return merged(project.settings.remotes, local_remotes(project))
+
+
+def merged(shared: dict[str, Remote], local: dict[str, Remote]) -> dict[str, Remote]:
+    """Remotes of `cloche.toml` and those that this copy knows, as `all_remotes`."""
     if any(one.default for one in local.values()):
         shared = {name: replace(one, default=False) for name, one in shared.items()}
     return {**shared, **local}
