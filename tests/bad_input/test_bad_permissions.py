@@ -99,6 +99,7 @@ def test_a_project_that_may_not_be_written_to_is_left_alone(model: Shell) -> Non
     less = bound_by_permissions()
     model.run()
     model.write("train.py", "print(2)\n")
+    model.write("data/points.csv", model.read("data/points.csv") + "9,9,9\n")
     state_of(model)
     folders = [model.folder, *(path for path in model.folder.rglob("*") if path.is_dir() and ".git" not in path.parts)]
     for folder in folders:
@@ -113,6 +114,7 @@ def test_a_project_that_may_not_be_written_to_is_left_alone(model: Shell) -> Non
             assert_complaint(done, "", "check")
             assert "permission denied" in done.err or "for writing" in done.err
         assert "train.py" in model(*less, CLOCHE, "log").out  # who may only read can look
+        assert "data/points.csv" in model(*less, CLOCHE, "diff").out  # also into files
     finally:
         for folder in folders:
             folder.chmod(0o755)

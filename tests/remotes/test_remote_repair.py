@@ -248,6 +248,47 @@ def test_an_inventory_that_is_wrong_is_named_and_written_anew_by_any_push(
         assert len(bob.log()) == 2
 
 
+@pytest.mark.parametrize("left", [None, 0, 10, 15, 30])
+def test_a_remote_that_lost_by_what_it_is_known_says_so_and_gets_it_back(
+    place: Path, ada: OpenProject, left: int | None
+) -> None:
+    file = place / "remote/format"
+    (place / "ada/data/new.csv").write_bytes(b"new\n")
+    ada.add("data")
+    ada.push()
+    good = file.read_bytes()
+    file.unlink()
+    if left is not None:
+        file.write_bytes(good[:left])
+    word = "lost" if left is None else "damaged"
+    with cloche.init(place / "other") as other:
+        for refused in (
+            ada.push,
+            ada.remote_test,
+            partial(other.remote_add, "origin", os.fspath(place / "remote")),
+            partial(cloche.clone, os.fspath(place / "remote"), os.fspath(place / "bob")),
+        ):
+            with pytest.raises(RemoteError, match=f"`format` is {word}") as caught:
+                refused()
+            assert "cloche push --repair" in caught.value.hint
+    assert "format" in ada.push(repair=True, dry_run=True).mended[0]
+    assert not file.exists() or len(file.read_bytes()) == left
+    assert "format" in ada.push(repair=True).mended[0]
+    assert file.read_bytes() == good
+    shutil.rmtree(place / "ada/.cloche/cache")
+    file.unlink()
+    ada.push(repair=True)
+    assert len(file.read_bytes()) == len(good)
+    assert_whole(place, ada)
+
+
+def test_only_a_newer_mark_is_taken_for_a_newer_remote(place: Path, ada: OpenProject) -> None:
+    (place / "remote/format").write_bytes(b"cloche-remote-2\n" + b"0" * 32 + b"\n")
+    for push in (ada.push, partial(ada.push, repair=True)):
+        with pytest.raises(RemoteError, match="newer Cloche"):
+            push()
+
+
 # What is left over, and who takes away what
 
 

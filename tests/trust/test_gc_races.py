@@ -233,7 +233,7 @@ def test_gc_at_every_moment_of_a_command(project: OpenProject, act: Act, grace: 
         act(opened)
     assert count[0] > 5
     assert len(free) < count[0], "some of it keeps gc out"
-    moments = free if len(free) <= 12 else sorted(random.Random(len(free)).sample(free, 12))
+    moments = free if len(free) <= 6 else sorted(random.Random(len(free)).sample(free, 6))
     got_in = 0
     for moment in moments:
         with again() as opened:

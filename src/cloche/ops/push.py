@@ -13,7 +13,7 @@ from cloche.project.probing import refuse_unsafe
 from cloche.project.project import Project
 from cloche.project.recovery import recover
 from cloche.project.related import refuse_unrelated
-from cloche.project.remote_repair import clear, clear_left_overs, mend
+from cloche.project.remote_repair import clear, clear_left_overs, mend, reopen
 from cloche.project.remotes import Place, open_remote
 from cloche.project.revisions import find_run
 from cloche.project.sending import Sending, prepare, send
@@ -64,7 +64,7 @@ def push(
         raise UsageError("--repair is about all that the remote holds", hint="leave the runs and --data out")
     recover(project)
     runs = _ended(project, revisions)
-    place = open_remote(project, remote)
+    place, done = reopen(project, remote, dry_run=dry_run) if repair else (open_remote(project, remote), [])
     chosen = runs if revisions or data else None
     place.fresh = repair
     with project.storing():
@@ -75,7 +75,7 @@ def push(
         if not sending.empty:
             refuse_unrelated(project, place, sending.found)
         size = sending.what.size + sending.cuts.size
-        done = [] if mended is None else mended.done
+        done += [] if mended is None else mended.done
         problems = sending.found.problems
         if not dry_run and not sending.empty:
             refuse_unsafe(project, place)

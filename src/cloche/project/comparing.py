@@ -70,7 +70,8 @@ def look_inside(
             _materialise(project, sides[1], change.path, change.after, Path(folder, "after")),
         )
 
-    with tempfile.TemporaryDirectory(dir=project.folder / "tmp") as folder:
+    own = project.folder / "tmp"
+    with tempfile.TemporaryDirectory(dir=own if os.access(own, os.W_OK) else None) as folder:
         return Inside(
             tuple(compare_tables(*both(one), one.path, keys(one.path)) for one in tables),
             tuple(compare_arrays(*both(one), one.path) for one in arrays),

@@ -8,7 +8,7 @@ import msgspec
 
 from cloche.errors import Conflict, RemoteError
 from cloche.project.project import Project
-from cloche.project.remotes import Place, find_id, new_format
+from cloche.project.remotes import TRIED, Place, find_id, format_of
 from cloche.remotes.backend import FORMAT, PROBES, CannotCreate
 
 _LARGEST = 4096
@@ -70,7 +70,7 @@ def make(project: Project, place: Place, probed: Probed) -> str:
             + (f": {probed.why}" if probed.why else ""),
             hint="give yourself leave to write there, or have somebody else push first",
         )
-    place.backend.put(FORMAT, new_format(project), create=probed.creates)
+    place.backend.put(FORMAT, format_of(project.random(16).hex()), create=probed.creates)
     found = find_id(place)
     if not found:
         raise RemoteError(f"{place.address.url} does not keep what is written", hint="it cannot be a remote")
@@ -81,7 +81,7 @@ def refuse_unsafe(project: Project, place: Place) -> None:
     """Raises Conflict where several people could overwrite each other's work. Tried once for each remote."""
     if place.remote.single_writer:
         return
-    mark = os.path.join(place.cache, "creates")
+    mark = os.path.join(place.cache, TRIED)
     if os.path.exists(mark):
         return
     probed = probe(project, place)
@@ -92,7 +92,7 @@ def refuse_unsafe(project: Project, place: Place) -> None:
         )
     refuse_overwriting(place, probed)
     os.makedirs(place.cache, exist_ok=True)
-    place.fs.replace_file(mark, b"", durable=False)
+    place.fs.replace_file(mark, place.id.encode(), durable=False)
 
 
 def refuse_overwriting(place: Place, probed: Probed) -> None:

@@ -19,8 +19,8 @@ from cloche.model.wording import some
 from cloche.project.listing import Remotely, cached, each, look, read_inventory, write_inventory
 from cloche.project.merging import latest_facts
 from cloche.project.project import Project
-from cloche.project.remotes import Place
-from cloche.remotes.backend import bundle_name, pack_name
+from cloche.project.remotes import LostFormat, Place, find_id, format_of, known_id, open_remote, open_unread
+from cloche.remotes.backend import FORMAT, bundle_name, pack_name
 from cloche.remotes.bundles import decode_bundle
 from cloche.store.pack_mending import index_of, made_again
 
@@ -37,6 +37,21 @@ class Mended:
 
     done: list[str] = field(default_factory=list)
     bad: set[Digest] = field(default_factory=set)
+
+
+def reopen(project: Project, name: str, *, dry_run: bool = False) -> tuple[Place, list[str]]:
+    """Open a remote to repair it, and put right by what it is known, as it was where that was noted here; what was (or
+    would be) done, in words."""
+    place = open_unread(project, name)
+    try:
+        find_id(place)
+    except LostFormat:
+        place.id = known_id(place) or project.random(16).hex()
+        if not dry_run:
+            place.backend.put(FORMAT, format_of(place.id))
+        return place, [f"the file `{FORMAT}`, by which it is known"]
+    place.backend.close()
+    return open_remote(project, name), []
 
 
 def read_packs(place: Place, found: Remotely, progress: Progress | None = None) -> Iterator[tuple[Digest, bytes]]:

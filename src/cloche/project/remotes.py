@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -18,13 +17,20 @@ from cloche.model.settings_text import parse_settings
 from cloche.model.suggestions import closest
 from cloche.project.project import FOLDER, Project, root_of
 from cloche.remotes.address import Address, check_server, parse_address
-from cloche.remotes.backend import FORMAT, Backend
+from cloche.remotes.backend import BUNDLES, FORMAT, PACKS, Backend, parse_name
 from cloche.remotes.opening import open_backend
 from cloche.store.filesystem import FileSystem
 
 LOCAL_FILE = "remotes.toml"
 _MARK = b"cloche-remote-1\n"
 _FORMAT = re.compile(rb"cloche-remote-1\n([0-9a-f]{32})\n")
+_NEWER = re.compile(rb"cloche-remote-(?!1\n)[0-9]+\n")
+TRIED = "creates"  # in the cache of a remote that refuses to overwrite: its id
+_LARGEST = 4096
+
+
+class LostFormat(RemoteError):
+    """There is a remote, but its `format`, by which it is known, is gone or damaged."""
 
 
 @dataclass
@@ -42,10 +48,14 @@ class Place:
     fs: FileSystem = field(default_factory=FileSystem)
     fresh: bool = False
 
-    @cached_property
+    @property
     def cache(self) -> str:
         """The folder for what of the remote never changes. Anyone may delete it."""
-        mark = digest_parts((self.address.url, self.remote.endpoint, self.id))[:16]
+        return self.cache_of(self.id)
+
+    def cache_of(self, known_by: str) -> str:
+        """That folder, were this the id of the remote."""
+        mark = digest_parts((self.address.url, self.remote.endpoint, known_by))[:16]
         return os.path.join(self.folder, "cache", "remotes", mark)
 
     def to_add(self, *, single_writer: bool = False) -> str:
@@ -123,14 +133,19 @@ def connect(project: Project, name: str, remote: Remote, *, local: bool = False)
 
 def open_remote(project: Project, name: str = "") -> Place:
     """Open a remote of the project, the default one where none is named. Raises RemoteError where it is none."""
+    place = open_unread(project, name)
+    place.id = read_id(place)
+    return place
+
+
+def open_unread(project: Project, name: str) -> Place:
+    """The same, without looking at what is there."""
     name, remote = pick(project, name)
     try:
-        place = connect(project, name, remote, local=name in local_remotes(project))
+        return connect(project, name, remote, local=name in local_remotes(project))
     except UsageError as error:
         hint = f"{error.hint}; `cloche remote remove {name}`, then add it again"
         raise UsageError(f"the remote {name}: {error.message}", hint=hint) from None
-    place.id = read_id(place)
-    return place
 
 
 def remote_at(url: str, endpoint: str = "", region: str = "") -> Remote | None:
@@ -154,8 +169,8 @@ def remote_at(url: str, endpoint: str = "", region: str = "") -> Remote | None:
     place = connect(Project(Path.cwd()), "origin", remote)
     try:
         found = find_id(place)
-    except RemoteError:
-        if git_too:
+    except RemoteError as error:
+        if git_too and not isinstance(error, LostFormat):
             return None
         raise
     finally:
@@ -178,21 +193,48 @@ def read_id(place: Place) -> str:
 
 
 def find_id(place: Place) -> str:
-    """By what a remote is known; empty where nothing is at this place. Raises RemoteError where something else is."""
-    data = place.backend.get(FORMAT, 4096)
-    if data is None:
-        return ""
-    found = _FORMAT.fullmatch(data)
-    if found is None:
-        if data.startswith(_MARK[:14]):
-            raise RemoteError(f"{place.address.url} was made by a newer Cloche", hint="upgrade cloche")
+    """By what a remote is known; empty where nothing is at this place. Raises RemoteError where something else is,
+    LostFormat where only what it is known by is gone or damaged."""
+    data = place.backend.get(FORMAT, _LARGEST)
+    found = _FORMAT.fullmatch(data or b"")
+    if found is not None:
+        return found[1].decode()
+    if data is not None and _NEWER.match(data):
+        raise RemoteError(f"{place.address.url} was made by a newer Cloche", hint="upgrade cloche")
+    if _holds_objects(place):
+        how = "lost" if data is None else "damaged"
+        raise LostFormat(
+            f"{place.address.url} is a remote of Cloche whose file `{FORMAT}` is {how}",
+            hint="`cloche push --repair`, typed in a project that has this remote, writes it again",
+        )
+    if data is not None:
         raise RemoteError(f"{place.address.url} holds a `{FORMAT}` that is not Cloche's", hint="choose another folder")
-    return found[1].decode()
+    return ""
 
 
-def new_format(project: Project) -> bytes:
-    """The bytes that make a place a remote."""
-    return _MARK + project.random(16).hex().encode() + b"\n"
+def _holds_objects(place: Place) -> bool:
+    """Whether bundles or packs are there."""
+    if not place.backend.listable:
+        return False
+    return any(parse_name(one.name) for prefix in (BUNDLES, PACKS) for one in place.backend.list(prefix))
+
+
+def known_id(place: Place) -> str:
+    """By what the remote at this address was known here, as far as that was noted; else empty."""
+    above = os.path.dirname(place.cache)
+    for name in os.listdir(above) if os.path.isdir(above) else []:
+        try:
+            noted = Path(above, name, TRIED).read_text("ascii")
+        except (OSError, UnicodeDecodeError):
+            continue
+        if _FORMAT.fullmatch(format_of(noted)) and os.path.basename(place.cache_of(noted)) == name:
+            return noted
+    return ""
+
+
+def format_of(known_by: str) -> bytes:
+    """The bytes that make a place the remote of that id."""
+    return _MARK + known_by.encode() + b"\n"
 
 
 def refuse_work_tree(project: Project, address: Address, *, is_remote: bool) -> None:
