@@ -75,6 +75,7 @@ def test_a_clone_becomes_a_project_by_itself(folder: Shell) -> None:
 def test_it_can_be_undone(folder: Shell) -> None:
     folder.write("train.py", "print(1)\n")
     folder.cloche("init")
+    folder.cloche("remote", "add", "here", "../remote", "--local")
     assert "`cloche init` does it again" in folder.cloche("undo").err
     assert not (folder.folder / "cloche.toml").exists()
     assert folder.read("train.py") == "print(1)\n"

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from cloche.errors import SettingsError
+from cloche.errors import ClocheError, SettingsError
 from cloche.model.changes import PathChange
 from cloche.model.settings import FILE_NAME, Remote
 from cloche.model.settings_text import parse_settings
@@ -58,9 +58,14 @@ def _named_in(project: Project, file: Entry | None) -> dict[str, Remote]:
 
 
 def forget_doubled(project: Project) -> None:
-    """Forget what this copy of the project notes of remotes on its own, where `cloche.toml` says just that again."""
-    shared = project.settings.remotes
-    doubled = [name for name, one in local_remotes(project).items() if shared.get(name) == one]
+    """Forget what this copy of the project notes of remotes on its own, where `cloche.toml` says just that again. Where
+    there is none any more, or one that cannot be read, nothing is forgotten."""
+    noted = local_remotes(project)
+    try:
+        shared = project.settings.remotes if noted else {}
+    except ClocheError:
+        return
+    doubled = [name for name, one in noted.items() if shared.get(name) == one]
     if doubled:
         write_remotes(project, dict.fromkeys(doubled), local=True, summary="")
 
