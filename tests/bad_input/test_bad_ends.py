@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 import pytest
 from bad_input_helpers import assert_healthy, kill_session, posix, start, tree
 
+from cloche.project.recovery import BEGINNING
 from shell import Shell
 
 pytestmark = posix
@@ -69,6 +71,16 @@ def test_killed_at_any_moment(large: Shell, words: list[str]) -> None:
     large.cloche(*words)
     large.cloche("revert", first, "--only", "code,data")
     assert_healthy(large)
+
+
+def test_the_folder_of_a_run_that_was_never_recorded_goes_after_a_minute(large: Shell) -> None:
+    """Within its first moments it may belong to a run that is about to be recorded."""
+    runs = large.folder / ".cloche/runs"
+    for name, seconds in (("f" * 16, 2 * BEGINNING), ("e" * 16, BEGINNING / 2)):
+        (runs / name).mkdir(parents=True)
+        os.utime(runs / name, (time.time() - seconds,) * 2)
+    large.cloche("log")
+    assert [path.name for path in runs.iterdir()] == ["e" * 16]
 
 
 def test_a_revert_killed_at_any_moment_can_be_undone(large: Shell) -> None:
