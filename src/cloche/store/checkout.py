@@ -61,10 +61,10 @@ def apply_files(
     The work tree is then as it was before.
     """
     disk = fs or FileSystem()
-    with _exclusive(root, disk), _translated("put files back"):
+    with _exclusive(root, disk) as lock, _translated("put files back"):
         Journal(root, disk).settle()
         known = _Known(root, cache)
-        placing = Placing(root, store, disk, mode, fits)
+        placing = Placing(root, store, disk, mode, fits, lock)
         todo = survey(root, changes, cache, store.loose)
         refuse_twins(root, [change.path for change in changes if change.after is not None], disk)
         _apply(root, todo, store, disk, progress, known, placing)
@@ -266,7 +266,7 @@ def _write(staged: Staged, store: Store, fs: FileSystem, placing: Placing, *, du
 
 
 @contextlib.contextmanager
-def _exclusive(root: Path, fs: FileSystem) -> Iterator[None]:
+def _exclusive(root: Path, fs: FileSystem) -> Iterator[Lock]:
     lock: Lock | None
     with _translated("prepare a checkout"):
         fs.make_folders(os_path(root, FOLDER))
@@ -274,7 +274,7 @@ def _exclusive(root: Path, fs: FileSystem) -> Iterator[None]:
     if lock is None:
         raise Busy("another cloche is putting files back in this project", hint="wait for it, then run it again")
     with lock:
-        yield
+        yield lock
 
 
 @contextlib.contextmanager

@@ -29,6 +29,11 @@ class Lock:
         self.guards = guards
         self._fd = fd
 
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What a process has to inherit to hold the lock, too, until it ends."""
+        return (self._fd,) if self._fd >= 0 else ()
+
     def release(self) -> None:
         """Let go; calling it again does nothing."""
         fd, self._fd = self._fd, -1

@@ -12,6 +12,7 @@ from cloche.errors import Damaged
 from cloche.model.settings import CheckoutMode
 from cloche.store.filesystem import NO_LINKS, FileSystem
 from cloche.store.listing import pack_stat
+from cloche.store.locks import Lock
 from cloche.store.loose import REPAIR
 from cloche.store.objects import Store
 from cloche.store.walk import STORE_FILES, file_stat, os_path, stat_record, store_link
@@ -23,6 +24,7 @@ class Placing:
     """Places content the way that `mode` says where `fits` holds for the path text. Raises OSError, Damaged, NotFound.
 
     Executable and empty files are always written out: a link would share its permission bits with all others.
+    held: the lock under which it is done, if there is one.
     """
 
     def __init__(
@@ -32,7 +34,9 @@ class Placing:
         fs: FileSystem,
         mode: CheckoutMode = "copy",
         fits: Callable[[str], bool] = lambda path: False,
+        held: Lock | None = None,
     ) -> None:
+        self.held = held
         self._root = root
         self._store = store
         self._fs = fs

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from cloche.store.codec import Decompressor
+from cloche.store.file_writer import spans
 from cloche.store.frames import Place, is_small, open_small
 from cloche.store.objects import Store
 from cloche.store.packs import read_at
@@ -16,8 +17,6 @@ from cloche.store.packs import read_at
 Contents = dict[bytes, bytes]
 
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_GAP = 64 << 10  # bytes between two frames that are rather read than passed over
-_SPAN = 4 << 20
 _FEW = 8  # not worth a thread
 
 
@@ -58,7 +57,7 @@ class ReadAhead:
             try:
                 fd = os.open(path, _READ)
                 try:
-                    for span in _spans(sorted(places, key=operator.attrgetter("offset"))):
+                    for span in spans(sorted(places, key=operator.attrgetter("offset"))):
                         contents.update(self._open(fd, span))
                 finally:
                     os.close(fd)
@@ -69,15 +68,3 @@ class ReadAhead:
     def _open(self, fd: int, span: list[Place]) -> Contents:
         start = span[0].offset
         return open_small(read_at(fd, span[-1].end - start, start), start, span, self._zstd)
-
-
-def _spans(places: list[Place]) -> Iterator[list[Place]]:
-    """Neighbours, which one read brings."""
-    span: list[Place] = []
-    for place in places:
-        if span and (place.offset - span[-1].end > _GAP or place.end - span[0].offset > _SPAN):
-            yield span
-            span = []
-        span.append(place)
-    if span:
-        yield span

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from cloche.errors import Damaged, InputError
 from cloche.model.paths import checked_depth, encode_names, own_among, refuse_unfit
-from cloche.model.tree import EMPTY_DIGEST, RawEntry, raw_entries
+from cloche.model.tree import EMPTY_DIGEST, Entry, RawEntry, raw_entries
+from cloche.store.file_writers import FileWriters, pays
 from cloche.store.filesystem import FileSystem
 from cloche.store.folder_rows import STORED, FolderRow
 from cloche.store.moves import Staged
@@ -44,6 +44,16 @@ class _Part(NamedTuple):
     is_last: bool
 
 
+class _Ready(NamedTuple):
+    """What is known when it is a part's turn. records: of the files that are written, by OS path."""
+
+    contents: Contents
+    records: dict[str, bytes]
+
+
+_Start = Callable[[list[_Part]], Callable[[], _Ready]]
+
+
 def write_tree(
     store: Store, staged: Staged, fs: FileSystem, written: list[Written], placing: Placing, *, durable: bool
 ) -> Iterator[int]:
@@ -54,7 +64,7 @@ def write_tree(
     FileExistsError where the disk takes two names for one.
     """
     writer = _Writer(store, fs, written, placing, staged.target, durable=durable)
-    yield from writer.folder(staged.path, "", staged.entry.digest)
+    yield from writer.folder(staged.path, "", staged.entry)
 
 
 class _Writer:
@@ -68,19 +78,41 @@ class _Writer:
         self._placing = placing
         self._base = base
 
-    def folder(self, target: str, at: str, digest: str) -> Iterator[int]:
+    def folder(self, target: str, at: str, entry: Entry) -> Iterator[int]:
         made: list[str] = []
-        waiting: deque[tuple[list[_Part], Future[Contents]]] = deque()
-        with contextlib.closing(ReadAhead(self._store)) as reader:
-            for parts in self._parts(target, at, digest, made):
-                copied = [] if self._placing.is_linking else [one.digest for part in parts for _, _, one in part.files]
-                waiting.append((parts, reader.start(copied)))
-                if len(waiting) > 1:
+        waiting: deque[tuple[list[_Part], Callable[[], _Ready]]] = deque()
+        with self._ahead(entry) as (start, most):
+            for parts in self._parts(target, at, entry.digest, made):
+                waiting.append((parts, start(parts)))
+                if len(waiting) > most:
                     yield from self._write(*waiting.popleft())
             while waiting:
                 yield from self._write(*waiting.popleft())
         if self._durable:
             self._fs.sync_many(made)
+
+    @contextlib.contextmanager
+    def _ahead(self, entry: Entry) -> Iterator[tuple[_Start, int]]:
+        """What begins with the files of some parts before `_write` comes to them, and how many times ahead."""
+        placing = self._placing
+        if placing.held is not None and not placing.can_link and not self._durable and pays(self._fs, entry.count):
+            with FileWriters(self._store, self._fs, placing.held) as writers:
+
+                def order(parts: list[_Part]) -> Callable[[], _Ready]:
+                    files = [(f"{part.folder}/{plain}", one) for part in parts for _, plain, one in part.files]
+                    ordered = writers.order(files)
+                    return lambda: _Ready({}, writers.written(ordered))
+
+                yield order, writers.room
+        else:
+            with contextlib.closing(ReadAhead(self._store)) as reader:
+
+                def read(parts: list[_Part]) -> Callable[[], _Ready]:
+                    copied = [] if placing.is_linking else [one.digest for part in parts for _, _, one in part.files]
+                    reading = reader.start(copied)
+                    return lambda: _Ready(reading.result(), {})
+
+                yield read, 1
 
     def _parts(self, target: str, at: str, digest: str, made: list[str]) -> Iterator[list[_Part]]:
         """Make the folders, and say which files come into them, so many at a time."""
@@ -108,13 +140,15 @@ class _Writer:
                     parts, count = [], 0
         yield parts
 
-    def _write(self, parts: list[_Part], contents: Future[Contents]) -> Iterator[int]:
-        known = contents.result()
+    def _write(self, parts: list[_Part], begun: Callable[[], _Ready]) -> Iterator[int]:
+        ready = begun()
         done = 0
         for folder, where, files, rows, is_last in parts:
             base = f"{self._base}/{where}" if where else self._base
             for name, plain, entry in files:
-                rows.append((name, self._file(f"{folder}/{plain}", f"{base}/{name}", entry, known), entry))
+                place = f"{folder}/{plain}"
+                record = ready.records.get(place) or self._file(place, f"{base}/{name}", entry, ready.contents)
+                rows.append((name, record, entry))
                 done += entry.size
                 if done >= _TOLD:
                     yield done
