@@ -66,6 +66,7 @@ def taken(root: Path, store: Store) -> Entry:
     files = walk(root, skip=lambda _, name: name == ".cloche").files
     entry = record_path(root, "data", files, store, StatCache(root / ".cloche/cache/stat")).entry
     shutil.rmtree(root / "data")
+    assert entry is not None
     return entry
 
 
@@ -135,7 +136,7 @@ def test_damage_is_named_and_nothing_is_left(root: Path, store: Store, many: Pat
     data[len(data) // 2] ^= 1
     pack.write_bytes(data)
     with pytest.raises(Damaged, match=name[:12]):
-        restore(root, Store(store.folder if isinstance(store.folder, Path) else Path(store.folder)), entry)
+        restore(root, Store(Path(store.folder)), entry)
     assert not many.exists()
     assert not recover(root)
 

@@ -12,6 +12,8 @@ ZSTD = b"z"
 LARGEST = 16 << 20
 
 _LEVEL = 1
+# For pieces of up to 64 KiB: level 1 would clear a table of 128 KiB before each of them.
+_SMALL = {"window_log": 16, "hash_log": 13}
 _WORTH_TRYING = 64
 _LONGEST_PAUSE = 32
 
@@ -27,6 +29,10 @@ class Compressor:
         import zstandard
 
         self._zstd = zstandard.ZstdCompressor(level=_LEVEL, write_content_size=False, write_checksum=False)
+        small = zstandard.ZstdCompressionParameters.from_level(
+            _LEVEL, **_SMALL, write_content_size=False, write_checksum=False
+        )
+        self._small = zstandard.ZstdCompressor(compression_params=small)
         self.start()
 
     def start(self) -> None:
@@ -55,7 +61,7 @@ class Compressor:
         All in one call that leaves Python to other threads: handing it over for every file costs more than compressing.
         """
         tried = [data for data in pieces if len(data) >= _WORTH_TRYING]
-        done = iter(self._zstd.multi_compress_to_buffer([*tried]) if tried else ())
+        done = iter(self._small.multi_compress_to_buffer([*tried]) if tried else ())
         self.start()
         return [
             (ZSTD, small.tobytes()) if len(data) >= _WORTH_TRYING and _pays(small := next(done), data) else (RAW, data)

@@ -111,10 +111,13 @@ class FolderRecorder:
         began_ns = time.time_ns()
         prefix = os_path(self._root, todo.at) + "/"
         leaves = todo.folder.leaves
+        has_own = self._store.loose.is_used()
         rows: dict[int, Row | None] = {}
         for at in todo.unread:
             path, record = prefix + decode_path(leaves[at]), _record(todo.folder.stats, at)
-            row = self._own(f"{todo.at}/{leaves[at]}" if todo.at else leaves[at], record, began_ns, meter)
+            row = None
+            if has_own:
+                row = self._own(f"{todo.at}/{leaves[at]}" if todo.at else leaves[at], record, began_ns, meter)
             if row is None:
                 row = self._read_small(path, record, began_ns, meter)
             if row is None:

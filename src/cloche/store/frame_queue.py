@@ -1,4 +1,4 @@
-"""From content to frames: compressed by a second thread while the first one reads on, written in the order given."""
+"""From content to frames: compressed and written in the order given, by a second thread while the first reads on."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class FrameQueue:
         self._size = 0
         self._pool: ThreadPoolExecutor | None = None
         self._compressor: Compressor | None = None
-        self._waiting: deque[tuple[list[Frame], Future[_Payloads]]] = deque()
+        self._waiting: deque[Future[None]] = deque()
 
     def put(self, frame: Frame) -> None:
         """Add one frame. Raises OSError."""
@@ -50,18 +50,18 @@ class FrameQueue:
         self._size += len(frame.data)
         if self._size >= _BATCH or len(self._batch) >= _MOST:
             self._send()
-            while len(self._waiting) > _AHEAD or (self._waiting and self._waiting[0][1].done()):
-                self._write(*self._waiting.popleft())
+            while len(self._waiting) > _AHEAD or (self._waiting and self._waiting[0].done()):
+                self._waiting.popleft().result()
 
     def publish(self) -> list[Sealed]:
         """Make everything part of the store (see `PackWriter.publish`). Raises OSError."""
         if not self._waiting:  # little: not worth a thread
             batch, self._batch = self._batch, []
-            self._write_all(batch, self._compress(batch))
+            self._write(batch)
         else:
             self._send()
         while self._waiting:
-            self._write(*self._waiting.popleft())
+            self._waiting.popleft().result()
         self._stop()
         return self._out.publish()
 
@@ -76,7 +76,7 @@ class FrameQueue:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(1, "compress")
         batch, self._batch, self._size = self._batch, [], 0
-        self._waiting.append((batch, self._pool.submit(self._compress, batch)))
+        self._waiting.append(self._pool.submit(self._write, batch))
 
     def _compress(self, batch: list[Frame]) -> _Payloads:
         compressor = self._compressor or Compressor()
@@ -93,12 +93,9 @@ class FrameQueue:
                 done.append(compressor.compress(frame.data) if frame.kind == CONTENT else (RAW, frame.data))
         return done
 
-    def _write(self, batch: list[Frame], payloads: Future[_Payloads]) -> None:
-        self._write_all(batch, payloads.result())
-
-    def _write_all(self, batch: list[Frame], payloads: _Payloads) -> None:
+    def _write(self, batch: list[Frame]) -> None:
         append = self._out.append
-        for frame, (how, payload) in zip(batch, payloads, strict=True):
+        for frame, (how, payload) in zip(batch, self._compress(batch), strict=True):
             append(frame.kind, how, frame.digest, payload, len(frame.data))
 
     def _stop(self) -> None:
