@@ -33,6 +33,12 @@ class DigestTable:
         heap = self._heaps.get(digest[:2])
         return heap is not None and self._find(heap, digest, 0) >= 0
 
+    def first(self, digest: bytes) -> bytes:
+        """One of the rows that begin with a digest; empty where there is none."""
+        heap = self._heaps.get(digest[:2])
+        at = -1 if heap is None else self._find(heap, digest, 0)
+        return bytes(heap[at : at + self._width]) if heap is not None and at >= 0 else b""
+
     def rows(self, digest: bytes) -> Iterator[bytes]:
         """The rows that begin with a digest."""
         heap = self._heaps.get(digest[:2])

@@ -1,9 +1,8 @@
 """A process that writes small files out of packs for `file_writers`: `python -m cloche.store.file_writer`.
 
 It answers one request after the other on its stdout until its stdin ends, which it does when whoever asks is killed. A
-message is its length in 4 bytes, little endian, and MessagePack. A request is the packs to read, and of each the files
-to write; the answer has the stat record of each file in that order, empty where it could not be written as it should
-be: whoever asked finds out why.
+message is its length in 4 bytes, little endian, and its bytes. The answer to a request has the stat record (see
+`listing`) of each file in its order, zeros where one could not be written as it should be: whoever asked finds out why.
 """
 
 from __future__ import annotations
@@ -12,54 +11,60 @@ import os
 import struct
 import sys
 from collections.abc import Iterator, Sequence
-from typing import IO, NamedTuple
+from typing import IO
 
 import msgspec
 
 from cloche.store.codec import Decompressor
 from cloche.store.filesystem import FileSystem
 from cloche.store.frames import Place, open_small
-from cloche.store.packs import read_at
+from cloche.store.listing import RECORD
+from cloche.store.packs import ROW, read_at
 from cloche.store.walk import stat_record
 
 LENGTH = struct.Struct("<I")
+NOT_WRITTEN = bytes(RECORD.size)
 
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _GAP = 64 << 10  # bytes between two frames that are rather read than passed over
 _SPAN = 4 << 20
 
 
-class Wanted(NamedTuple):
-    """A file that is to be created. target: its OS path; place: of its content in the pack."""
+class Request(msgspec.Struct, array_like=True, frozen=True):
+    """Files that are to be created, as columns: there are many. targets: OS paths with a zero byte between them. kinds:
+    `f` or `x` for each. places: a `packs.ROW` each. packs: the path of each pack that they name."""
 
-    target: bytes
-    mode: int
-    place: Place
-
-
-Request = list[tuple[str, list[Wanted]]]
-Answer = list[bytes]
+    targets: bytes
+    kinds: bytes
+    places: bytes
+    packs: dict[int, str]
 
 
-def answer(request: Request, fs: FileSystem, decompressor: Decompressor) -> Answer:
-    """Write the files of a request."""
-    return [record for path, files in request for record in _of_pack(path, files, fs, decompressor)]
-
-
-def _of_pack(path: str, files: Sequence[Wanted], fs: FileSystem, decompressor: Decompressor) -> list[bytes]:
+def answer(request: Request, fs: FileSystem, decompressor: Decompressor) -> bytes:
+    """Write the files of a request; their records."""
+    places = [Place._make(row) for row in ROW.iter_unpack(request.places)]
     found: dict[bytes, bytes] = {}
+    for number, path in request.packs.items():
+        found |= _contents(path, [one for one in places if one.pack == number], decompressor)
+    targets = request.targets.split(b"\0")
+    files = zip(targets, request.kinds, places, strict=True)
+    return b"".join([_write(target, kind, found.get(place.digest), fs) for target, kind, place in files])
+
+
+def _contents(path: str, places: list[Place], decompressor: Decompressor) -> dict[bytes, bytes]:
+    found: dict[bytes, bytes] = {}
+    places.sort(key=lambda place: place.offset)
     try:
         fd = os.open(path, _READ)
         try:
-            for span in spans(sorted({one.place for one in files}, key=lambda place: place.offset)):
+            for span in spans(places):
                 start = span[0].offset
-                data = read_at(fd, span[-1].end - start, start)
-                found.update(open_small(data, start, span, decompressor))
+                found |= open_small(read_at(fd, span[-1].end - start, start), start, span, decompressor)
         finally:
             os.close(fd)
     except OSError:
         pass  # what was found until then is as good
-    return [_write(one, found.get(one.place.digest), fs) for one in files]
+    return found
 
 
 def spans(places: Sequence[Place]) -> Iterator[list[Place]]:
@@ -74,24 +79,22 @@ def spans(places: Sequence[Place]) -> Iterator[list[Place]]:
         yield span
 
 
-def _write(one: Wanted, content: bytes | None, fs: FileSystem) -> bytes:
+def _write(target: bytes, kind: int, content: bytes | None, fs: FileSystem) -> bytes:
     if content is None:
-        return b""
-    target = os.fsdecode(one.target)
+        return NOT_WRITTEN
+    path = os.fsdecode(target)
     try:
-        fd = fs.create(target, one.mode)
+        fd = fs.create(path, 0o777 if kind == ord("x") else 0o666)
     except OSError:
-        return b""
+        return NOT_WRITTEN
     try:
         fs.write(fd, content)
-        record = stat_record(os.fstat(fd))
+        return stat_record(os.fstat(fd))
     except OSError:
-        record = b""
+        fs.discard(path)
+        return NOT_WRITTEN
     finally:
         fs.close(fd)
-    if not record:
-        fs.discard(target)
-    return record
 
 
 def receive(source: IO[bytes]) -> bytes:
@@ -108,10 +111,10 @@ def send(message: bytes, to: IO[bytes]) -> None:
 
 def main() -> None:
     """Answer until stdin ends."""
-    decoder, encoder = msgspec.msgpack.Decoder(Request), msgspec.msgpack.Encoder()
+    decoder = msgspec.msgpack.Decoder(Request)
     fs, decompressor = FileSystem(), Decompressor()
     while message := receive(sys.stdin.buffer):
-        send(encoder.encode(answer(decoder.decode(message), fs, decompressor)), sys.stdout.buffer)
+        send(answer(decoder.decode(message), fs, decompressor), sys.stdout.buffer)
 
 
 if __name__ == "__main__":

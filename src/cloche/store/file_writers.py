@@ -5,23 +5,27 @@ from __future__ import annotations
 
 import contextlib
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import msgspec
 
 from cloche.model.tree import RawEntry
-from cloche.store.file_writer import Answer, Request, Wanted, receive, send
+from cloche.store.file_writer import NOT_WRITTEN, Request, receive, send
 from cloche.store.filesystem import FileSystem
-from cloche.store.frames import is_small
+from cloche.store.frames import CONTENT
+from cloche.store.listing import RECORD
 from cloche.store.locks import Lock
 from cloche.store.objects import Store
+from cloche.store.recipes import SMALL
 
 MANY = 4_000  # files; fewer are written before the processes have started
 _MOST = 8  # processes; more would wait for the disk
-MODES = {b"f": 0o666, b"x": 0o777}
+_KINDS = (b"f", b"x")
+_PART = struct.Struct("<40xIcxI")  # of `packs.ROW`: raw length, kind, number of the pack
 
 
 class Order(NamedTuple):
@@ -44,7 +48,6 @@ class FileWriters:
         self._processes: list[subprocess.Popen[bytes] | None] = []
         self._turn = 0
         self._encoder = msgspec.msgpack.Encoder()
-        self._decoder = msgspec.msgpack.Decoder(Answer)
 
     def __enter__(self) -> FileWriters:
         command = [sys.executable, "-E", "-P", "-m", "cloche.store.file_writer"]
@@ -74,17 +77,23 @@ class FileWriters:
     def order(self, files: Iterable[tuple[str, RawEntry]]) -> Order:
         """Ask for files: OS path and entry of each. Only small ones are written so."""
         packs = self._store.packs
-        wanted: dict[int, list[Wanted]] = {}
+        targets: list[str] = []
+        kinds: list[bytes] = []
+        rows: list[bytes] = []
+        named: set[int] = set()
         for target, entry in files:
-            places = packs.places(entry.digest) if entry.kind in MODES else []
-            if places and is_small(places[0]):
-                one = Wanted(os.fsencode(target), MODES[entry.kind], places[0])
-                wanted.setdefault(places[0].pack, []).append(one)
+            row = packs.row(entry.digest) if entry.kind in _KINDS else b""
+            raw, kind, pack = _PART.unpack(row) if row else (0, b"", 0)
+            if kind == CONTENT and raw <= SMALL:
+                targets.append(target)
+                kinds.append(entry.kind)
+                rows.append(row)
+                named.add(pack)
         self._turn = (self._turn + 1) % max(1, len(self._processes))
-        request: Request = [(packs.path(packs.order[pack]), listed) for pack, listed in wanted.items()]
-        if not request or not self._ask(self._turn, self._encoder.encode(request)):
-            return Order(self._turn, ())
-        return Order(self._turn, tuple(os.fsdecode(one.target) for _, listed in request for one in listed))
+        paths = {number: packs.path(packs.order[number]) for number in named}
+        request = Request(os.fsencode("\0".join(targets)), b"".join(kinds), b"".join(rows), paths)
+        asked = bool(targets) and self._ask(self._turn, self._encoder.encode(request))
+        return Order(self._turn, tuple(targets) if asked else ())
 
     def written(self, order: Order) -> dict[str, bytes]:
         """Wait for an order, the oldest first: the stat record of each file that was written, by OS path.
@@ -93,9 +102,11 @@ class FileWriters:
         """
         process = self._processes[order.number] if order.targets else None
         if process is not None and process.stdout is not None:
-            with contextlib.suppress(OSError, ValueError):
-                records = self._decoder.decode(receive(process.stdout))
-                return {target: one for target, one in zip(order.targets, records, strict=True) if one}
+            answer = _received(process.stdout)
+            if len(answer) == len(order.targets) * RECORD.size:
+                records = [answer[at : at + RECORD.size] for at in range(0, len(answer), RECORD.size)]
+                pairs = zip(order.targets, records, strict=True)
+                return {target: record for target, record in pairs if record != NOT_WRITTEN}
             self._end(order.number)
         for target in order.targets:  # it may have ended while it wrote one of them
             self._fs.discard(target)
@@ -120,6 +131,13 @@ class FileWriters:
                 with contextlib.suppress(OSError):
                     pipe.close() if pipe is not None else None
             process.wait()
+
+
+def _received(source: IO[bytes]) -> bytes:
+    try:
+        return receive(source)
+    except OSError:
+        return b""
 
 
 def pays(fs: FileSystem, count: int) -> bool:

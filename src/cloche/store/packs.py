@@ -22,7 +22,7 @@ from cloche.store.filesystem import FileSystem, disk_error
 from cloche.store.frames import HEADER, MAGIC, Place, check_magic, is_pack_name, open_frame, read_header
 from cloche.store.quarantine import Quarantine
 
-_ROW = struct.Struct("<32sIIIccI")
+ROW = struct.Struct("<32sIIIccI")  # a `Place`
 _NUMBER = struct.Struct("<I")
 _OPEN_FILES = 16
 _BLOCK = 1 << 20
@@ -56,7 +56,7 @@ class Packs:
 
     def _untable(self) -> None:
         """Forget what was put where it is found by its digest: it is put there anew, as far as it is asked for."""
-        self._table = DigestTable(_ROW.size)
+        self._table = DigestTable(ROW.size)
         self._tabled = [False] * 256
 
     def close(self) -> None:
@@ -110,7 +110,11 @@ class Packs:
 
     def places(self, digest: bytes) -> list[Place]:
         """Where a digest lies; more than one place if two writers stored it at once."""
-        return [Place(*_ROW.unpack(row)) for row in self._tables(digest).rows(digest)]
+        return [Place(*ROW.unpack(row)) for row in self._tables(digest).rows(digest)]
+
+    def row(self, digest: bytes) -> bytes:
+        """The first of its places as the bytes of `ROW`, for those who look up very many; empty where there is none."""
+        return self._tables(digest).first(digest)
 
     def holds(self, digest: bytes) -> bool:
         """Whether some pack that was listed holds the digest. One that is in quarantine comes back into use by this."""
