@@ -95,16 +95,20 @@ class FolderRecorder:
         known = _matched(folder, before)
         if before is None:
             return _Todo(at, folder, None, known, range(len(known)))
-        unread = [number for number, old in enumerate(known) if self._is_unread(folder, before, number, old)]
+        now, then, marks, width = folder.stats, before.stats, before.marks, RECORD.size
+        unread = [
+            number
+            for number, old in enumerate(known)
+            if old < 0
+            or now[number * width : (number + 1) * width] != then[old * width : (old + 1) * width]
+            or (marks[old] != STORED and self._is_doubtful(before, old))
+        ]
         return _Todo(at, folder, before, known, unread)
 
-    def _is_unread(self, folder: Folder, before: FolderRow, at: int, old: int) -> bool:
-        if old < 0 or before.marks[old] == DOUBTED:
-            return True
-        if _record(folder.stats, at) != _record(before.stats, old):
-            return True
-        if self._writer is None or before.marks[old] == STORED:
-            return False
+    def _is_doubtful(self, before: FolderRow, old: int) -> bool:
+        """Whether a file that is as it was has to be read all the same."""
+        if before.marks[old] == DOUBTED or self._writer is None:
+            return before.marks[old] == DOUBTED
         return bool(self._store.missing((_digest(before.digests, old).hex(),)))
 
     def _read(self, todo: _Todo, meter: Meter) -> FolderRow | None:
