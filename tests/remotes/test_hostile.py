@@ -24,8 +24,9 @@ from cloche.remotes.bundles import MAGIC, decode_bundle, encode_bundle
 from cloche.store.frames import CONTENT, Place, write_header
 from cloche.store.frames import MAGIC as PACK
 from cloche.store.objects import Store
+from cloche.store.receiving import Shelf
 from cloche.store.recipes import RECIPE, Recipe, chunk_row, encode_recipe
-from cloche.store.transfer import Shelf, _Builder, outgoing, plan
+from cloche.store.transfer import _Builder, outgoing, plan
 from shell import Shell, variables
 
 

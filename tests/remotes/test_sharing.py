@@ -23,7 +23,7 @@ from cloche.project.fetching import fetch_objects
 from cloche.project.project import Project
 from cloche.project.remotes import open_remote
 from cloche.remotes.folder import FolderBackend
-from cloche.store import transfer
+from cloche.store import receiving, transfer
 from cloche.store.checking import faults_of
 from shell import Done, Shell, variables
 
@@ -442,7 +442,7 @@ def test_an_interrupted_fetch_takes_only_the_rest(
     ada: Person, colleague: Colleague, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transfer, "PACK_LIMIT", 300_000)
-    monkeypatch.setattr(transfer, "_GENEROUS", 200_000)
+    monkeypatch.setattr(receiving, "_GENEROUS", 200_000)
     ada.write("data/more.bin", os.urandom(1_500_000))
     ada.python.add("data")
     ada.commit("more")

@@ -25,8 +25,8 @@ from cloche.store.codec import Decompressor
 from cloche.store.frames import HEADER, open_frame, open_small
 from cloche.store.frames import Place as Lies
 from cloche.store.proofs import Cut, Proofs
+from cloche.store.receiving import Receiver, Shelf
 from cloche.store.recipes import DEEPEST, RECIPE, Recipe, decode_recipe, with_rows
-from cloche.store.transfer import Receiver, Shelf
 
 Progress = Callable[[int, int], None]
 

@@ -17,7 +17,7 @@ from cloche.project.remotes import Place
 from cloche.remotes.backend import BUNDLES, INVENTORY, PACKS, Listed, bundle_name, is_left_over, pack_name, parse_name
 from cloche.remotes.bundles import LARGEST_FILE, decode_bundle
 from cloche.store.index import check_index
-from cloche.store.transfer import Shelf
+from cloche.store.receiving import Shelf
 
 AT_ONCE = 8
 _INVENTORY = b"cloche-inventory-1\n"

@@ -27,7 +27,8 @@ from cloche.remotes.backend import CannotCreate, bundle_name, pack_name
 from cloche.remotes.bundles import LARGEST, encode_bundle
 from cloche.store.index import digests
 from cloche.store.objects import Store
-from cloche.store.transfer import Pack, Plan, Shelf, outgoing, plan
+from cloche.store.receiving import Shelf
+from cloche.store.transfer import Pack, Plan, outgoing, plan
 
 Progress = Callable[[int, int], None]
 

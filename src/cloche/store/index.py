@@ -25,6 +25,8 @@ from cloche.store.frames import Place
 
 MAGIC = b"cloche-index-1\n"
 RECORD = struct.Struct("<32sIIIcc")
+Row = tuple[bytes, int, int, int, bytes, bytes]
+"""What a record says: digest, offset, stored and raw length, kind, codec."""
 _HEAD = struct.Struct("<15s32sI")
 _FANOUT = struct.Struct("<256I")
 _START = _HEAD.size + _FANOUT.size
@@ -80,6 +82,17 @@ def digests(data: bytes) -> list[bytes]:
 def rows(data: bytes) -> memoryview:
     """The bytes of all records, each as `RECORD` has it."""
     return memoryview(data)[_START:-_SUM]
+
+
+def count(data: bytes) -> int:
+    """How many records there are."""
+    found: int = _HEAD.unpack_from(data)[2]
+    return found
+
+
+def unpacked(data: bytes) -> Iterator[Row]:
+    """What all records say, by digest."""
+    return RECORD.iter_unpack(rows(data))
 
 
 def _offsets(low: int, high: int) -> range:

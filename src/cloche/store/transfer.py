@@ -1,6 +1,6 @@
-"""Moving frames between stores as they are: nothing is compressed again, everything is proven.
+"""Sending frames to another place as they are: nothing is compressed again, everything is proven.
 
-`plan` and `outgoing` make packs of what another place lacks; `Receiver` takes in frames that came from one.
+`plan` and `outgoing` make packs of what the other place lacks, and of nothing else; see `receiving` for the other end.
 """
 
 from __future__ import annotations
@@ -8,23 +8,24 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from types import TracebackType
+from io import BytesIO
+from operator import itemgetter
 from typing import NamedTuple
 
 from blake3 import blake3
 
 from cloche.errors import Damaged
 from cloche.store import index
-from cloche.store.codec import RAW, ZSTD, Decompressor
-from cloche.store.filesystem import FileSystem, disk_error
-from cloche.store.frames import CONTENT, HEADER, MAGIC, PACK_LIMIT, Place, open_frame
+from cloche.store.codec import Decompressor
+from cloche.store.filesystem import disk_error
+from cloche.store.frames import HEADER, MAGIC, MOST_FRAMES, PACK_LIMIT, Place, open_frame
+from cloche.store.index import Row
 from cloche.store.objects import Store
-from cloche.store.pack_writer import PackWriter
 from cloche.store.packs import Packs
-from cloche.store.recipes import RECIPE
 
 WORTH_ITSELF = 16 << 20
-_GENEROUS = 48 << 20
+_GOOD_PART = 4  # a pack of which a quarter is needed is read whole
+_ROUND = 1 << 20
 
 
 class Pack(NamedTuple):
@@ -36,17 +37,17 @@ class Pack(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What is to be sent. whole: names of packs that go as they are. picked: frames of others, by name of the pack.
+    """What is to be sent. whole: names of packs that go as they are. picked: records of frames of others, by name of the pack.
     size: bytes in all."""
 
     whole: tuple[str, ...]
-    picked: dict[str, list[Place]]
+    picked: dict[str, list[Row]]
     size: int
 
     @property
     def packs(self) -> int:
         """About how many packs that makes."""
-        picked = sum(HEADER.size + place.stored for places in self.picked.values() for place in places)
+        picked = sum(_taken(rows) for rows in self.picked.values())
         return len(self.whole) + -(-picked // PACK_LIMIT)
 
 
@@ -58,23 +59,21 @@ def plan(store: Store, needed: set[bytes]) -> tuple[Plan, set[bytes]]:
     packs = _packs(store)
     left = set(needed)
     whole: list[str] = []
-    picked: dict[str, list[Place]] = {}
+    picked: dict[str, list[Row]] = {}
     size = 0
     for name, data in sorted(_indexes(packs)):
-        digests = index.digests(data)
-        mine = [at for at, digest in enumerate(digests) if digest in left]
-        if not mine:
+        rows = [row for row in index.unpacked(data) if row[0] in left]
+        if not rows:
             continue
-        left.difference_update(digests)
-        length = os.stat(packs.path(name)).st_size if os.path.exists(packs.path(name)) else 0
-        if len(mine) == len(digests) and length >= WORTH_ITSELF:
+        left.difference_update([row[0] for row in rows])
+        length = _length(packs.path(name))
+        if len(rows) == index.count(data) and length >= WORTH_ITSELF:
             whole.append(name)
             size += length
         else:
-            rows = list(index.records(data))
-            places = sorted((Place(*index.RECORD.unpack(rows[at])) for at in mine), key=lambda place: place.offset)
-            picked[name] = places
-            size += sum(HEADER.size + place.stored for place in places)
+            rows.sort(key=itemgetter(1))
+            picked[name] = rows
+            size += _taken(rows)
     return Plan(tuple(whole), picked, size), left
 
 
@@ -84,25 +83,85 @@ def outgoing(store: Store, what: Plan) -> Iterator[Pack]:
     Raises Damaged where the store holds no good copy of a frame, StoreError.
     """
     packs = _packs(store)
-    damaged: dict[str, list[Place]] = {}
+    damaged: dict[str, list[Row]] = {}
     for name, positions in _indexes(packs):
         if name in what.whole:
             data = read_pack(packs.path(name))
             if blake3(data).hexdigest() == name:
                 yield Pack(name, data, positions)
             else:
-                damaged[name] = [Place(*index.RECORD.unpack(row)) for row in index.records(positions)]
+                damaged[name] = sorted(index.unpacked(positions), key=itemgetter(1))
+            del data
     builder = _Builder()
-    for name, listed in (*sorted(what.picked.items()), *sorted(damaged.items())):
-        for place, frame in _frames(packs, name, listed):
+    room = _Room()
+    for name, rows in (*sorted(what.picked.items(), key=_large_first), *sorted(damaged.items())):
+        path = packs.path(name)
+        if _taken(rows) * _GOOD_PART >= _length(path) and (whole := room.read(path, name, rows)) is not None:
+            yield from builder.extend(rows, whole)
+            continue
+        for place, frame in _frames(packs, name, rows):
             yield from builder.add(place, frame)
     yield from builder.end()
 
 
-def _frames(packs: Packs, name: str, places: list[Place]) -> Iterator[tuple[Place, bytes]]:
-    """Frames of one pack, proven; where one is damaged, a copy of it in another pack."""
+def _large_first(picked: tuple[str, list[Row]]) -> tuple[bool, str]:
+    """Packs that hold much before those that hold little, which are where most trees lie: a pack without any can be
+    taken over as it is by who receives it."""
+    name, rows = picked
+    return _taken(rows) < WORTH_ITSELF, name
+
+
+def _length(path: str) -> int:
+    """Bytes of a pack; 0 where it is gone."""
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _taken(rows: list[Row]) -> int:
+    """The bytes of the frames that these records are of."""
+    return len(rows) * HEADER.size + sum([row[2] for row in rows])
+
+
+class _Room:
+    """Where packs are read to, one in place of the other: memory that is new costs more than what is read into it."""
+
+    def __init__(self) -> None:
+        self._room = bytearray()
+
+    def read(self, path: str, name: str, rows: list[Row]) -> memoryview | None:
+        """The bytes of a pack, until the next one is read; None where they are not those that gave it its name, or
+        frames are not where these records say."""
+        try:
+            with open(path, "rb", buffering=0) as file:
+                size = os.fstat(file.fileno()).st_size
+                if size > len(self._room):
+                    self._room = bytearray(-(-size // _ROUND) * _ROUND)
+                data, at = memoryview(self._room)[:size], 0
+                while at < size and (length := file.readinto(data[at:])):
+                    at += length
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise disk_error(error, "read from the store") from error
+        sound = at == size and blake3(data).hexdigest() == name and _lie_there(data, rows)
+        return data if sound else None
+
+
+def _lie_there(data: memoryview, rows: list[Row]) -> bool:
+    """Whether a frame begins in a pack wherever these records say."""
+    header, size = HEADER.unpack_from, len(data) - HEADER.size
+    return all(
+        offset + stored <= size and header(data, offset) == (kind, how, digest, stored, raw)
+        for digest, offset, stored, raw, kind, how in rows
+    )
+
+
+def _frames(packs: Packs, name: str, rows: list[Row]) -> Iterator[tuple[Place, bytes]]:
+    """Frames of one pack, proven one by one; where one is damaged, a copy of it in another pack."""
     decompressor = Decompressor()
-    for place, frame in slices(packs.path(name), places):
+    for place, frame in slices(packs.path(name), [Place(*row) for row in rows]):
         try:
             open_frame(frame, place, decompressor)
             yield place, frame
@@ -152,128 +211,43 @@ class _Builder:
         self._reset()
 
     def _reset(self) -> None:
-        self._parts = [MAGIC]
+        self._out = BytesIO()
+        self._out.write(MAGIC)
         self._size = len(MAGIC)
         self._records: list[bytes] = []
 
     def add(self, place: Place, frame: bytes) -> Iterator[Pack]:
-        if self._size + len(frame) > PACK_LIMIT:
-            yield from self.end()
-        self._records.append(index.encode_record(place._replace(offset=self._size, pack=0)))
-        self._parts.append(frame)
-        self._size += len(frame)
+        """Add one frame; the pack that it had no room in, if any."""
+        return self.extend([(place[0], 0, *place[2:6])], memoryview(frame))
+
+    def extend(self, rows: list[Row], data: memoryview) -> Iterator[Pack]:
+        """Add the frames of a pack that these records are of; the packs that are full meanwhile."""
+        start = end = size = 0
+        for digest, offset, stored, raw, kind, how in rows:
+            length = HEADER.size + stored
+            size = self._size + end - start
+            is_full = size + length > PACK_LIMIT or len(self._records) >= MOST_FRAMES
+            if is_full or offset != end:
+                self._put(data[start:end])
+                start = offset
+            if is_full:
+                yield from self.end()
+                size = self._size
+            self._records.append(index.RECORD.pack(digest, size, stored, raw, kind, how))
+            end = offset + length
+        self._put(data[start:end])
+
+    def _put(self, data: memoryview) -> None:
+        self._out.write(data)
+        self._size += len(data)
 
     def end(self) -> Iterator[Pack]:
+        """What is left, if anything."""
         if self._records:
-            data = b"".join(self._parts)
-            digest = blake3(data).digest()
-            found = Pack(digest.hex(), data, index.encode_index(digest, self._records))
+            data, records = self._out.getvalue(), self._records
             self._reset()
-            yield found
-
-
-class Receiver:
-    """Takes in frames that came from elsewhere. Use it in a `with` block.
-
-    Contents become part of the store every so often, so that what was received survives a kill. Trees and recipes,
-    which promise that something else is there, do so at the end, and only if the block ends without an exception.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self._folder = store.folder
-        self._fs = store.fs
-        self._store = store
-        self._now: PackWriter | None = None
-        self._promises: PackWriter | None = None
-        self._size = 0
-
-    def __enter__(self) -> Receiver:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        promises, self._promises = self._promises, None
-        try:
-            self.flush()
-        except BaseException:
-            if promises is not None:
-                promises.discard()
-            raise
-        if promises is not None and kind is None:
-            self._publish(promises)
-        elif promises is not None:
-            promises.discard()
-        self._store.see()
-
-    def flush(self) -> None:
-        """Make all contents so far part of the store, readable."""
-        done, self._now, self._size = self._now, None, 0
-        if done is not None:
-            self._publish(done)
-        self._store.see()
-
-    def take(self, place: Place, frame: bytes, *, promise: bool) -> None:
-        """Add a frame that was proven. promise: it is a tree or a recipe."""
-        try:
-            if promise:
-                self._promises = self._promises or PackWriter(self._folder, self._fs)
-                _append(self._promises, place, frame)
-                return
-            self._now = self._now or PackWriter(self._folder, self._fs)
-            _append(self._now, place, frame)
-        except OSError as error:
-            raise disk_error(error, "write to the store") from error
-        self._size += len(frame)
-        if self._size >= _GENEROUS:
-            self.flush()
-
-    def _publish(self, writer: PackWriter) -> None:
-        try:
-            writer.publish()
-        except OSError as error:
-            writer.discard()
-            raise disk_error(error, "write to the store") from error
-        except BaseException:
-            writer.discard()
-            raise
-
-
-def _append(writer: PackWriter, place: Place, frame: bytes) -> None:
-    writer.append(place.kind, place.codec, place.digest, frame[HEADER.size :], place.raw)
-
-
-class Shelf:
-    """Where each digest lies in the packs of another place. folder: any that holds no packs."""
-
-    def __init__(self, folder: str) -> None:
-        self._packs = Packs(os.path.join(folder, "none"), FileSystem())
-        self._packs.refresh()
-        self.names: list[str] = []
-
-    def add(self, name: str, data: bytes, size: int) -> None:
-        """Know one more pack, of `size` bytes, with this index. Raises Damaged for an index that cannot be its own."""
-        check = index.check_index(data, bytes.fromhex(name))
-        if index.encode_index(bytes.fromhex(name), index.records(check)) != data:
-            raise Damaged(f"the index of pack {name[:12]} is out of order")
-        end = len(MAGIC)
-        for row in index.records(data):
-            place = Place(*index.RECORD.unpack(row))
-            if place.offset < len(MAGIC) or place.kind not in (CONTENT, RECIPE) or place.codec not in (RAW, ZSTD):
-                raise Damaged(f"the index of pack {name[:12]} says what cannot be")
-            end = max(end, place.end)
-        if end != size:
-            raise Damaged(f"pack {name[:12]} has {size:,} bytes, its index {end:,}")
-        self._packs.add(name, data)
-        self.names.append(name)
-
-    def places(self, raw: bytes) -> list[Place]:
-        """Where a raw digest lies; `names[place.pack]` is the pack."""
-        return self._packs.places(raw)
-
-    def holds(self, raw: bytes) -> bool:
-        """Whether one of the packs holds a raw digest."""
-        return self._packs.holds(raw)
+            digest = blake3(data).digest()
+            yield Pack(digest.hex(), data, index.encode_index(digest, records))
 
 
 def _packs(store: Store) -> Packs:
