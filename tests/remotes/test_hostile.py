@@ -237,7 +237,7 @@ def test_any_change_of_an_index_is_refused_in_words(data: st.DataObject) -> None
         digest = blake3(payload).digest()
         place = Place(digest, 0, len(payload), len(payload), CONTENT, b"r")
         assert not list(builder.add(place, write_header(CONTENT, b"r", digest, 3, 3) + payload))
-    [pack] = builder.end()
+    pack = next(builder.end()).sealed()
     body = bytearray(pack.positions[:-32])
     for _ in range(data.draw(st.integers(1, 3))):
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
@@ -265,7 +265,7 @@ def test_a_recipe_whose_chunks_make_up_something_else_is_not_taken(victim: OpenP
     for kind, name, payload in ((CONTENT, chunk, fake), (RECIPE, digest, encode_recipe(digest, row))):
         place = Place(name, 0, len(payload), len(payload), kind, b"r")
         assert not list(builder.add(place, write_header(kind, b"r", name, len(payload), len(payload)) + payload))
-    [pack] = builder.end()
+    pack = next(builder.end()).sealed()
     shard = remote / "packs" / pack.digest[:2]
     shard.mkdir(exist_ok=True)
     (shard / f"{pack.digest}.pack").write_bytes(pack.data)

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterable, Iterator, Mapping
-from operator import itemgetter
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from operator import itemgetter, lt
 from typing import Literal, NamedTuple, Protocol
 
 import msgspec
@@ -23,7 +24,7 @@ from cloche.model.paths import decode_path, encode_path
 MAGIC = b"cloche-tree-1\n"
 _FIXED = struct.Struct("<c32sQQH")
 _NO_NAMES = frozenset((b"", b".", b".."))
-_KINDS = (b"f", b"x", b"l", b"d")
+_KINDS = frozenset((b"f", b"x", b"l", b"d"))
 
 Kind = Literal["f", "x", "l", "d"]
 
@@ -79,6 +80,9 @@ def encode_tree(tree: Iterable[Entry]) -> bytes:
     return b"".join(parts)
 
 
+_Row = tuple[bytes, bytes, bytes, int, int]
+
+
 class RawEntry(NamedTuple):
     """One name in a tree, as its bytes hold it. name: of the file system. digest: raw. files: how many."""
 
@@ -105,23 +109,34 @@ def encode_entries(entries: Iterable[RawEntry]) -> bytes:
 
 def raw_entries(data: bytes) -> list[RawEntry]:
     """The entries of a tree's canonical bytes. Raises Damaged where they are not those of a tree."""
+    return [*map(RawEntry._make, _rows(data))]
+
+
+def _rows(data: bytes) -> list[_Row]:
     if not data.startswith(MAGIC):
         raise Damaged("a directory listing in the store does not start as one")
-    entries: list[RawEntry] = []
-    at, end, fixed = len(MAGIC), len(data), _FIXED.size
-    before = b""
+    rows: list[_Row] = []
+    at, end, fixed, unpack = len(MAGIC), len(data), _FIXED.size, _FIXED.unpack_from
     try:
         while at < end:
-            kind, digest, size, count, length = _FIXED.unpack_from(data, at)
+            kind, digest, size, count, length = unpack(data, at)
             at += fixed + length
-            name = data[at - length : at]
-            if at > end or name in _NO_NAMES or b"/" in name or b"\0" in name or name <= before or kind not in _KINDS:
-                raise Damaged("a directory listing in the store has an impossible entry")
-            before = name
-            entries.append(RawEntry(name, kind, digest, size, count))
+            rows.append((data[at - length : at], kind, digest, size, count))
     except struct.error as error:
         raise Damaged("a directory listing in the store is cut short") from error
-    return entries
+    names = [row[0] for row in rows]
+    joined = b"\0".join(names)
+    is_sound = (
+        at == end
+        and b"/" not in joined
+        and joined.count(b"\0") == max(0, len(names) - 1)
+        and _NO_NAMES.isdisjoint(names)
+        and all(map(lt, names, islice(names, 1, None)))
+        and _KINDS.issuperset([row[1] for row in rows])
+    )
+    if not is_sound:
+        raise Damaged("a directory listing in the store has an impossible entry")
+    return rows
 
 
 def decode_tree(data: bytes) -> Tree:
@@ -135,9 +150,9 @@ def entry_from(raw: RawEntry) -> Entry:
     return Entry(encode_path(os.fsdecode(name)), kind.decode(), digest.hex(), size, files)  # type: ignore[arg-type]
 
 
-def children(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def children(data: bytes) -> list[tuple[bytes, bytes]]:
     """Kind and raw digest of each entry of a tree's canonical bytes. Raises Damaged as `raw_entries` does."""
-    return ((entry.kind, entry.digest) for entry in raw_entries(data))
+    return [(row[1], row[2]) for row in _rows(data)]
 
 
 def _is_name(name: bytes) -> bool:

@@ -95,6 +95,7 @@ class Reached:
         """
         self._store.see()
         trees: list[tuple[bytes, bool]] = []
+        files: dict[bool, set[bytes]] = {False: set(), True: set()}
         for root in roots:
             raw = bytes.fromhex(root.digest)
             if root.kind == "d":
@@ -112,11 +113,18 @@ class Reached:
             if raw in self.broken:
                 continue
             self._trees.add(raw)
-            for kind, digest in children(self._store.read(raw.hex())):
-                if kind == b"d":
-                    trees.append((digest, optional))
-                elif digest not in self.named:
-                    self._take(digest, optional)
+            below = children(self._store.read(raw.hex()))
+            trees += [(digest, optional) for kind, digest in below if kind == b"d"]
+            files[optional].update([digest for kind, digest in below if kind != b"d"])
+        for optional, found in files.items():
+            self._take_all(found - self.named, optional)
+
+    def _take_all(self, raws: set[bytes], optional: bool) -> None:
+        """Collect very many digests; most of them are whole, and in packs."""
+        plain = self._store.packs.plain(raws)
+        self.named |= plain
+        for raw in raws - plain:
+            self._take(raw, optional)
 
     def _take(self, raw: bytes, optional: bool) -> bool:
         """Collect one digest and its chunks; False where the store does not hold it."""

@@ -28,7 +28,7 @@ from cloche.remotes.bundles import LARGEST, encode_bundle
 from cloche.store.index import digests
 from cloche.store.objects import Store
 from cloche.store.receiving import Shelf
-from cloche.store.transfer import Pack, Plan, outgoing, plan
+from cloche.store.transfer import Draft, Plan, drafts, plan
 
 Progress = Callable[[int, int], None]
 
@@ -154,7 +154,7 @@ def _reach(project: Project, place: Place, sending: Sending, sound: Iterable[Bun
     reached.add(new)
     needed = reached.named | reached.chunks | reached.missing
     stacked = shelf(place, sending.found.packs, sending.found.problems) if needed else Shelf(place.cache)
-    there = {raw for raw in needed if stacked.holds(raw)}
+    there = stacked.held(needed)
     sending.packs |= {stacked.names[one.pack] for raw in there for one in stacked.places(raw)[:1]}
     sending.what, left = plan(project.store, needed - there)
     sending.objects = len(needed) - len(there)
@@ -173,7 +173,7 @@ def _cut(project: Project, sending: Sending, loose: set[bytes], stacked: Shelf) 
     weakref.finalize(sending.cut, folder.cleanup)
     project.store.pack_into(sending.cut, loose)
     frames = {raw for data in sending.cut.indexes() for raw in digests(data)}
-    there = {raw for raw in frames if stacked.holds(raw)}
+    there = stacked.held(frames)
     sending.packs |= {stacked.names[one.pack] for raw in there for one in stacked.places(raw)[:1]}
     sending.cuts, _ = plan(sending.cut, frames - there)
     sending.objects += len(frames - there) - len(loose)
@@ -220,22 +220,23 @@ def send(project: Project, place: Place, sending: Sending, progress: Progress | 
         sizes[one] = -1
     done = 0
 
-    def put(pack: Pack) -> Pack:
+    def put(draft: Draft) -> tuple[Digest, int]:
+        pack = draft.sealed()
         if sizes.get(pack.digest) != len(pack.data):
             _put(place, pack_name(pack.digest), pack.data, anew=pack.digest in sizes)
         _put(place, pack_name(pack.digest, "index"), pack.positions, anew=True)
         cache(place, f"{pack.digest}.index", pack.positions)
-        return pack
+        return pack.digest, len(pack.data)
 
-    packs = outgoing(project.store, sending.what)
+    packs = drafts(project.store, sending.what)
     if sending.cut is not None:
-        packs = chain(packs, outgoing(sending.cut, sending.cuts))
+        packs = chain(packs, drafts(sending.cut, sending.cuts))
     total = sending.what.size + sending.cuts.size
-    for pack in each(put, packs, _AT_ONCE):
-        sending.packs.add(pack.digest)
-        sending.apart = [one for one in sending.apart if one != pack.digest]  # made as it was after all
-        sizes[pack.digest] = len(pack.data)
-        done += len(pack.data)
+    for digest, size in each(put, packs, _AT_ONCE):
+        sending.packs.add(digest)
+        sending.apart = [one for one in sending.apart if one != digest]  # made as it was after all
+        sizes[digest] = size
+        done += size
         if progress is not None:
             progress(done, max(done, total))
     bundles = list(_bundles(project, sending, sizes))

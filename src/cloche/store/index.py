@@ -31,6 +31,7 @@ _HEAD = struct.Struct("<15s32sI")
 _FANOUT = struct.Struct("<256I")
 _START = _HEAD.size + _FANOUT.size
 _SUM = 32
+_KIND = RECORD.size - 2
 
 
 def encode_record(place: Place) -> bytes:
@@ -88,6 +89,11 @@ def count(data: bytes) -> int:
     """How many records there are."""
     found: int = _HEAD.unpack_from(data)[2]
     return found
+
+
+def kinds(data: bytes) -> bytes:
+    """The kind of each record, in their order."""
+    return bytes(rows(data)[_KIND :: RECORD.size])
 
 
 def unpacked(data: bytes) -> Iterator[Row]:

@@ -10,7 +10,7 @@ import os
 import struct
 import sys
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from blake3 import blake3
 
@@ -21,12 +21,15 @@ from cloche.store.digest_table import DigestTable
 from cloche.store.filesystem import FileSystem, disk_error
 from cloche.store.frames import HEADER, MAGIC, Place, check_magic, is_pack_name, open_frame, read_header
 from cloche.store.quarantine import Quarantine
+from cloche.store.recipes import RECIPE
 
 ROW = struct.Struct("<32sIIIccI")  # a `Place`
 _NUMBER = struct.Struct("<I")
 _OPEN_FILES = 16
 _BLOCK = 1 << 20
 _LARGE = 4 << 20  # bytes of an index
+_MANY = 1000
+_WORTH = 8
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -123,6 +126,28 @@ class Packs:
     def in_use(self, digest: bytes) -> bool:
         """Whether some pack that was listed and is not in quarantine holds the digest."""
         return digest in self._tables(digest)
+
+    def held(self, digests: set[bytes]) -> set[bytes]:
+        """Those of the digests that `holds` is true of."""
+        if not self._are_many(digests):
+            return {digest for digest in digests if self.holds(digest)}
+        found = self._among(digests, index.digests)
+        return found | {digest for digest in digests - found if self.holds(digest)} if self._set_aside() else found
+
+    def plain(self, digests: set[bytes]) -> set[bytes]:
+        """Those of the digests that packs in use hold whole: none as a list of chunks."""
+        if not self._are_many(digests):
+            found = ((digest, self.places(digest)) for digest in digests)
+            return {digest for digest, places in found if places and all(one.kind != RECIPE for one in places)}
+        return self._among(digests, index.digests) - self._among(digests, _cut)
+
+    def _are_many(self, digests: set[bytes]) -> bool:
+        """Whether one look through every index costs less than to look for one digest after the other."""
+        return len(digests) >= _MANY and len(digests) * _WORTH >= sum(map(index.count, self.indexes()))
+
+    def _among(self, digests: set[bytes], those: Callable[[bytes], list[bytes]]) -> set[bytes]:
+        """Those of the digests that are among `those` of some index."""
+        return set[bytes]().union(*(digests.intersection(those(data)) for data in self.indexes()))
 
     # Quarantine
 
@@ -246,6 +271,14 @@ class Packs:
         finally:
             os.close(fd)
         return index.encode_index(bytes.fromhex(name), map(index.encode_record, places))
+
+
+def _cut(data: bytes) -> list[bytes]:
+    """The digests of what an index names that was cut into chunks."""
+    kinds = index.kinds(data)
+    if RECIPE not in kinds:
+        return []
+    return [digest for digest, kind in zip(index.digests(data), kinds, strict=True) if kind == RECIPE[0]]
 
 
 def _places(data: bytes, number: int) -> Iterator[Place]:

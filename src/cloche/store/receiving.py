@@ -117,6 +117,6 @@ class Shelf:
         """Where a raw digest lies; `names[place.pack]` is the pack."""
         return self._packs.places(raw)
 
-    def holds(self, raw: bytes) -> bool:
-        """Whether one of the packs holds a raw digest."""
-        return self._packs.holds(raw)
+    def held(self, raws: set[bytes]) -> set[bytes]:
+        """Those of the raw digests that one of the packs holds."""
+        return self._packs.held(raws)

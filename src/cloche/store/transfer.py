@@ -36,9 +36,25 @@ class Pack(NamedTuple):
     positions: bytes
 
 
+class Draft(NamedTuple):
+    """A whole pack in memory that may have no name yet. records: of its frames, where there is no index."""
+
+    digest: str
+    data: bytes
+    positions: bytes
+    records: list[bytes]
+
+    def sealed(self) -> Pack:
+        """The pack, with its name and index."""
+        if self.digest:
+            return Pack(self.digest, self.data, self.positions)
+        digest = blake3(self.data).digest()
+        return Pack(digest.hex(), self.data, index.encode_index(digest, self.records))
+
+
 class Plan(NamedTuple):
-    """What is to be sent. whole: names of packs that go as they are. picked: records of frames of others, by name of the pack.
-    size: bytes in all."""
+    """What is to be sent. whole: names of packs that go as they are. picked: records of frames of others, by the name
+    of the pack. size: bytes in all."""
 
     whole: tuple[str, ...]
     picked: dict[str, list[Row]]
@@ -82,13 +98,18 @@ def outgoing(store: Store, what: Plan) -> Iterator[Pack]:
 
     Raises Damaged where the store holds no good copy of a frame, StoreError.
     """
+    return (draft.sealed() for draft in drafts(store, what))
+
+
+def drafts(store: Store, what: Plan) -> Iterator[Draft]:
+    """Like `outgoing`; each is to be sealed, which another thread can do."""
     packs = _packs(store)
     damaged: dict[str, list[Row]] = {}
     for name, positions in _indexes(packs):
         if name in what.whole:
             data = read_pack(packs.path(name))
             if blake3(data).hexdigest() == name:
-                yield Pack(name, data, positions)
+                yield Draft(name, data, positions, [])
             else:
                 damaged[name] = sorted(index.unpacked(positions), key=itemgetter(1))
             del data
@@ -216,11 +237,11 @@ class _Builder:
         self._size = len(MAGIC)
         self._records: list[bytes] = []
 
-    def add(self, place: Place, frame: bytes) -> Iterator[Pack]:
+    def add(self, place: Place, frame: bytes) -> Iterator[Draft]:
         """Add one frame; the pack that it had no room in, if any."""
         return self.extend([(place[0], 0, *place[2:6])], memoryview(frame))
 
-    def extend(self, rows: list[Row], data: memoryview) -> Iterator[Pack]:
+    def extend(self, rows: list[Row], data: memoryview) -> Iterator[Draft]:
         """Add the frames of a pack that these records are of; the packs that are full meanwhile."""
         start = end = size = 0
         for digest, offset, stored, raw, kind, how in rows:
@@ -241,13 +262,12 @@ class _Builder:
         self._out.write(data)
         self._size += len(data)
 
-    def end(self) -> Iterator[Pack]:
+    def end(self) -> Iterator[Draft]:
         """What is left, if anything."""
         if self._records:
             data, records = self._out.getvalue(), self._records
             self._reset()
-            digest = blake3(data).digest()
-            yield Pack(digest.hex(), data, index.encode_index(digest, records))
+            yield Draft("", data, b"", records)
 
 
 def _packs(store: Store) -> Packs:
