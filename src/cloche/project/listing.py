@@ -166,6 +166,7 @@ def each(step: Callable[[T], R], items: Iterable[T], at_once: int = AT_ONCE) -> 
     try:
         for item in items:
             waiting.append(pool.submit(step, item))
+            del item  # it may be large, and the next one takes a while
             if len(waiting) > at_once:
                 yield waiting.pop(0).result()
         while waiting:
