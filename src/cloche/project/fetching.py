@@ -15,28 +15,30 @@ from blake3 import blake3
 
 from cloche.errors import Damaged, RemoteError
 from cloche.model.digest import Digest
-from cloche.model.tree import EMPTY_DIGEST, RawEntry, raw_entries
+from cloche.model.tree import EMPTY_DIGEST, raw_entries
 from cloche.project.listing import Remotely, each, look, shelf
 from cloche.project.project import Project
 from cloche.project.reach import Root
 from cloche.project.remotes import Place
+from cloche.project.sums import Sums
 from cloche.remotes.backend import pack_name
 from cloche.store.codec import Decompressor
 from cloche.store.frames import HEADER, open_frame, open_small
 from cloche.store.frames import Place as Lies
+from cloche.store.index import digests
 from cloche.store.proofs import Cut, Proofs
-from cloche.store.receiving import Receiver, Shelf
+from cloche.store.receiving import Receiver, Shelf, is_proven
 from cloche.store.recipes import DEEPEST, RECIPE, Recipe, decode_recipe, with_rows
 
 Progress = Callable[[int, int], None]
 
 _GAP = 256 << 10
 _MOST = 32 << 20
-_AT_ONCE = 3
+_AT_ONCE = 2
+_WORTH_ITSELF = 16 << 20  # bytes of a pack that is taken over as it is: many small ones would be a burden
 _MOST_SMALL = 256
 _TOGETHER = 256  # frames that are opened in one call
 _LARGEST_TREE = 1 << 30
-_MOST_FILES = 1 << 30
 _EMPTY = bytes.fromhex(EMPTY_DIGEST)
 
 
@@ -139,7 +141,7 @@ class _Fetcher:
         """Read the trees, level by level; collect the files that they and the roots name."""
         seen: set[bytes] = set()
         optional: set[bytes] = set()
-        sums = _Sums()
+        sums = Sums()
         level: set[bytes] = set()
         for root in roots:
             raw = bytes.fromhex(root.digest)
@@ -232,10 +234,11 @@ class _Fetcher:
 
     def files(self) -> None:
         """Bring the files that were collected."""
-        missing = {raw: self._shelf.places(raw) for raw in self._lacking(self._files)}
-        whole = {raw for raw, places in missing.items() if all(lies.kind != RECIPE for lies in places)}
+        missing = self._lacking(self._files)
+        listed = {raw for raw in missing - self._shelf.plain(missing) if self._shelf.places(raw)}
+        whole = missing - listed
         cut: list[tuple[Lies, bytes, Cut]] = []
-        for lies, frame, payload in list(self._frames(missing.keys() - whole, self._optional)):
+        for lies, frame, payload in list(self._frames(listed, self._optional)):
             recipe = self._with_rows(lies.digest, decode_recipe(payload))
             if recipe is not None:
                 cut.append((lies, frame, Cut(lies.digest, recipe)))
@@ -246,6 +249,7 @@ class _Fetcher:
             self.objects += len(lies_at)
             self.size += sum(one.stored for one in lies_at)
             return
+        wanted -= self._adopt(whole - chunks, self._receiver)
         proofs = Proofs(one for _, _, one in cut)
         for lies, frame, payload in self._frames(wanted, self._optional, self._progress):
             self._take(lies, frame, promise=False)
@@ -259,14 +263,38 @@ class _Fetcher:
             else:
                 self._damaged(lies.digest, "is not what its chunks make up")
 
+    def _adopt(self, plain: set[bytes], receiver: Receiver) -> set[bytes]:
+        """Take over packs of the remote as they are, where nothing but plain files that are missing here is in them;
+        the raw digests of what came. What is wrong with any other is found out when its frames are read."""
+        fit = plain - self._taken - {lies.digest for lies, _ in self._below}
+        listed = [one for one in self._shelf.wholly(fit) if _WORTH_ITSELF <= self._sizes[one[0]] <= 2 * _MOST]
+        came: set[bytes] = set()
+        total, done = sum(self._sizes[name] for name, _ in listed), 0
+        for (name, positions), data in zip(listed, each(self._whole, listed, _AT_ONCE), strict=True):
+            if data is not None:
+                receiver.adopt(name, data, positions)
+                self.size += len(data)
+                came.update(digests(positions))
+            done += self._sizes[name]
+            if self._progress is not None:
+                self._progress(done, total)
+        self._taken |= came
+        self.objects += len(came)
+        return came
+
+    def _whole(self, listed: tuple[str, bytes]) -> bytes | None:
+        """A pack of the remote where it is what it should be, in every frame."""
+        name, positions = listed
+        data = self._place.backend.get(pack_name(name), self._sizes[name]) or b""
+        return data if is_proven(name, data, positions) else None
+
     def again(self, wanted: set[bytes]) -> None:
         """Bring frames, whatever is here."""
         for lies, frame, _ in self._frames(wanted, set(), self._progress):
             self._take(lies, frame, promise=lies.kind == RECIPE)
 
     def _lacking(self, wanted: set[bytes]) -> set[bytes]:
-        holds = self._store.packs.holds
-        return {raw for raw in wanted if not holds(raw)}
+        return wanted - self._store.packs.held(wanted)
 
     def _take(self, lies: Lies, frame: bytes, *, promise: bool) -> None:
         if lies.digest not in self._taken:
@@ -357,23 +385,6 @@ class _Fetcher:
                 self._small[one.pack] = data
         self.size += len(data)
         return data
-
-
-class _Sums:
-    """Whether folders are as large as those above them claim: else a few small trees could name billions of files."""
-
-    def __init__(self) -> None:
-        self._real: dict[bytes, tuple[int, int]] = {_EMPTY: (0, 0)}
-        self._claimed: set[tuple[bytes, tuple[int, int]]] = set()
-
-    def add(self, raw: bytes, entries: list[RawEntry]) -> None:
-        self._real[raw] = (sum(one.size for one in entries), sum(one.files for one in entries))
-        self._claimed |= {(one.digest, (one.size, one.files)) for one in entries if one.kind == b"d"}
-
-    def wrong(self) -> set[bytes]:
-        """The folders that are not, and those that hold more than any can."""
-        wrong = {raw for raw, claim in self._claimed if self._real.get(raw, claim) != claim}
-        return wrong | {raw for raw, (_, count) in self._real.items() if count > _MOST_FILES}
 
 
 def refuse_lost(brought: Brought, what: str, place: Place) -> None:

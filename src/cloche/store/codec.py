@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence, Sized
+from typing import TYPE_CHECKING
 
 from cloche.errors import Damaged
+
+if TYPE_CHECKING:
+    from zstandard import BufferSegment
 
 RAW = b"r"
 ZSTD = b"z"
@@ -86,6 +90,10 @@ class Decompressor:
     def decompress_many(self, payloads: Sequence[bytes | memoryview], raws: Sequence[int]) -> list[bytes]:
         """The bytes that were compressed with zstd, as many as `raws` says of each, in one call that leaves Python to
         other threads. Raises Damaged."""
+        return [content.tobytes() for content in self.segments(payloads, raws)]
+
+    def segments(self, payloads: Sequence[bytes | memoryview], raws: Sequence[int]) -> Sequence[BufferSegment]:
+        """Like `decompress_many`, as buffers that are to be looked at only."""
         if not payloads:
             return []
         if max(raws) > LARGEST:
@@ -95,7 +103,7 @@ class Decompressor:
             done = self._zstd.multi_decompress_to_buffer([*payloads], decompressed_sizes=sizes)
         except self._error as error:
             raise Damaged("a frame of the store cannot be decompressed") from error
-        return [done[number].tobytes() for number in range(len(done))]
+        return [done[number] for number in range(len(done))]
 
     def decompress(self, payload: bytes, how: bytes, raw: int) -> bytes:
         """The bytes that were compressed, `raw` of them. Raises Damaged."""

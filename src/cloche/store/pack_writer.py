@@ -63,6 +63,18 @@ class PackWriter:
         self._records.append(index.RECORD.pack(digest, self._size, stored, raw, kind, how))
         self._put(length, write_header(kind, how, digest, stored, raw), payload)
 
+    def adopt(self, digest: str, data: bytes, positions: bytes) -> None:
+        """Add a whole pack as it is. digest: of its bytes; positions: its index. Everything must be proven."""
+        if self._fd >= 0:
+            self._seal()
+        if not self._begun:
+            self._begin()
+        path, index_path = self._name("pack"), self._name("index")
+        self._made += (path, index_path)
+        self._fs.write_file(path, data)
+        self._fs.write_file(index_path, positions)
+        self._sealed.append(Sealed(digest, path, index_path, positions))
+
     def _put(self, length: int, *parts: bytes) -> None:
         self._buffer += parts
         self._size += length

@@ -60,7 +60,7 @@ class Packs:
     def _untable(self) -> None:
         """Forget what was put where it is found by its digest: it is put there anew, as far as it is asked for."""
         self._table = DigestTable(ROW.size)
-        self._tabled = [False] * 256
+        self._tabled = [0] * 256  # of how many packs
 
     def close(self) -> None:
         """Close the files that are open; they open again when needed."""
@@ -102,14 +102,10 @@ class Packs:
         """See one more pack, whose index is `data`."""
         if name in self._names:
             return
-        number = _NUMBER.pack(len(self._names))
         self._names.append(name)
         self._indexes.append(data)
         if len(data) > _LARGE:  # few of so many rows will be asked for
             self._untable()
-        for first in range(256):
-            if self._tabled[first]:
-                self._table.update(row + number for row in index.bucket(data, first))
 
     def places(self, digest: bytes) -> list[Place]:
         """Where a digest lies; more than one place if two writers stored it at once."""
@@ -189,11 +185,10 @@ class Packs:
         if not self._listed:
             self.refresh()
         first = digest[0]
-        if not self._tabled[first]:
-            self._tabled[first] = True
-            for number, data in enumerate(self._indexes):
-                mark = _NUMBER.pack(number)
-                self._table.update(row + mark for row in index.bucket(data, first))
+        done, self._tabled[first] = self._tabled[first], len(self._indexes)
+        for number in range(done, len(self._indexes)):
+            mark = _NUMBER.pack(number)
+            self._table.update(row + mark for row in index.bucket(self._indexes[number], first))
         return self._table
 
     def read(self, place: Place) -> bytes:

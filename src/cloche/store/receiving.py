@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from operator import itemgetter
 from types import TracebackType
+
+from blake3 import blake3
 
 from cloche.errors import Damaged
 from cloche.store import index
-from cloche.store.codec import RAW, ZSTD
+from cloche.store.codec import RAW, ZSTD, Decompressor
 from cloche.store.filesystem import FileSystem, disk_error
 from cloche.store.frames import CONTENT, HEADER, MAGIC, Place
+from cloche.store.index import Row
 from cloche.store.objects import Store
 from cloche.store.pack_writer import PackWriter
 from cloche.store.packs import Packs
-from cloche.store.recipes import RECIPE
+from cloche.store.recipes import RECIPE, SMALL
 
 _GENEROUS = 48 << 20
+_TOGETHER = 256  # contents that are unpacked in one call
 
 
 class Receiver:
@@ -74,6 +80,21 @@ class Receiver:
         if self._size >= _GENEROUS:
             self.flush()
 
+    def adopt(self, name: str, data: bytes, positions: bytes) -> None:
+        """Make a whole pack part of the store as it is. It must be one for which `is_proven` holds, and free of
+        promises."""
+        writer = PackWriter(self._folder, self._fs)
+        try:
+            writer.adopt(name, data, positions)
+        except OSError as error:
+            writer.discard()
+            raise disk_error(error, "write to the store") from error
+        except BaseException:
+            writer.discard()
+            raise
+        self._publish(writer)
+        self._store.see()
+
     def _publish(self, writer: PackWriter) -> None:
         try:
             writer.publish()
@@ -113,10 +134,70 @@ class Shelf:
         self._packs.add(name, data)
         self.names.append(name)
 
+    def wholly(self, wanted: set[bytes]) -> list[tuple[str, bytes]]:
+        """Name and index of the packs that hold small contents and nothing else, all of them wanted; none of them is
+        in two of these packs."""
+        left = set(wanted)
+        found: list[tuple[str, bytes]] = []
+        for name, data in zip(self.names, self._packs.indexes(), strict=True):
+            digests = index.digests(data)
+            if left.issuperset(digests) and len(set(digests)) == len(digests) and _are_small(data):
+                found.append((name, data))
+                left.difference_update(digests)
+        return found
+
     def places(self, raw: bytes) -> list[Place]:
         """Where a raw digest lies; `names[place.pack]` is the pack."""
         return self._packs.places(raw)
 
+    def plain(self, raws: set[bytes]) -> set[bytes]:
+        """Those of the raw digests that the packs hold whole: none as a list of chunks."""
+        return self._packs.plain(raws)
+
     def held(self, raws: set[bytes]) -> set[bytes]:
         """Those of the raw digests that one of the packs holds."""
         return self._packs.held(raws)
+
+
+def _are_small(positions: bytes) -> bool:
+    """Whether an index names small contents alone."""
+    return all(kind == CONTENT and raw <= SMALL for _, _, _, raw, kind, _ in index.unpacked(positions))
+
+
+def is_proven(name: str, data: bytes, positions: bytes) -> bool:
+    """Whether a pack of small contents is what its name, its index and the digest of each content say, down to the last
+    byte: one that is can become part of a store as it is."""
+    rows = sorted(index.unpacked(positions), key=itemgetter(1))
+    if blake3(data).hexdigest() != name or not data.startswith(MAGIC):
+        return False
+    at, header = len(MAGIC), HEADER.unpack_from
+    for digest, offset, stored, raw, kind, how in rows:
+        if offset != at or len(data) < at + HEADER.size + stored:
+            return False
+        if header(data, at) != (kind, how, digest, stored, raw) or kind != CONTENT or raw > SMALL:
+            return False
+        at += HEADER.size + stored
+    decompressor = Decompressor()
+    view = memoryview(data)
+    return at == len(data) and all(
+        _are_true(view, rows[start : start + _TOGETHER], decompressor) for start in range(0, len(rows), _TOGETHER)
+    )
+
+
+def _are_true(data: memoryview, rows: Sequence[Row], decompressor: Decompressor) -> bool:
+    """Whether the contents that these records are of are what their digests say."""
+    packed = [row for row in rows if row[5] == ZSTD]
+    payloads = [data[row[1] + HEADER.size : row[1] + HEADER.size + row[2]] for row in packed]
+    try:
+        opened = decompressor.segments(payloads, [row[3] for row in packed])
+    except Damaged:
+        return False
+    for row, content in zip(packed, opened, strict=True):
+        digest = blake3(content).digest()  # type: ignore[arg-type] # it is a buffer, and does not say so to older Pythons
+        if len(content) != row[3] or digest != row[0]:
+            return False
+    for digest, offset, stored, raw, _, how in rows:
+        start = offset + HEADER.size
+        if how != ZSTD and (how != RAW or stored != raw or blake3(data[start : start + raw]).digest() != digest):
+            return False
+    return True
