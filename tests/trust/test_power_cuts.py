@@ -22,7 +22,8 @@ import cloche
 from cloche.api import OpenProject
 from cloche.errors import ClocheError
 from cloche.model.digest import digest_bytes
-from cloche.store import pack_writer
+from cloche.project import fetching
+from cloche.store import pack_writer, transfer
 
 Files = dict[str, bytes | str | None]
 Act = Callable[[OpenProject], object]
@@ -75,6 +76,8 @@ def settled() -> None:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenProject]:
     """Two runs on two versions of the data, and a third version that is not recorded yet."""
     monkeypatch.setattr(pack_writer, "PACK_LIMIT", 150_000)
+    monkeypatch.setattr(transfer, "WORTH_ITSELF", 50_000)
+    monkeypatch.setattr(fetching, "_WORTH_ITSELF", 50_000)
     root = tmp_path / "disk/work"
     opened = cloche.init(root)
     write(root, "train.py", b"print(1)\n")
@@ -109,7 +112,7 @@ class Replay:
         self.shared = act is push
         self.home = self.root.parent if self.shared else self.root
         self.place = f"{self.root.name}/{CATALOG}" if self.shared else CATALOG
-        self.needs_repair = act in (repair, pull)  # before a pull, `cloche.lock` names what is not here
+        self.needs_repair = act in (repair, pull, pull_packs)  # before a pull, `cloche.lock` names what is not here
         self.project = project
         self.runs = {run.id for run in project.log(hidden=True)}
         self.readable = {run.id: self.listed(project, run.id) for run in project.log()}
@@ -300,6 +303,13 @@ def pull(project: OpenProject) -> object:
     return project.pull(force=True)
 
 
+def pull_packs(project: OpenProject) -> object:
+    there = {file.name for file in (project.root.parent / "remote/packs").rglob("*.pack")}
+    result = pull(project)
+    assert there & {file.name for file in (project.root / ".cloche/store/packs").rglob("*.pack")}
+    return result
+
+
 def has_remote(project: OpenProject) -> None:
     project.remote_add("origin", os.fspath(project.root.parent / "remote"), local=True)
     project.add("data")
@@ -327,6 +337,18 @@ def their_lock_came(project: OpenProject) -> None:
     shutil.copy(project.root.parent / "other/cloche.lock", project.root / "cloche.lock")
 
 
+def their_many_files_came(project: OpenProject) -> None:
+    """Such as fill packs of their own, which are taken over as they are."""
+    others_have_pushed(project)
+    with cloche.open(project.root.parent / "other") as there:
+        for number in range(30):
+            write(there.root, f"data/many/{number}", noise(100 + number, 10_000))
+        there.add("data")
+        there.push()
+    project.revert(lock=True)
+    shutil.copy(project.root.parent / "other/cloche.lock", project.root / "cloche.lock")
+
+
 COMMANDS = [
     pytest.param(nothing, add, id="add"),
     pytest.param(nothing, run, id="run"),
@@ -340,6 +362,7 @@ COMMANDS = [
     pytest.param(has_remote, push, id="push"),
     pytest.param(others_have_pushed, fetch, id="fetch"),
     pytest.param(their_lock_came, pull, id="pull"),
+    pytest.param(their_many_files_came, pull_packs, id="pull of packs as they are"),
 ]
 
 

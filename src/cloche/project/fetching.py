@@ -239,6 +239,9 @@ class _Fetcher:
         whole = missing - listed
         cut: list[tuple[Lies, bytes, Cut]] = []
         for lies, frame, payload in list(self._frames(listed, self._optional)):
+            if lies.kind != RECIPE:  # a pack that says it is a list of chunks lies
+                self._take(lies, frame, promise=False)
+                continue
             recipe = self._with_rows(lies.digest, decode_recipe(payload))
             if recipe is not None:
                 cut.append((lies, frame, Cut(lies.digest, recipe)))
