@@ -142,6 +142,30 @@ def test_what_is_in_quarantine_comes_back_rather_than_anew(ada: OpenProject, bob
     assert (files_of(bob), bob.verify().sound) == (files_of(ada), True)
 
 
+def test_a_pull_that_is_cut_off_keeps_the_packs_that_came(
+    ada: OpenProject, bob: OpenProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And leaves nothing half-way."""
+    remote = push(ada)
+    real, left = FileSystem.rename, [4]
+
+    def rename(self: FileSystem, source: str, target: str) -> None:
+        left[0] -= "/store/packs/" in Path(target).as_posix()
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        real(self, source, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(FileSystem, "rename", rename)
+        pull(ada, bob)
+    came = packs_of(store_of(bob)).keys() & packs_of(remote).keys()
+    assert len(came) == 2
+    assert [*(store_of(bob) / "tmp").iterdir()] == []
+    everything = sum(pack.stat().st_size for pack in packs_of(remote).values())
+    assert bob.pull().fetched.size <= everything - sum(packs_of(remote)[name].stat().st_size for name in came)
+    assert (files_of(bob), bob.verify().sound) == (files_of(ada), True)
+
+
 def lie(frame: Frame, how: str) -> Frame:
     """A frame that is not what its digest says."""
     other = b"x" * frame.place.raw

@@ -13,7 +13,7 @@ from cloche.errors import Damaged
 from cloche.store import index
 from cloche.store.codec import RAW, ZSTD, Decompressor
 from cloche.store.filesystem import FileSystem, disk_error
-from cloche.store.frames import CONTENT, HEADER, MAGIC, Place
+from cloche.store.frames import CONTENT, HEADER, MAGIC, MOST_FRAMES, Place
 from cloche.store.index import Row
 from cloche.store.objects import Store
 from cloche.store.pack_writer import PackWriter
@@ -141,7 +141,8 @@ class Shelf:
         found: list[tuple[str, bytes]] = []
         for name, data in zip(self.names, self._packs.indexes(), strict=True):
             digests = index.digests(data)
-            if left.issuperset(digests) and len(set(digests)) == len(digests) and _are_small(data):
+            are_fit = 0 < len(set(digests)) == len(digests) <= MOST_FRAMES and left.issuperset(digests)
+            if are_fit and _are_small(data):
                 found.append((name, data))
                 left.difference_update(digests)
         return found
