@@ -155,9 +155,10 @@ def test_a_pull_that_is_cut_off_keeps_the_packs_that_came(
             raise KeyboardInterrupt
         real(self, source, target)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(FileSystem, "rename", rename)
-        pull(ada, bob)
+        with pytest.raises(KeyboardInterrupt):
+            pull(ada, bob)
     came = packs_of(store_of(bob)).keys() & packs_of(remote).keys()
     assert len(came) == 2
     assert [*(store_of(bob) / "tmp").iterdir()] == []
