@@ -113,23 +113,19 @@ def drafts(store: Store, what: Plan) -> Iterator[Draft]:
             else:
                 damaged[name] = sorted(index.unpacked(positions), key=itemgetter(1))
             del data
+    # Trees lie in small packs mostly: last, so that who receives the packs before can take those over as they are.
+    picked = sorted(what.picked.items(), key=lambda one: (_length(packs.path(one[0])) < WORTH_ITSELF, one[0]))
+    counts = {name: index.count(positions) for name, positions in _indexes(packs)}
     builder = _Builder()
     room = _Room()
-    for name, rows in (*sorted(what.picked.items(), key=_large_first), *sorted(damaged.items())):
-        path = packs.path(name)
-        if _taken(rows) * _GOOD_PART >= _length(path) and (whole := room.read(path, name, rows)) is not None:
+    for name, rows in (*picked, *sorted(damaged.items())):
+        is_much = len(rows) * _GOOD_PART >= counts.get(name, 0)
+        if is_much and (whole := room.read(packs.path(name), name, rows)) is not None:
             yield from builder.extend(rows, whole)
             continue
         for place, frame in _frames(packs, name, rows):
             yield from builder.add(place, frame)
     yield from builder.end()
-
-
-def _large_first(picked: tuple[str, list[Row]]) -> tuple[bool, str]:
-    """Packs that hold much before those that hold little, which are where most trees lie: a pack without any can be
-    taken over as it is by who receives it."""
-    name, rows = picked
-    return _taken(rows) < WORTH_ITSELF, name
 
 
 def _length(path: str) -> int:
