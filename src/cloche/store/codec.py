@@ -16,8 +16,8 @@ ZSTD = b"z"
 LARGEST = 16 << 20
 
 _LEVEL = 1
-# For pieces of up to 64 KiB: level 1 would clear a table of 128 KiB before each of them.
-_SMALL = {"window_log": 16, "hash_log": 13}
+_SMALL = 64 << 10  # bytes; level 1 would clear a table of 128 KiB before each such piece
+_FOR_SMALL = {"window_log": 16, "hash_log": 13}
 _WORTH_TRYING = 64
 _LONGEST_PAUSE = 32
 
@@ -34,7 +34,7 @@ class Compressor:
 
         self._zstd = zstandard.ZstdCompressor(level=_LEVEL, write_content_size=False, write_checksum=False)
         small = zstandard.ZstdCompressionParameters.from_level(
-            _LEVEL, **_SMALL, write_content_size=False, write_checksum=False
+            _LEVEL, **_FOR_SMALL, write_content_size=False, write_checksum=False
         )
         self._small = zstandard.ZstdCompressor(compression_params=small)
         self.start()
@@ -51,7 +51,7 @@ class Compressor:
         if self._left:
             self._left -= 1
             return RAW, bytes(data)
-        small = self._zstd.compress(data)
+        small = (self._small if len(data) <= _SMALL else self._zstd).compress(data)
         if _pays(small, data):
             self._pause = 0
             return ZSTD, small
@@ -60,7 +60,7 @@ class Compressor:
         return RAW, bytes(data)
 
     def compress_apart(self, pieces: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
-        """Codec and payload of each of many small files, as `start` and `compress` give them.
+        """Codec and payload of each of many files of up to 64 KiB, as `start` and `compress` give them.
 
         All in one call that leaves Python to other threads: handing it over for every file costs more than compressing.
         """

@@ -68,6 +68,16 @@ def bucket(data: bytes, first: int) -> list[bytes]:
     return [data[at : at + RECORD.size] for at in _offsets(low, high)]
 
 
+def find(data: bytes, digest: bytes) -> bytes:
+    """The record of a digest; empty where there is none."""
+    low, high = struct.unpack_from("<II", data, _HEAD.size + 4 * digest[0] - 4)
+    start, end = _START + (low if digest[0] else 0) * RECORD.size, _START + high * RECORD.size
+    at = data.find(digest, start, end)
+    while at >= 0 and (at - start) % RECORD.size:  # the same bytes across two records
+        at = data.find(digest, at + 1, end)
+    return data[at : at + RECORD.size] if at >= 0 else b""
+
+
 def records(data: bytes) -> Iterator[bytes]:
     """All records, by digest."""
     count = _HEAD.unpack_from(data)[2]

@@ -29,6 +29,8 @@ _OPEN_FILES = 16
 _BLOCK = 1 << 20
 _LARGE = 4 << 20  # bytes of an index
 _MANY = 1000
+_FEW = 8  # digests that begin alike, not worth a table
+_FEW_PACKS = 32
 _WORTH = 8
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
@@ -61,6 +63,7 @@ class Packs:
         """Forget what was put where it is found by its digest: it is put there anew, as far as it is asked for."""
         self._table = DigestTable(ROW.size)
         self._tabled = [0] * 256  # of how many packs
+        self._asked = [0] * 256
 
     def close(self) -> None:
         """Close the files that are open; they open again when needed."""
@@ -109,11 +112,13 @@ class Packs:
 
     def places(self, digest: bytes) -> list[Place]:
         """Where a digest lies; more than one place if two writers stored it at once."""
-        return [Place(*ROW.unpack(row)) for row in self._tables(digest).rows(digest)]
+        few = self._few(digest)
+        return [Place(*ROW.unpack(row)) for row in (self._table.rows(digest) if few is None else few)]
 
     def row(self, digest: bytes) -> bytes:
         """The first of its places as the bytes of `ROW`, for those who look up very many; empty where there is none."""
-        return self._tables(digest).first(digest)
+        few = self._few(digest)
+        return self._table.first(digest) if few is None else b"".join(few[:1])
 
     def holds(self, digest: bytes) -> bool:
         """Whether some pack that was listed holds the digest. One that is in quarantine comes back into use by this."""
@@ -121,7 +126,8 @@ class Packs:
 
     def in_use(self, digest: bytes) -> bool:
         """Whether some pack that was listed and is not in quarantine holds the digest."""
-        return digest in self._tables(digest)
+        few = self._few(digest)
+        return digest in self._table if few is None else bool(few)
 
     def held(self, digests: set[bytes]) -> set[bytes]:
         """Those of the digests that `holds` is true of."""
@@ -180,16 +186,25 @@ class Packs:
                     self._aside[name] = index.check_index(_read_file(f"{path}.index"), bytes.fromhex(name))
         return self._aside
 
-    def _tables(self, digest: bytes) -> DigestTable:
-        """The table, with everything in it that begins as this digest does."""
+    def _few(self, digest: bytes) -> list[bytes] | None:
+        """The rows of a digest, looked for in the indexes themselves while few are asked for. None: in the table is
+        everything that begins as this digest does."""
         if not self._listed:
             self.refresh()
-        first = digest[0]
-        done, self._tabled[first] = self._tabled[first], len(self._indexes)
-        for number in range(done, len(self._indexes)):
+        first, count = digest[0], len(self._indexes)
+        done = self._tabled[first]
+        if done == count:
+            return None
+        self._asked[first] += 1
+        fresh = ((number, self._indexes[number]) for number in range(done, count))
+        if self._asked[first] <= _FEW and count - done <= _FEW_PACKS:
+            found = ((number, index.find(data, digest)) for number, data in fresh)
+            return [*self._table.rows(digest), *(row + _NUMBER.pack(number) for number, row in found if row)]
+        for number, data in fresh:
             mark = _NUMBER.pack(number)
-            self._table.update(row + mark for row in index.bucket(self._indexes[number], first))
-        return self._table
+            self._table.update(row + mark for row in index.bucket(data, first))
+        self._tabled[first] = count
+        return None
 
     def read(self, place: Place) -> bytes:
         """The payload of a frame, proven. Raises Damaged, or FileNotFoundError where the pack is gone."""
