@@ -130,7 +130,7 @@ class TestGc:
         plain.cloche("gc", "--grace", "0")
         assert plain.facts("gc")["missing"] == 0
         refused = plain.cloche("undo", status=5)
-        assert "no longer holds what was there before it" in refused.err
+        assert "does not hold all that was there before and after it" in refused.err
         assert "`cloche gc` deletes that after its grace time" in refused.err
 
     def test_what_a_remote_holds_is_not_missed(self, project: Shell) -> None:

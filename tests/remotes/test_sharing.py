@@ -391,6 +391,8 @@ def test_remotes_are_listed_changed_and_forgotten(plain: Shell, tmp_path: Path) 
     assert plain.read("cloche.toml") == "# mine\n[code]\nignore = ['x']  # this stays\n"
     plain.cloche("undo")
     assert len(plain.facts("remote")) == 2
+    gone = plain.cloche("remote", "remove", "b").err
+    assert f"to have it back: `cloche remote add --local --default b {tmp_path / 'two'}`" in gone
 
 
 def test_a_place_that_is_something_else_is_refused(plain: Shell, tmp_path: Path) -> None:
@@ -489,12 +491,12 @@ def test_a_place_that_overwrites_is_only_for_one_who_says_so(ada: Person) -> Non
 def test_objects_that_are_damaged_here_are_had_again_from_a_remote(ada: Person) -> None:
     ada.python.push()
     ada.close()
-    packs = [*(ada.folder / ".cloche/store/packs").rglob("*.pack")]
-    largest = max(packs, key=lambda pack: pack.stat().st_size)
-    data = bytearray(largest.read_bytes())
-    data[len(data) // 2] ^= 1
-    largest.write_bytes(data)
     project = Project.find(ada.folder)
+    [place] = project.store.packs.places(bytes.fromhex(project.tracked[0].digest))
+    pack = Path(project.store.packs.path(project.store.packs.order[place.pack]))
+    data = bytearray(pack.read_bytes())
+    data[place.end - 1] ^= 1
+    pack.write_bytes(data)
     lost = {bytes.fromhex(fault.digest) for fault in faults_of(project.store) if fault.digest}
     assert lost
     brought = fetch_objects(project, open_remote(project), lost)

@@ -160,6 +160,18 @@ def remove(project: Project, name: str) -> KnownRemote:
     return known[name]
 
 
+def words_to_add(project: Project, name: str) -> list[str]:
+    """What to type to have a remote again that only this copy of the project knows; nothing for any other."""
+    known = local_remotes(project).get(name)
+    if known is None:
+        return []
+    words = ["cloche", "remote", "add", "--local"]
+    words += ["--default"] * known.default + ["--single-writer"] * known.single_writer
+    words += ["--endpoint", known.endpoint] if known.endpoint else []
+    words += ["--region", known.region] if known.region else []
+    return [*words, name, _shown(known.url)]
+
+
 def try_out(project: Project, name: str = "", *, data: bool = False, progress: Progress | None = None) -> Tested:
     """Try out everything that a remote must be able to do, and read every record and index. Raises RemoteError.
 

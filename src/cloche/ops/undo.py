@@ -156,9 +156,9 @@ def _missing(project: Project, tracked: Iterable[Tracked], stays: Callable[[str]
 
 def _given_up(operation: Operation) -> NotFound:
     return NotFound(
-        f"operation {operation.number} ({operation.verb}) cannot be undone: the store no longer holds what was there"
-        " before it",
-        hint="`cloche gc` deletes that after its grace time; `cloche history` lists the other operations",
+        f"operation {operation.number} ({operation.verb}) cannot be undone: the store does not hold all that was there"
+        " before and after it",
+        hint="`cloche gc` deletes that after its grace time, and `cloche verify` tells of damage",
     )
 
 

@@ -48,6 +48,6 @@ def command(grace: float, tips_only: bool, dry_run: bool, as_json: bool) -> None
     if done.deleted or not done.grace:
         say(f"{size(done.deleted)} {would}deleted")
     if done.quarantine:
-        say(f"{size(done.quarantine)} lie in quarantine now")
+        say(f"{size(done.quarantine)} of packs and files lie in quarantine now")
     if done.missing:
         say(f"warning: records need {plural(done.missing, 'content')} that the store does not hold: `cloche verify`")

@@ -59,7 +59,7 @@ def command(
     for run in done.removed:
         out.print(Text.assemble(("remove  ", "red"), run[:8]))
     would = "would be " if dry_run else ""
-    say(f"{plural(len(done.removed), 'run')} {would}removed, {len(done.kept)} stay")
+    say(f"{plural(len(done.removed), 'run')} {would}removed, {len(done.kept)} stay{'s' * (len(done.kept) == 1)}")
     if done.removed and not dry_run:
         say("`cloche undo` brings them back; `cloche gc` frees what nothing else needs")
 

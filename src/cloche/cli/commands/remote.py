@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -121,13 +122,16 @@ def remove_command(name: str, as_json: bool) -> None:
     Example:
       cloche remote remove stick
     """
-    from cloche.ops.remote import remove
+    from cloche.ops.remote import remove, words_to_add
 
+    again = words_to_add(project(), name)
     done = remove(project(), name)
     if as_json:
         print_json(done)
     else:
         say(f"forgot {name}; what {done.url} holds stays there")
+        if done.local:  # what Git does not see is no operation
+            say(f"to have it back: `{shlex.join(again)}`")
 
 
 @command.command("test")
