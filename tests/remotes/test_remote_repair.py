@@ -14,10 +14,12 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from msgspec.structs import replace
 
 import cloche
 from cloche.api import OpenProject
 from cloche.errors import ClocheError, Conflict, RemoteError
+from cloche.ops.push import Pushed
 from cloche.remotes.folder import FolderBackend
 from cloche.store.filesystem import FileSystem
 from cloche.store.objects import Store
@@ -91,6 +93,12 @@ def assert_whole(place: Path, ada: OpenProject) -> None:
         assert bob.verify().sound
 
 
+def assert_same(preview: Pushed, done: Pushed) -> None:
+    """A dry run has said what was then done; but for the names of new bundles, which hold the time."""
+    assert preview.dry_run
+    assert replace(preview, dry_run=False) == done
+
+
 DAMAGE = [("pack", flip), ("pack", cut), ("pack", Path.unlink), ("index", flip), ("index", Path.unlink)]
 DAMAGE += [("bundle", flip), ("bundle", cut), ("bundle", Path.unlink)]
 
@@ -115,11 +123,12 @@ def test_whatever_is_damaged_is_named_and_mended(
     problems = " ".join(ada.remote_test(data=True).problems)
     assert file.stem[:12] in problems
     before = sorted((place / "remote").rglob("*"))
-    assert ada.push(repair=True, dry_run=True).problems or ending != "bundle" or not file.exists()
+    preview = ada.push(repair=True, dry_run=True)
     assert sorted((place / "remote").rglob("*")) == before
     done = ada.push(repair=True)
     assert done.mended or done.runs
     assert done.problems == ()
+    assert_same(preview, done)
     assert_whole(place, ada)
 
 
@@ -137,7 +146,8 @@ def test_a_pack_that_cannot_be_made_as_it_was_is_sent_anew_and_taken_away(place:
     assert preview.runs
     assert file.exists()
     done = ada.push(repair=True)
-    assert (done.problems, done.runs) == ((), preview.runs)
+    assert done.problems == ()
+    assert_same(preview, done)
     assert not file.exists()
     assert kept - {*(place / "remote").rglob("*.bundle")}
     assert_whole(place, ada)
@@ -194,14 +204,37 @@ def test_what_others_alone_have_is_left_to_them(place: Path, ada: OpenProject, a
         bob.push()
         [own] = {*(place / "remote").rglob("*.pack")} - packs
         own.write_bytes(own.read_bytes()[: own.stat().st_size // 2])
+        preview = ada.push(repair=True, dry_run=True)
         done = ada.push(repair=True)
         assert run.short in " ".join(done.problems)
+        assert_same(preview, done)
+        at("ada").cloche("push", "--repair", "--dry-run", status=9)
         assert own.exists()
         ada.fetch(data=False)
         assert ada.push().runs == ()
         assert run.short in " ".join(ada.push(repair=True).problems)
         assert bob.push(repair=True).problems == ()
     assert ada.remote_test(data=True).problems == ()
+
+
+def test_a_dry_run_tells_of_what_no_bundle_names_and_of_the_inventory(
+    place: Path, ada: OpenProject, at: Callable[[str], Shell]
+) -> None:
+    stray = place / f"remote/packs/ab/{'ab' * 32}.pack"
+    stray.parent.mkdir(exist_ok=True)
+    stray.write_bytes(b"no pack")
+    cut(place / "remote/inventory")
+    told = at("ada").cloche("push", "--repair", "--dry-run").err
+    assert "would take away pack abab" in told
+    assert "would mend: the inventory" in told
+    assert "sound" not in told
+    preview = ada.push(repair=True, dry_run=True)
+    assert stray.exists()
+    assert_same(preview, ada.push(repair=True))
+    assert not stray.exists()
+    cut(place / "remote/inventory")
+    assert_same(ada.push(dry_run=True), ada.push())
+    assert_whole(place, ada)
 
 
 # The inventory

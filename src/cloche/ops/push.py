@@ -13,7 +13,7 @@ from cloche.project.probing import refuse_unsafe
 from cloche.project.project import Project
 from cloche.project.recovery import recover
 from cloche.project.related import refuse_unrelated
-from cloche.project.remote_repair import clear, clear_left_overs, mend, reopen
+from cloche.project.remote_repair import INVENTORY_AGAIN, clear, clear_left_overs, mend, reopen
 from cloche.project.remotes import Place, open_remote
 from cloche.project.revisions import find_run
 from cloche.project.sending import Sending, prepare, send
@@ -66,24 +66,25 @@ def push(
     runs = _ended(project, revisions)
     place, done = reopen(project, remote, dry_run=dry_run) if repair else (open_remote(project, remote), [])
     chosen = runs if revisions or data else None
-    place.fresh = repair
     with project.storing():
-        if repair and not dry_run:
-            refuse_unsafe(project, place)
-        mended = mend(project, place, dry_run=dry_run, progress=progress) if repair else None
+        if repair:
+            _refuse_unsafe(project, place)
+        mended = mend(project, place, progress) if repair else None
         sending = prepare(project, place, chosen, facts=not data, apart=mended.bad if mended else None)
         if not sending.empty:
             refuse_unrelated(project, place, sending.found)
         size = sending.what.size + sending.cuts.size
         done += [] if mended is None else mended.done
         problems = sending.found.problems
-        if not dry_run and not sending.empty:
-            refuse_unsafe(project, place)
+        if not sending.empty and (repair or not dry_run):
+            _refuse_unsafe(project, place)
             size = send(project, place, sending, progress)
-        if not dry_run and mended is not None:
+        if dry_run and not repair:  # to make all the packs takes long, where nothing depends on them
+            place.rehearse()
+        if repair:
             more, problems = clear(place, sending.apart)
             done += more
-        if not dry_run and place.backend.writable:
+        if place.backend.writable:
             done += _tidied(project, place, sending)
     place.backend.close()
     return Pushed(
@@ -111,12 +112,18 @@ def _ended(project: Project, revisions: Sequence[str]) -> list[Run]:
     return runs
 
 
+def _refuse_unsafe(project: Project, place: Place) -> None:
+    """As `refuse_unsafe`; a rehearsal cannot try out what takes writing."""
+    if not (place.rehearsed and place.backend.writable):
+        refuse_unsafe(project, place)
+
+
 def _tidied(project: Project, place: Place, sending: Sending) -> list[str]:
     """What earlier pushes that were cut off have left undone."""
     left = clear_left_overs(project, place, sending.found)
     done = [f"took away {left} left-over{'s' if left > 1 else ''} of pushes that were cut off"] if left else []
     if sending.empty and write_inventory(place, sending.found.listed):
-        done.append("the inventory, which those who read by the web need")
+        done.append(INVENTORY_AGAIN)
     return done
 
 

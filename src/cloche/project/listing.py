@@ -222,6 +222,8 @@ def cached(place: Place, name: str) -> bytes | None:
 
 def cache(place: Place, name: str, data: bytes) -> None:
     """Keep what of the remote never changes."""
+    if place.rehearsed:
+        return
     with contextlib.suppress(OSError, ClocheError):  # a disk that takes no cache still serves
         os.makedirs(place.cache, exist_ok=True)
         place.fs.replace_file(os.path.join(place.cache, name), data, durable=False)

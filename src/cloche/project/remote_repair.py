@@ -19,7 +19,7 @@ from cloche.model.wording import some
 from cloche.project.listing import Remotely, cached, each, look, read_inventory, write_inventory
 from cloche.project.merging import latest_facts
 from cloche.project.project import Project
-from cloche.project.remotes import LostFormat, Place, find_id, format_of, known_id, open_remote, open_unread
+from cloche.project.remotes import LostFormat, Place, format_of, known_id, open_unread, read_id
 from cloche.remotes.backend import FORMAT, bundle_name, pack_name
 from cloche.remotes.bundles import decode_bundle
 from cloche.store.pack_mending import index_of, made_again
@@ -28,30 +28,32 @@ Progress = Callable[[int, int], None]
 
 _AT_ONCE = 2
 _LARGEST_INDEX = 256 << 20
+INVENTORY_AGAIN = "the inventory, which those who read by the web need"
 OLD = 3600.0  # seconds: nobody writes one object for so long without a byte arriving
 
 
 @dataclass
 class Mended:
-    """What was (or would be) put right. done: in words. bad: packs that cannot be made again here."""
+    """What was put right. done: in words. bad: packs that cannot be made again here."""
 
     done: list[str] = field(default_factory=list)
     bad: set[Digest] = field(default_factory=set)
 
 
 def reopen(project: Project, name: str, *, dry_run: bool = False) -> tuple[Place, list[str]]:
-    """Open a remote to repair it, and put right by what it is known, as it was where that was noted here; what was (or
-    would be) done, in words."""
+    """Open a remote to repair it (dry_run: to rehearse that), and put right by what it is known, as it was where that
+    was noted here; what was done, in words."""
     place = open_unread(project, name)
+    if dry_run:
+        place.rehearse()
+    place.fresh = True
     try:
-        find_id(place)
+        place.id = read_id(place)
     except LostFormat:
         place.id = known_id(place) or project.random(16).hex()
-        if not dry_run:
-            place.backend.put(FORMAT, format_of(place.id))
+        place.backend.put(FORMAT, format_of(place.id))
         return place, [f"the file `{FORMAT}`, by which it is known"]
-    place.backend.close()
-    return open_remote(project, name), []
+    return place, []
 
 
 def read_packs(place: Place, found: Remotely, progress: Progress | None = None) -> Iterator[tuple[Digest, bytes]]:
@@ -86,15 +88,14 @@ def unmet(found: Remotely, bad: Collection[Digest] = ()) -> list[str]:
     return said
 
 
-def mend(project: Project, place: Place, *, dry_run: bool = False, progress: Progress | None = None) -> Mended:
+def mend(project: Project, place: Place, progress: Progress | None = None) -> Mended:
     """Put right what can be had again byte for byte: of what is left there, of the store and of the cache."""
     found = look(place)
     mended = Mended()
 
     def put(name: str, data: bytes, what: str) -> None:
         mended.done.append(what)
-        if not dry_run:
-            place.backend.put(name, data)
+        place.backend.put(name, data)
 
     named = {one.digest for bundle in found.bundles.values() for one in bundle.packs}
     gone = sorted(named - found.packs.keys() - found.bare.keys())
@@ -114,6 +115,8 @@ def mend(project: Project, place: Place, *, dry_run: bool = False, progress: Pro
         if place.backend.get(pack_name(name, "index"), _LARGEST_INDEX) != positions:
             put(pack_name(name, "index"), positions, f"the index of pack {name[:12]}")
     _mend_bundles(place, found, mended, put)
+    if write_inventory(place):
+        mended.done.append(INVENTORY_AGAIN)
     return mended
 
 

@@ -19,6 +19,7 @@ from cloche.project.project import FOLDER, Project, root_of
 from cloche.remotes.address import Address, check_server, parse_address
 from cloche.remotes.backend import BUNDLES, FORMAT, PACKS, Backend, parse_name
 from cloche.remotes.opening import open_backend
+from cloche.remotes.rehearsal import Rehearsal
 from cloche.store.filesystem import FileSystem
 
 LOCAL_FILE = "remotes.toml"
@@ -36,7 +37,8 @@ class LostFormat(RemoteError):
 @dataclass
 class Place:
     """A remote that is open. id: by which it is known, wherever it is reached. local: only this copy of the project
-    knows it. fresh: everything is read of the remote itself, nothing of the cache."""
+    knows it. fresh: everything is read of the remote itself, nothing of the cache. rehearsed: what is done there only
+    seems to be."""
 
     name: str
     remote: Remote
@@ -47,6 +49,11 @@ class Place:
     local: bool = False
     fs: FileSystem = field(default_factory=FileSystem)
     fresh: bool = False
+    rehearsed: bool = False
+
+    def rehearse(self) -> None:
+        """From now on nothing is written there, nor noted here: what follows finds the remote as if it were."""
+        self.backend, self.rehearsed = Rehearsal(self.backend), True
 
     @property
     def cache(self) -> str:

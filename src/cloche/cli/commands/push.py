@@ -38,4 +38,4 @@ def command(runs: tuple[str, ...], remote: str, data: bool, repair: bool, dry_ru
     else:
         for line in pushed_lines(done):
             say(line)
-    return 9 if done.repair and not done.dry_run and done.problems else 0
+    return 9 if done.repair and done.problems else 0

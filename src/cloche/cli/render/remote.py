@@ -67,8 +67,10 @@ def pushed_lines(pushed: Pushed) -> Iterator[str]:
     what = [plural(len(pushed.runs), "run")] if pushed.runs else []
     what += [plural(pushed.facts, "tag, note or removal", "tags, notes or removals")] if pushed.facts else []
     what += ["the data of cloche.lock"] if pushed.lock else []
-    verb = "would mend" if pushed.dry_run else "mended"
-    yield from (one if one.startswith("took") else f"{verb}: {one}" for one in pushed.mended)
+    took, mended = ("would take", "would mend") if pushed.dry_run else ("took", "mended")
+    for one in pushed.mended:
+        away = one.removeprefix("took ")
+        yield f"{mended}: {one}" if away == one else f"{took} {away}"
     if not what and not pushed.mended:
         sound = " and is sound" if pushed.repair and not pushed.problems else ""
         yield f"nothing to do: {pushed.remote} has everything" + sound
