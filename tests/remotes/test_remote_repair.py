@@ -237,6 +237,87 @@ def test_a_dry_run_tells_of_what_no_bundle_names_and_of_the_inventory(
     assert_whole(place, ada)
 
 
+# Bundles that are gone
+
+
+@pytest.fixture
+def bob(place: Path, ada: OpenProject) -> Iterator[OpenProject]:
+    with cloche.init(place / "bob") as project:
+        project.remote_add("origin", os.fspath(place / "remote"))
+        project.fetch(data=False)
+        yield project
+
+
+@pytest.fixture
+def lost(place: Path, bob: OpenProject) -> Path:
+    """A bundle with a run that only Bob has, and that somebody deletes."""
+    before = {*(place / "remote/bundles").iterdir()}
+    (place / "bob/own.csv").write_bytes(b"own\n")
+    bob.run(["true"])
+    bob.push()
+    [bundle] = {*(place / "remote/bundles").iterdir()} - before
+    return bundle
+
+
+def test_a_bundle_that_is_gone_is_named_to_everybody_until_it_is_made_again(
+    place: Path, ada: OpenProject, bob: OpenProject, at: Callable[[str], Shell], lost: Path
+) -> None:
+    lost.unlink()
+    ada.run(["true"])
+    gone = f"warning: bundle {lost.stem[:12]} is gone: the inventory names it"
+    assert gone in at("ada").cloche("push").err  # with something to send
+    assert gone in (told := at("ada").cloche("push").err)  # and without
+    assert "hint: `cloche push --repair --remote origin`" in told
+    preview = ada.push(repair=True, dry_run=True)
+    told = at("ada").cloche("push", "--repair", status=9).err
+    assert gone in told
+    assert "sound" not in told
+    assert_same(preview, ada.push(repair=True))
+    assert lost.stem[:12] in " ".join(ada.remote_test().problems)
+    assert f"bundle {lost.stem[:12]}" in " ".join(bob.push(repair=True).mended)
+    assert lost.exists()
+    assert ada.push(repair=True).problems == ()
+    assert ada.remote_test(data=True).problems == ()
+
+
+def test_who_has_only_the_records_does_not_let_a_bundle_go_and_who_has_the_runs_sends_them_anew(
+    place: Path, ada: OpenProject, bob: OpenProject, lost: Path
+) -> None:
+    ada.fetch(data=False)
+    run = bob.log()[0]
+    lost.unlink()
+    for pack in (place / "remote/packs").rglob("*"):  # so that it cannot come back as it was
+        if pack.is_file() and pack.stat().st_mtime >= (place / "bob/own.csv").stat().st_mtime:
+            pack.unlink()
+    assert run.short in " ".join(ada.push(repair=True).problems)
+    shutil.rmtree(place / "ada/.cloche/cache")
+    assert lost.stem[:12] in " ".join(ada.push(repair=True).problems)
+    shutil.rmtree(place / "bob/.cloche/cache")
+    done = bob.push(repair=True)
+    assert (done.runs, done.problems) == ((run.id,), ())
+    assert ada.remote_test(data=True).problems == ()
+
+
+def test_a_damaged_bundle_of_others_is_taken_away_but_not_forgotten(
+    ada: OpenProject, bob: OpenProject, lost: Path
+) -> None:
+    flip(lost)
+    assert_same(ada.push(repair=True, dry_run=True), done := ada.push(repair=True))
+    assert f"took away bundle {lost.stem[:12]}" in done.mended
+    for push in (done, ada.push(), ada.push(repair=True)):
+        assert lost.stem[:12] in " ".join(push.problems)
+    assert bob.push(repair=True).problems == ()
+    assert ada.remote_test(data=True).problems == ()
+
+
+def test_without_the_inventory_nobody_looks_for_what_is_gone(place: Path, ada: OpenProject, lost: Path) -> None:
+    lost.unlink()
+    (place / "remote/inventory").unlink()
+    done = ada.push()
+    assert ("inventory" in " ".join(done.mended), done.problems) == (True, ())
+    assert ada.remote_test(data=True).problems == ()
+
+
 # The inventory
 
 

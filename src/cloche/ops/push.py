@@ -8,7 +8,7 @@ import msgspec
 
 from cloche.errors import Busy, UsageError
 from cloche.model.run import Run
-from cloche.project.listing import write_inventory
+from cloche.project.listing import in_words, write_inventory
 from cloche.project.probing import refuse_unsafe
 from cloche.project.project import Project
 from cloche.project.recovery import recover
@@ -70,7 +70,8 @@ def push(
         if repair:
             _refuse_unsafe(project, place)
         mended = mend(project, place, progress) if repair else None
-        sending = prepare(project, place, chosen, facts=not data, apart=mended.bad if mended else None)
+        lost = mended.lost if mended else ()
+        sending = prepare(project, place, chosen, facts=not data, apart=mended.bad if mended else None, lost=lost)
         if not sending.empty:
             refuse_unrelated(project, place, sending.found)
         size = sending.what.size + sending.cuts.size
@@ -82,10 +83,12 @@ def push(
         if dry_run and not repair:  # to make all the packs takes long, where nothing depends on them
             place.rehearse()
         if repair:
-            more, problems = clear(place, sending.apart)
+            more, problems = clear(project, place, sending.apart)
             done += more
         if place.backend.writable:
-            done += _tidied(project, place, sending)
+            more, gone = _tidied(project, place, sending, cleared=repair)
+            done += more
+            problems += gone
     place.backend.close()
     return Pushed(
         place.name,
@@ -118,13 +121,15 @@ def _refuse_unsafe(project: Project, place: Place) -> None:
         refuse_unsafe(project, place)
 
 
-def _tidied(project: Project, place: Place, sending: Sending) -> list[str]:
-    """What earlier pushes that were cut off have left undone."""
+def _tidied(project: Project, place: Place, sending: Sending, *, cleared: bool) -> tuple[list[str], list[str]]:
+    """What earlier pushes that were cut off have left undone; which bundles are gone, in words. cleared: some may have
+    been taken away since it was looked."""
     left = clear_left_overs(project, place, sending.found)
     done = [f"took away {left} left-over{'s' if left > 1 else ''} of pushes that were cut off"] if left else []
-    if sending.empty and write_inventory(place, sending.found.listed):
+    inventory = write_inventory(place, sending.found.listed if sending.empty and not cleared else None)
+    if sending.empty and inventory.wrong:
         done.append(INVENTORY_AGAIN)
-    return done
+    return done, in_words(place, inventory.lost)
 
 
 def _in_place(project: Project, runs: Sequence[Run]) -> tuple[str, ...]:

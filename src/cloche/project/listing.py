@@ -6,13 +6,14 @@ import contextlib
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from cloche.errors import ClocheError, Damaged, NewerVersion, RemoteError
 from cloche.model.bundle import Bundle
 from cloche.model.digest import Digest, digest_bytes
+from cloche.model.wording import some
 from cloche.project.remotes import Place
 from cloche.remotes.backend import BUNDLES, INVENTORY, PACKS, Listed, bundle_name, is_left_over, pack_name, parse_name
 from cloche.remotes.bundles import LARGEST_FILE, decode_bundle
@@ -132,31 +133,62 @@ def _needed_inventory(place: Place) -> list[Digest]:
 
 
 def inventory_problems(place: Place, listed: Collection[Digest]) -> list[str]:
-    """What those who read by the web do not see as it is."""
+    """What those who read by the web do not see as it is, and which bundles are gone."""
     named, wrong = _read_inventory(place)
+    gone = in_words(place, lost_bundles(place, named, listed))
     if wrong and listed:
-        return [f"{place.name} {wrong}, which those who read by the web need"]
-    gone = [f"bundle {one[:12]} is gone: the inventory names it" for one in named if one not in listed]
-    unnamed = [f"the inventory does not name bundle {one[:12]}" for one in listed if one not in named]
-    return [*gone, *unnamed]
+        return [f"{place.name} {wrong}, which those who read by the web need", *gone]
+    return [*gone, *(f"the inventory does not name bundle {one[:12]}" for one in listed if one not in named)]
 
 
-def write_inventory(place: Place, listed: Collection[Digest] | None = None) -> bool:
-    """List the bundles for those who cannot; whether it was wrong. listed: what is known to be there. Looked at again
-    after each write, so that of two who write at once the last one names what both have added."""
+def lost_bundles(place: Place, named: Iterable[Digest], listed: Collection[Digest]) -> list[Digest]:
+    """The bundles that the inventory names and that are not there, also when it is looked again."""
+    lost = set(named).difference(listed)
+    return sorted(lost - _bundle_names(place)) if lost else []
+
+
+def in_words(place: Place, lost: Iterable[Digest]) -> list[str]:
+    """Bundles that are gone, with their runs where they were read here before."""
+    known = {one: known_bundle(place, one) for one in lost}
+    return [f"bundle {one[:12]}{runs_of(bundle)} is gone: the inventory names it" for one, bundle in known.items()]
+
+
+def runs_of(bundle: Bundle | None) -> str:
+    """The runs of a bundle, in brackets after its name."""
+    return f" ({some([f'run {shared.run.short}' for shared in bundle.runs])})" if bundle and bundle.runs else ""
+
+
+def _bundle_names(place: Place) -> set[Digest]:
+    return {parsed[0] for one in place.backend.list(BUNDLES) if (parsed := parse_name(one.name))}
+
+
+class Inventory(NamedTuple):
+    """What came of bringing the inventory up to date. wrong: it was not. lost: what it names and is not there."""
+
+    wrong: bool
+    lost: list[Digest]
+
+
+def write_inventory(
+    place: Place, listed: Collection[Digest] | None = None, replaced: Collection[Digest] = ()
+) -> Inventory:
+    """List the bundles for those who cannot. listed: what is known to be there. replaced: what nobody needs any more.
+    Whatever else it names and is not there keeps its line, so that everybody is told.
+
+    Looked at again after each write, so that of two who write at once the last one names what both have added.
+    """
     wrote = False
     for _ in range(5):
-        if listed is None:
-            listed = {parsed[0] for one in place.backend.list(BUNDLES) if (parsed := parse_name(one.name))}
-        if not listed and not wrote:
-            return False
         named, wrong = _read_inventory(place)
-        if set(named) == set(listed) and not wrong:
+        there = set(listed) if listed is not None and not set(named).difference(listed) else _bundle_names(place)
+        lost = set(named) - there - set(replaced)
+        wanted = sorted(there | lost)
+        if named == wanted and (not wrong or not wanted):
             break
-        lines = "".join(f"{one}\n" for one in sorted(listed))
-        place.backend.put(INVENTORY, _INVENTORY + f"{lines}end {len(listed)}\n".encode())
+        lines = "".join(f"{one}\n" for one in wanted)
+        place.backend.put(INVENTORY, _INVENTORY + f"{lines}end {len(wanted)}\n".encode())
         wrote, listed = True, None
-    return wrote
+    return Inventory(wrote, sorted(lost))
 
 
 def each(step: Callable[[T], R], items: Iterable[T], at_once: int = AT_ONCE) -> Iterator[R]:
@@ -218,6 +250,13 @@ def cached(place: Place, name: str) -> bytes | None:
     with contextlib.suppress(OSError), open(os.path.join(place.cache, name), "rb", buffering=0) as file:
         return file.readall()
     return None
+
+
+def known_bundle(place: Place, digest: Digest) -> Bundle | None:
+    """A bundle that was read here before."""
+    data = cached(place, f"{digest}.bundle")
+    bundle = _decoded(digest, data) if data is not None and digest_bytes(data) == digest else None
+    return bundle if isinstance(bundle, Bundle) else None
 
 
 def cache(place: Place, name: str, data: bytes) -> None:

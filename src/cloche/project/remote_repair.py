@@ -15,11 +15,21 @@ from blake3 import blake3
 from cloche.errors import StoreError
 from cloche.model.bundle import Bundle
 from cloche.model.digest import Digest, digest_bytes
-from cloche.model.wording import some
-from cloche.project.listing import Remotely, cached, each, look, read_inventory, write_inventory
+from cloche.project.listing import (
+    Remotely,
+    cached,
+    each,
+    known_bundle,
+    look,
+    lost_bundles,
+    read_inventory,
+    runs_of,
+    write_inventory,
+)
 from cloche.project.merging import latest_facts
 from cloche.project.project import Project
 from cloche.project.remotes import LostFormat, Place, format_of, known_id, open_unread, read_id
+from cloche.project.sending import finished
 from cloche.remotes.backend import FORMAT, bundle_name, pack_name
 from cloche.remotes.bundles import decode_bundle
 from cloche.store.pack_mending import index_of, made_again
@@ -34,10 +44,12 @@ OLD = 3600.0  # seconds: nobody writes one object for so long without a byte arr
 
 @dataclass
 class Mended:
-    """What was put right. done: in words. bad: packs that cannot be made again here."""
+    """What was put right. done: in words. bad: packs that cannot be made again here. lost: bundles
+    that are gone, as they were read here before."""
 
     done: list[str] = field(default_factory=list)
     bad: set[Digest] = field(default_factory=set)
+    lost: list[Bundle] = field(default_factory=list)
 
 
 def reopen(project: Project, name: str, *, dry_run: bool = False) -> tuple[Place, list[str]]:
@@ -82,9 +94,8 @@ def unmet(found: Remotely, bad: Collection[Digest] = ()) -> list[str]:
     for digest, bundle in found.bundles.items():
         wrong = [one.digest for one in bundle.packs if one.digest in bad or found.packs.get(one.digest) != one.size]
         if wrong:
-            runs = f" ({some([f'run {shared.run.short}' for shared in bundle.runs])})" if bundle.runs else ""
             packs = f"{len(wrong)} packs that are not there or damaged, such as {wrong[0][:12]}"
-            said.append(f"bundle {digest[:12]}{runs} needs {packs}")
+            said.append(f"bundle {digest[:12]}{runs_of(bundle)} needs {packs}")
     return said
 
 
@@ -115,8 +126,9 @@ def mend(project: Project, place: Place, progress: Progress | None = None) -> Me
         if place.backend.get(pack_name(name, "index"), _LARGEST_INDEX) != positions:
             put(pack_name(name, "index"), positions, f"the index of pack {name[:12]}")
     _mend_bundles(place, found, mended, put)
-    if write_inventory(place):
-        mended.done.append(INVENTORY_AGAIN)
+    inventory = write_inventory(place)
+    mended.done += [INVENTORY_AGAIN] if inventory.wrong else []
+    mended.lost = [bundle for one in inventory.lost if (bundle := known_bundle(place, one))]
     return mended
 
 
@@ -132,9 +144,9 @@ def _mend_bundles(place: Place, found: Remotely, mended: Mended, put: Callable[[
             put(bundle_name(digest), data, f"bundle {digest[:12]}")
 
 
-def clear(place: Place, bad: Collection[Digest]) -> tuple[list[str], list[str]]:
+def clear(project: Project, place: Place, bad: Collection[Digest]) -> tuple[list[str], list[str]]:
     """Take away damaged bundles, and those of which others hold everything on sound packs; then damaged packs that no
-    bundle names. What was done, and what is still wrong."""
+    bundle names. What was done, and what is still wrong, but for bundles that are gone."""
     found = look(place)
     for one in bad:
         found.packs.pop(one, None)
@@ -145,7 +157,10 @@ def clear(place: Place, bad: Collection[Digest]) -> tuple[list[str], list[str]]:
     for digest in (*replaced, *found.broken):
         place.backend.delete(bundle_name(digest))
         done.append(f"took away bundle {digest[:12]}")
-    write_inventory(place)
+    lost = lost_bundles(place, read_inventory(place), found.listed)
+    everything = found.bundles.values()
+    again = [one for one in (*lost, *found.broken) if _is_again(project, place, one, sound, everything)]
+    write_inventory(place, replaced=(*replaced, *again))
     found = look(place)
     named = {one.digest for bundle in found.bundles.values() for one in bundle.packs}
     for name in sorted((set(bad) & (found.packs.keys() | found.bare.keys())) - named):
@@ -153,6 +168,16 @@ def clear(place: Place, bad: Collection[Digest]) -> tuple[list[str], list[str]]:
         place.backend.delete(pack_name(name))
         done.append(f"took away pack {name[:12]}")
     return done, [*found.problems, *unmet(found, bad)]
+
+
+def _is_again(project: Project, place: Place, lost: Digest, sound: list[Bundle], everything: Iterable[Bundle]) -> bool:
+    """Whether sound bundles hold all of one that is gone: as it was read here, or else, where its records were taken in
+    or come from here, all runs that are known here."""
+    bundle = known_bundle(place, lost)
+    if bundle is not None:
+        return _is_covered(bundle, sound, everything)
+    there = {shared.run.id for one in sound for shared in one.runs}
+    return lost in project.catalog.merged() and all(run.id in there for run in finished(project))
 
 
 def _is_covered(bundle: Bundle, sound: Iterable[Bundle], everything: Iterable[Bundle]) -> bool:

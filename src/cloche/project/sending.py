@@ -67,19 +67,21 @@ def prepare(
     *,
     facts: bool = True,
     apart: Collection[Digest] | None = None,
+    lost: Iterable[Bundle] = (),
 ) -> Sending:
     """What the remote lacks of these runs (None: of all that are finished), of facts, and of `cloche.lock`.
 
-    apart: repair; these packs of it count as not there, and what relied on them is sent again as far as it is here.
+    apart: repair; these packs of it count as not there, and what relied on them is sent again as far as it is here, as
+    is what was in these bundles that are lost.
     Raises Damaged where something of what is to be sent is neither here nor there.
     """
     found = look(place)
     found.packs = {name: size for name, size in found.packs.items() if name not in (apart or ())}
     sound = [bundle for bundle in found.bundles.values() if found.is_sound(bundle)]
-    unsound = [bundle for bundle in found.bundles.values() if not found.is_sound(bundle)]
+    unsound = [*lost, *(bundle for bundle in found.bundles.values() if not found.is_sound(bundle))]
     there = {shared.run.id for bundle in sound for shared in bundle.runs}
     sending = Sending(found, apart=apart or ())
-    sending.runs = [run for run in (_finished(project) if runs is None else runs) if run.id not in there]
+    sending.runs = [run for run in (finished(project) if runs is None else runs) if run.id not in there]
     if runs is None and (unsound or apart is not None):
         sending.runs = _of_others_left_out(project, sending.runs, unsound, everything=apart is not None)
     locks = {text for bundle in sound for text in bundle.locks}
@@ -126,7 +128,7 @@ def _facts_again(new: list[FactChange], sound: list[Bundle], unsound: list[Bundl
     return [change for key, change in sorted(found.items()) if key not in held or change.rank > held[key].rank]
 
 
-def _finished(project: Project) -> Iterator[Run]:
+def finished(project: Project) -> Iterator[Run]:
     """Every finished run that is not removed, oldest first."""
     for run in reversed(project.catalog.ids("")):
         record = project.catalog.run(run)
@@ -244,6 +246,8 @@ def send(project: Project, place: Place, sending: Sending, progress: Progress | 
     for data in bundles:
         _put(place, bundle_name(digest_bytes(data)), data)
         cache(place, f"{digest_bytes(data)}.bundle", data)
+        if not place.rehearsed:
+            project.catalog.mark_merged(digest_bytes(data))
     write_inventory(place)
     return done
 

@@ -72,8 +72,10 @@ def pushed_lines(pushed: Pushed) -> Iterator[str]:
         away = one.removeprefix("took ")
         yield f"{mended}: {one}" if away == one else f"{took} {away}"
     if not what and not pushed.mended:
-        sound = " and is sound" if pushed.repair and not pushed.problems else ""
-        yield f"nothing to do: {pushed.remote} has everything" + sound
+        if pushed.problems:
+            yield f"nothing to push: {pushed.remote} has everything that can be sent from here"
+        else:
+            yield f"nothing to do: {pushed.remote} has everything" + (" and is sound" if pushed.repair else "")
     elif what:
         verb = "would push" if pushed.dry_run else "pushed"
         content = f"{plural(pushed.objects, 'object')}, {size(pushed.size)}" if pushed.objects else "no new content"
@@ -82,6 +84,8 @@ def pushed_lines(pushed: Pushed) -> Iterator[str]:
         if pushed.in_place:
             yield f"not pushed: {some(list(pushed.in_place))}, tracked in place: only its digests are"
     yield from (f"warning: {problem}" for problem in pushed.problems)
+    if pushed.problems:
+        yield f"hint: `cloche push --repair --remote {pushed.remote}`, where those runs are, mends it"
 
 
 def fetched_lines(fetched: Fetched) -> Iterator[str]:
