@@ -237,6 +237,26 @@ def test_a_dry_run_tells_of_what_no_bundle_names_and_of_the_inventory(
     assert_whole(place, ada)
 
 
+@pytest.mark.parametrize("ending", ["pack", "index", "bundle"])
+def test_what_lies_where_nothing_looks_for_it_is_named_and_put_away(place: Path, ada: OpenProject, ending: str) -> None:
+    file = largest(place, ending)
+    copy, moved = (place / f"remote/packs/43/{name}.{ending}" for name in ("ab" * 32, file.stem))
+    copy.parent.mkdir(exist_ok=True)
+    shutil.copyfile(file, copy)
+    (copy.parent / "notes.txt").touch()
+    file.rename(moved)
+    shutil.rmtree(place / "ada/.cloche/cache")
+    problems = " ".join(ada.remote_test().problems)
+    for one in (copy, moved):
+        assert f"packs/43/{one.name} lies where nothing looks for it" in problems
+    preview, done = ada.push(repair=True, dry_run=True), ada.push(repair=True)
+    assert_same(preview, done)
+    assert file.exists()
+    assert [*copy.parent.glob("*")] == [copy.parent / "notes.txt"]
+    assert (done.runs, done.problems) == ((), ())
+    assert_whole(place, ada)
+
+
 # Bundles that are gone
 
 

@@ -58,10 +58,7 @@ def push(
     what is damaged. Raises RemoteError, Damaged where content is lost here, and
     Conflict where the remote cannot keep two who push from harming each other.
     """
-    if data and revisions:
-        raise UsageError("--data sends what cloche.lock names, and no runs", hint="leave one of the two out")
-    if repair and (data or revisions):
-        raise UsageError("--repair is about all that the remote holds", hint="leave the runs and --data out")
+    _refuse_contradictions(revisions, data=data, repair=repair)
     recover(project)
     runs = _ended(project, revisions)
     place, done = reopen(project, remote, dry_run=dry_run) if repair else (open_remote(project, remote), [])
@@ -105,6 +102,13 @@ def push(
         tuple(done),
         repair,
     )
+
+
+def _refuse_contradictions(revisions: Sequence[str], *, data: bool, repair: bool) -> None:
+    if data and revisions:
+        raise UsageError("--data sends what cloche.lock names, and no runs", hint="leave one of the two out")
+    if repair and (data or revisions):
+        raise UsageError("--repair is about all that the remote holds", hint="leave the runs and --data out")
 
 
 def _ended(project: Project, revisions: Sequence[str]) -> list[Run]:

@@ -184,6 +184,7 @@ def try_out(project: Project, name: str = "", *, data: bool = False, progress: P
     problems = list(found.problems)
     shelf(place, found.packs, problems)
     problems += unmet(found)
+    problems += [f"{one.name} lies where nothing looks for it" for one in found.astray]
     if place.backend.listable:
         problems += inventory_problems(place, found.listed)
     if data:

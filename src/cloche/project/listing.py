@@ -15,7 +15,17 @@ from cloche.model.bundle import Bundle
 from cloche.model.digest import Digest, digest_bytes
 from cloche.model.wording import some
 from cloche.project.remotes import Place
-from cloche.remotes.backend import BUNDLES, INVENTORY, PACKS, Listed, bundle_name, is_left_over, pack_name, parse_name
+from cloche.remotes.backend import (
+    BUNDLES,
+    INVENTORY,
+    PACKS,
+    Listed,
+    astray,
+    bundle_name,
+    is_left_over,
+    pack_name,
+    parse_name,
+)
 from cloche.remotes.bundles import LARGEST_FILE, decode_bundle
 from cloche.store.index import check_index
 from cloche.store.receiving import Shelf
@@ -32,7 +42,8 @@ R = TypeVar("R")
 class Remotely(msgspec.Struct):
     """What a remote holds. bundles: those that could be read. packs: sizes of the packs that are whole as far as can be
     told without reading them; bare: of those without an index. problems: what is damaged there; broken: bundles whose
-    bytes do not match their name. left: what writes that were cut off have left."""
+    bytes do not match their name. left: what writes that were cut off have left. astray: what lies where nobody looks
+    for it."""
 
     listed: list[Digest] = []
     bundles: dict[Digest, Bundle] = {}
@@ -41,6 +52,7 @@ class Remotely(msgspec.Struct):
     bare: dict[Digest, int] = {}
     broken: list[Digest] = []
     left: list[Listed] = []
+    astray: list[Listed] = []
 
     def is_sound(self, bundle: Bundle) -> bool:
         """Whether every pack that a bundle relies on is there, with its size."""
@@ -72,16 +84,19 @@ def _listed(place: Place) -> Remotely:
     """The names and sizes of what is there."""
     sizes: dict[str, dict[Digest, int]] = {"pack": {}, "index": {}, "bundle": {}}
     left: list[Listed] = []
+    lying: list[Listed] = []
     for one in (*place.backend.list(BUNDLES), *place.backend.list(PACKS)):
         parsed = parse_name(one.name)
         if parsed is not None:
             sizes[parsed[1]][parsed[0]] = one.size
         elif is_left_over(one.name):
             left.append(one)
+        elif astray(one.name):
+            lying.append(one)
     packs, indexes = sizes["pack"], sizes["index"]
     whole = {digest: size for digest, size in packs.items() if digest in indexes}
     bare = {digest: size for digest, size in packs.items() if digest not in indexes}
-    return Remotely(sorted(sizes["bundle"]), packs=whole, bare=bare, left=left)
+    return Remotely(sorted(sizes["bundle"]), packs=whole, bare=bare, left=left, astray=lying)
 
 
 def list_packs(place: Place) -> dict[Digest, int]:

@@ -7,12 +7,14 @@ objects any more are they taken away.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from blake3 import blake3
 
-from cloche.errors import StoreError
+from cloche.errors import ClocheError, StoreError
 from cloche.model.bundle import Bundle
 from cloche.model.digest import Digest, digest_bytes
 from cloche.project.listing import (
@@ -30,7 +32,7 @@ from cloche.project.merging import latest_facts
 from cloche.project.project import Project
 from cloche.project.remotes import LostFormat, Place, format_of, known_id, open_unread, read_id
 from cloche.project.sending import finished
-from cloche.remotes.backend import FORMAT, bundle_name, pack_name
+from cloche.remotes.backend import FORMAT, astray, bundle_name, pack_name
 from cloche.remotes.bundles import decode_bundle
 from cloche.store.pack_mending import index_of, made_again
 
@@ -68,9 +70,11 @@ def reopen(project: Project, name: str, *, dry_run: bool = False) -> tuple[Place
     return place, []
 
 
-def read_packs(place: Place, found: Remotely, progress: Progress | None = None) -> Iterator[tuple[Digest, bytes]]:
-    """The bytes of every pack, unproven."""
-    sizes = {**found.bare, **found.packs}
+def read_packs(
+    place: Place, found: Remotely, progress: Progress | None = None, *, skip: Collection[Digest] = ()
+) -> Iterator[tuple[Digest, bytes]]:
+    """The bytes of every pack but those to skip, unproven."""
+    sizes = {name: size for name, size in {**found.bare, **found.packs}.items() if name not in skip}
     total, done = sum(sizes.values()), 0
     read = each(lambda one: place.backend.get(pack_name(one), sizes[one]) or b"", sorted(sizes), _AT_ONCE)
     for name, data in zip(sorted(sizes), read, strict=True):
@@ -101,16 +105,17 @@ def unmet(found: Remotely, bad: Collection[Digest] = ()) -> list[str]:
 
 def mend(project: Project, place: Place, progress: Progress | None = None) -> Mended:
     """Put right what can be had again byte for byte: of what is left there, of the store and of the cache."""
-    found = look(place)
     mended = Mended()
 
     def put(name: str, data: bytes, what: str) -> None:
         mended.done.append(what)
         place.backend.put(name, data)
 
+    sound = _put_away(place, mended, put)
+    found = look(place)
     named = {one.digest for bundle in found.bundles.values() for one in bundle.packs}
     gone = sorted(named - found.packs.keys() - found.bare.keys())
-    for name, data in (*read_packs(place, found, progress), *((one, b"") for one in gone)):
+    for name, data in chain(read_packs(place, found, progress, skip=sound), ((one, b"") for one in gone)):
         whole = data
         if not _is(name, data):
             again = made_again(project.store, name, data, _indexes(place, name))
@@ -130,6 +135,26 @@ def mend(project: Project, place: Place, progress: Progress | None = None) -> Me
     mended.done += [INVENTORY_AGAIN] if inventory.wrong else []
     mended.lost = [bundle for one in inventory.lost if (bundle := known_bundle(place, one))]
     return mended
+
+
+def _put_away(place: Place, mended: Mended, put: Callable[[str, bytes, str], None]) -> set[Digest]:
+    """Take away what lies where nobody looks for it; where it belongs, if it is whole and not there, it is put.
+    The packs that were."""
+    found = look(place)
+    packs: set[Digest] = set()
+    for one in found.astray:
+        data, ending = place.backend.get(one.name, one.size) or b"", astray(one.name)
+        digest = digest_bytes(data)
+        with contextlib.suppress(ClocheError):  # it is none
+            if ending == "pack" and digest not in found.packs and digest not in found.bare:
+                place.backend.put(pack_name(digest, "index"), index_of(data))
+                packs.add(digest)
+                put(pack_name(digest), data, f"pack {digest[:12]}, which lay elsewhere")
+            elif ending == "bundle" and digest not in found.listed and decode_bundle(data, digest):
+                put(bundle_name(digest), data, f"bundle {digest[:12]}, which lay elsewhere")
+        place.backend.delete(one.name)
+        mended.done.append(f"took away {one.name}, where nothing looks for it")
+    return packs
 
 
 def _mend_bundles(place: Place, found: Remotely, mended: Mended, put: Callable[[str, bytes, str], None]) -> None:

@@ -23,6 +23,7 @@ PACKS = "packs"
 BUNDLES = "bundles"
 PROBES = "probe-"
 _LEFT = re.compile(r"\.[0-9a-f]{16}\.tmp")
+_ASTRAY = re.compile(r"(?:packs|bundles)/(?:.*/)?[0-9a-f]{64}\.(pack|index|bundle)")
 _NAME = re.compile(r"packs/([0-9a-f]{2})/(\1[0-9a-f]{62})\.(pack|index)|bundles/([0-9a-f]{64})\.(bundle)")
 
 
@@ -101,6 +102,12 @@ def is_left_over(name: str) -> bool:
     """Whether this is what a write that was cut off has left beside the place of one of our objects."""
     found = _LEFT.search(name)
     return found is not None and found.end() == len(name) and parse_name(name[: found.start()]) is not None
+
+
+def astray(name: str) -> str:
+    """The ending of what is called as an object of ours, but lies where none of that name does; else empty."""
+    found = _ASTRAY.fullmatch(name)
+    return found[1] if found is not None and parse_name(name) is None else ""
 
 
 def probe_folder(name: str) -> str:
