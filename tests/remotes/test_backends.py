@@ -5,6 +5,9 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -257,6 +260,39 @@ def test_what_ssh_refuses_comes_with_the_command_that_mends_it(
     name, kind, key = known.split()
     (ssh / "known_hosts").write_text(f"{name} {kind} {key[:-4]}AAAA\n")
     assert f"`ssh-keygen -R '[127.0.0.1]:{sshd.port}'`" in hint("is not the one that is known")
+
+
+_FAILING = """
+import logging, sys
+from cloche.errors import RemoteError
+from cloche.remotes.address import parse_address
+from cloche.remotes.sftp import SftpBackend
+if sys.argv[2:]:
+    logging.basicConfig()
+try:
+    SftpBackend(parse_address(sys.argv[1], ".")).get("format", 9)
+except RemoteError as error:
+    print(error.message)
+"""
+
+
+def test_a_server_that_hangs_up_is_told_in_one_line_and_traced_only_for_who_logs() -> None:
+    pytest.importorskip("paramiko")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            for _ in range(2):
+                server.accept()[0].close()
+
+        Thread(target=hang_up, daemon=True).start()
+        url = f"sftp://ada@127.0.0.1:{server.getsockname()[1]}/x"
+        quiet, logging = (
+            subprocess.run([sys.executable, "-c", _FAILING, url, *more], capture_output=True, text=True, check=True)
+            for more in ([], ["log"])
+        )
+    assert (quiet.stdout.count("\n"), quiet.stderr) == (1, "")
+    assert "127.0.0.1 cannot be reached" in quiet.stdout
+    assert "cloche.sftp" in logging.stderr
 
 
 def test_a_file_system_that_cannot_refuse_to_overwrite_says_so(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ Hosts must be known (`~/.ssh/known_hosts`): an unknown or changed key is refused
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import posixpath
 import shlex
@@ -27,6 +28,9 @@ _PORT = 22
 _TIMEOUT = 20.0
 _SILENCE = 60.0
 _BLOCK = 1 << 20
+_LOG = "cloche.sftp"
+# What goes wrong is told in one line; the traces of paramiko are for who has set up logging.
+logging.getLogger(_LOG).addHandler(logging.NullHandler())
 
 
 class SftpBackend:
@@ -190,6 +194,7 @@ def _connect(address: Address) -> SSHClient:
     import paramiko
 
     client = paramiko.SSHClient()
+    client.set_log_channel(_LOG)
     client.set_missing_host_key_policy(paramiko.RejectPolicy())
     options = _options(address)
     host = str(options["hostname"])
