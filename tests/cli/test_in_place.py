@@ -255,6 +255,19 @@ def test_the_link_is_made_again_where_it_is_missing(project: Shell, elsewhere: P
     assert os.readlink(project.folder / "data/net") == str(elsewhere)
 
 
+def test_a_commit_says_what_changed_elsewhere_and_no_more(project: Shell, elsewhere: Path) -> None:
+    project.cloche("add", "--in-place", str(elsewhere), "--as", "data/net")
+    project.cloche("add", "--in-place", str(elsewhere / "a.bin"), "--as", "data/one")
+    project.cloche("install", "pre-commit", "--strict")
+    project("git", "add", "--all")
+    assert "cloche" not in project("git", "commit", "-m", "all of it").err
+    (elsewhere / "deep/b.txt").write_text("changed\n")
+    said = project("git", "commit", "--allow-empty", "-m", "x", status=1).err
+    assert "not committed: data/net changed, and cloche.lock does not say so" in said
+    elsewhere.rename(elsewhere.parent / "away")  # what is missing differs not
+    project("git", "commit", "--allow-empty", "-m", "x")
+
+
 def test_that_a_link_is_made_again_is_said(project: Shell, elsewhere: Path) -> None:
     project.cloche("add", "--in-place", str(elsewhere), "--as", "data/net")
     (project.folder / "data/net").unlink()

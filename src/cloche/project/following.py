@@ -91,9 +91,10 @@ class Here(NamedTuple):
         return not self.whole or (self.entry is not None and self.entry.count > 0)
 
 
-def look_at(project: Project, path: str) -> Here:
-    """What lies at a tracked path now. Nothing is stored; what did not change is not read."""
-    walked = walk(project.root, path)
+def look_at(project: Project, path: str, *, through: bool = False) -> Here:
+    """What lies at a tracked path now. Nothing is stored; what did not change is not read. through: where a link is
+    there, what lies where it leads to: never to be written or deleted."""
+    walked = walk(project.root, path, through=through)
     files = record_path(project.root, path, walked.files, project.store, project.cache, keep=False)
     return Here(files.entry if len(files) else None, files, not walked.unreadable and not walked.special)
 
