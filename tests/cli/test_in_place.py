@@ -192,6 +192,31 @@ def test_push_says_what_stays_and_copying_it_later_sends_it(huge: Shell, tmp_pat
     assert second.data("data/huge/a.bin") == BIG
 
 
+def test_pull_and_clone_name_what_they_cannot_bring(huge: Shell, tmp_path: Path) -> None:
+    huge.cloche("add", "--in-place", "data/huge")
+    huge.cloche("add", "data/small.txt")
+    huge.cloche("remote", "add", "origin", str(tmp_path / "remote"))
+    huge.commit()
+    huge.cloche("push")
+    gone = "not put back: data/huge, which is tracked in place and not there: only you can put it back"
+    done = Shell(tmp_path, huge.variables).cloche("clone", str(huge.folder), "second")
+    assert "brought 1 file of data" in done.err
+    assert gone in done.err
+    second = Shell(tmp_path / "second", huge.variables)
+    for words in (["pull"], ["pull", "--dry-run"]):
+        said = second.cloche(*words).err
+        assert gone in said
+        assert "the data here is as" not in said
+    huge("git", "clone", "--quiet", ".", "../third")
+    third = Shell(tmp_path / "third", huge.variables)
+    third.write("data/huge/a.bin", "other\n")
+    said = third.cloche("pull").err
+    assert "brought 1 file to cloche.lock" in said
+    assert "not put back: data/huge, which is tracked in place and not as cloche.lock names it" in said
+    assert third.facts("pull")["plan"]["notes"]
+    assert "the data here is as cloche.lock names it" in huge.cloche("pull").err
+
+
 def test_a_clone_of_the_remote_alone_brings_all_else(huge: Shell, tmp_path: Path) -> None:
     huge.cloche("add", "--in-place", "data/huge")
     huge.cloche("add", "data/small.txt")

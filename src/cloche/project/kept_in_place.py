@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from cloche.errors import RemoteError
 from cloche.model.changes import Part
 from cloche.model.held import Held
 from cloche.model.paths import inside
@@ -49,7 +50,7 @@ def _here(project: Project, path: str) -> Recorded:
     if is_address(place):
         return record_objects(project, path, place, keep=False, read=False)
     files = walk_data(project, path).files
-    return record_path(project.root, path, files, project.store, project.cache, keep=False)
+    return record_path(project.root, path, files, project.store, project.cache, keep=False, unread=[])
 
 
 def as_in_place(project: Project, held: Sequence[Held]) -> set[str]:
@@ -68,7 +69,13 @@ def changed_in_place(project: Project, items: Iterable[Tracked]) -> tuple[str, .
     """Which of these, tracked in place, are not what `cloche.lock` names, in words."""
     notes: list[str] = []
     for item in items:
-        here = _here(project, item.path).entry
-        if here is None or (here.kind, here.digest) != (item.kind, item.digest):
+        try:
+            here = _here(project, item.path)
+        except RemoteError as error:
+            notes.append(f"{item.path}, which is tracked in place and could not be looked at: {error.message}")
+            continue
+        if not len(here):
+            notes.append(f"{item.path}, which is tracked in place and not there: {back_in_place(project, item.path)}")
+        elif here.entry is None or (here.entry.kind, here.entry.digest) != (item.kind, item.digest):
             notes.append(f"{item.path}, which is tracked in place and not as cloche.lock names it")
     return tuple(notes)
