@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -278,6 +279,47 @@ def test_the_link_is_made_again_where_it_is_missing(project: Shell, elsewhere: P
     (project.folder / "data/net").unlink()
     project.cloche("revert", "--lock")
     assert os.readlink(project.folder / "data/net") == str(elsewhere)
+
+
+def test_hooks_make_the_link_again_and_name_what_is_not_as_the_lock_names_it(project: Shell, elsewhere: Path) -> None:
+    project.cloche("add", "--in-place", str(elsewhere), "--as", "data/net")
+    project.write("data/small.txt", "small\n")
+    project.cloche("add", "--in-place", "data/small.txt")
+    project.cloche("install")
+    project.commit("with")
+    said = project("git", "worktree", "add", "../second").err
+    second = Shell(project.folder.parent / "second", project.variables)
+    assert second.data("data/net/a.bin") == BIG
+    assert "cloche: made the link data/net again\n" in said
+    gone = "data/small.txt, which is tracked in place and not there: only you can put it back"
+    assert f"cloche: not put back: {gone}\n" in said
+    project("git", "switch", "--quiet", "--create", "without")
+    project.cloche("untrack", "data/net")
+    project.write("data/small.txt", "other\n")
+    project.cloche("add")
+    project.commit("without")
+    said = project("git", "switch", "main").err
+    assert os.readlink(project.folder / "data/net") == str(elsewhere)
+    assert "made the link data/net again" in said
+    assert "not put back: data/small.txt, which is tracked in place and not as cloche.lock names it" in said
+    assert project.read("data/small.txt") == "other\n"
+
+
+def test_a_hook_makes_no_link_over_anything_and_asks_no_object_store(project: Shell, elsewhere: Path) -> None:
+    project.cloche("add", "--in-place", str(elsewhere), "--as", "data/net")
+    project.write("cloche.toml", project.read("cloche.toml") + '"far" = "s3://bucket/set"\n"share" = "//127.0.0.1/x"\n')
+    more = "".join(f"{'1' * 64} d 1 1 {path}\n" for path in ("far", "share"))
+    project.write("cloche.lock", project.read("cloche.lock") + more)
+    (project.folder / "data/net").unlink()
+    project.write("data/net/mine.txt", "mine\n")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        endpoint = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.getsockname()[1]}", "AWS_ALLOW_HTTP": "true"}
+        said = Shell(project.folder, {**project.variables, **endpoint}).cloche("hook", "post-checkout").err
+        with pytest.raises(TimeoutError):
+            server.accept()
+    assert said == f"cloche: not put back: data/net is not the link to {elsewhere} that cloche.toml names\n"
+    assert project.read("data/net/mine.txt") == "mine\n"
 
 
 def test_a_commit_says_what_changed_elsewhere_and_no_more(project: Shell, elsewhere: Path) -> None:

@@ -17,8 +17,9 @@ from cloche.model.snapshot import Tracked
 from cloche.model.tree import Entry
 from cloche.model.wording import some
 from cloche.project.going import refuse_while_going
-from cloche.project.in_place import in_place
+from cloche.project.in_place import in_place, place_free_links
 from cloche.project.journal import files_of, perform, towards
+from cloche.project.kept_in_place import seen_in_place
 from cloche.project.placed import note_placed, placed
 from cloche.project.project import Project
 from cloche.store.capture import record_path
@@ -32,7 +33,8 @@ class Followed(msgspec.Struct, frozen=True):
     brought: paths whose data was brought; removed: paths that are tracked no more, and whose data went. changed: so
     many files. kept: paths that hold changes which are not recorded, or something that nobody tracked. absent: paths
     whose content the store here does not hold. remote: which one content was fetched from; problem: why not. recorded:
-    those of `kept` that hold another version that is recorded, whole.
+    those of `kept` that hold another version that is recorded, whole. links: to data elsewhere that were made again.
+    notes: which data tracked in place is missing or not as `cloche.lock` names it, in words.
     """
 
     brought: tuple[str, ...] = ()
@@ -43,6 +45,8 @@ class Followed(msgspec.Struct, frozen=True):
     remote: str = ""
     problem: str = ""
     recorded: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def follow(project: Project) -> Followed:
@@ -51,7 +55,8 @@ def follow(project: Project) -> Followed:
         before, now = placed(project), {item.path: item for item in project.tracked}
         stays = in_place(project)
         paths = [path for path in sorted(now.keys() | (before or {})) if (before or {}).get(path) != now.get(path)]
-        paths = [path for path in paths if path not in now or not stays(path)]  # the others are not ours to bring
+        theirs = [now[path] for path in paths if path in now and stays(path)]  # which is not ours to bring
+        paths = [path for path in paths if path not in now or not stays(path)]
         steps = {path: _step(project, path, (before or {}).get(path), now.get(path)) for path in paths}
         changes = [change for step in steps.values() if isinstance(step, list) for change in step]
         if changes:
@@ -59,9 +64,13 @@ def follow(project: Project) -> Followed:
             moved = [path for path, step in steps.items() if isinstance(step, list) and step]
             perform(project, "hook", f"brought {some(moved)} to what cloche.lock names", changes)
         left = [path for path, step in steps.items() if isinstance(step, str)]
+        links, stuck = place_free_links(project)
         note_placed(project, _as_placed(now, before or {}, left))
         project.cache.save()
+    seen = [item for item in theirs if item.path not in stuck]
     return Followed(
+        links=links,
+        notes=(*stuck.values(), *seen_in_place(project, seen)),
         brought=tuple(path for path, step in steps.items() if path in now and isinstance(step, list) and step),
         removed=tuple(path for path, step in steps.items() if path not in now and isinstance(step, list) and step),
         changed=sum(change.before != change.after for change in changes),
