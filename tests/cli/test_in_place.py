@@ -218,6 +218,26 @@ def test_pull_and_clone_name_what_they_cannot_bring(huge: Shell, tmp_path: Path)
     assert "the data here is as cloche.lock names it" in huge.cloche("pull").err
 
 
+def test_a_git_revision_without_content_is_named_by_path_with_the_way_to_it(huge: Shell, tmp_path: Path) -> None:
+    huge.write("other/o.txt", "o\n")
+    huge.cloche("add", "--in-place", "data/huge")
+    huge.cloche("add", "data/small.txt", "other")
+    huge.commit()
+    huge("git", "clone", "--quiet", ".", "../second")
+    second = Shell(tmp_path / "second", huge.variables)
+    commit = second("git", "rev-parse", "HEAD").out[:12]
+    assert second.cloche("cat", "HEAD", "other/o.txt", status=5).err == (
+        f"cloche: the store here does not hold other of commit {commit}\n"
+        "hint: with that commit checked out, `cloche pull` fetches it from a remote; "
+        "else `cloche verify --repair` brings back what it can\n"
+    )
+    assert f"data/small.txt of commit {commit}" in second.cloche("cat", "@", "data/small.txt", status=5).err
+    said = second.cloche("cat", "@", "data/huge/t.csv", status=5).err
+    assert "does not hold the list of data/huge, which was tracked in place" in said
+    assert "`cloche pull` fetches it" in said
+    assert huge.cloche("cat", "HEAD", "data/huge/t.csv").out == "id,x\n1,2\n"
+
+
 def test_a_clone_of_the_remote_alone_brings_all_else(huge: Shell, tmp_path: Path) -> None:
     huge.cloche("add", "--in-place", "data/huge")
     huge.cloche("add", "data/small.txt")
