@@ -323,6 +323,11 @@ def test_hooks_make_the_link_again_and_name_what_is_not_as_the_lock_names_it(pro
     assert "made the link data/net again" in said
     assert "not put back: data/small.txt, which is tracked in place and not as cloche.lock names it" in said
     assert project.read("data/small.txt") == "other\n"
+    assert "data/net is tracked no more, and was removed" in project("git", "switch", "without").err
+    assert not os.path.lexists(project.folder / "data/net")
+    assert (elsewhere / "a.bin").read_bytes() == BIG
+    project("git", "switch", "--quiet", "main")
+    assert project.data("data/net/a.bin") == BIG
 
 
 def test_a_hook_makes_no_link_over_anything_and_asks_no_object_store(project: Shell, elsewhere: Path) -> None:

@@ -5,6 +5,7 @@ Only what lies there as it was placed or added before is replaced; anything else
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -19,12 +20,12 @@ from cloche.model.wording import some
 from cloche.project.going import refuse_while_going
 from cloche.project.in_place import in_place, place_free_links
 from cloche.project.journal import files_of, perform, towards
-from cloche.project.kept_in_place import seen_in_place
+from cloche.project.kept_in_place import READ_BY_HOOKS, seen_in_place
 from cloche.project.placed import note_placed, placed
 from cloche.project.project import Project
 from cloche.store.capture import record_path
 from cloche.store.recorded import Recorded
-from cloche.store.walk import walk
+from cloche.store.walk import os_path, walk
 
 
 class Followed(msgspec.Struct, frozen=True):
@@ -117,10 +118,20 @@ def _step(project: Project, path: str, was: Tracked | None, wanted: Tracked | No
     if target is None:
         return "absent"
     # What was tracked in place, wherever `cloche.toml` says so now, lies here alone.
-    if here.is_work and (was is None or not here.is_(was) or _held(project, was) is None):
+    stood_for = wanted is None and _stands_for(project, path, here, was)
+    if here.is_work and not stood_for and (was is None or not here.is_(was) or _held(project, was) is None):
         return "recorded" if _is_recorded(project, path, here) else "kept"
     changes = [one for one in towards(project, here.files.everything(), target) if one.before != one.after]
     return changes if all(inside(one.path, path) for one in changes) else "kept"
+
+
+def _stands_for(project: Project, path: str, here: Here, was: Tracked | None) -> bool:
+    """Whether nothing lies there but a link to what was tracked, as it was: without it, all of that is there still."""
+    if here.entry is None or here.entry.kind != "l" or was is None or was.size > READ_BY_HOOKS:
+        return False
+    return not os.readlink(os_path(project.root, path)).startswith("//") and look_at(project, path, through=True).is_(
+        was
+    )
 
 
 def _is_recorded(project: Project, path: str, here: Here) -> bool:
