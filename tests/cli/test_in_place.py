@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -192,6 +193,51 @@ def test_push_says_what_stays_and_copying_it_later_sends_it(huge: Shell, tmp_pat
     assert second.data("data/huge/a.bin") == BIG
 
 
+def test_pull_and_clone_name_what_they_cannot_bring(huge: Shell, tmp_path: Path) -> None:
+    huge.cloche("add", "--in-place", "data/huge")
+    huge.cloche("add", "data/small.txt")
+    huge.cloche("remote", "add", "origin", str(tmp_path / "remote"))
+    huge.commit()
+    huge.cloche("push")
+    gone = "not put back: data/huge, which is tracked in place and not there: only you can put it back"
+    done = Shell(tmp_path, huge.variables).cloche("clone", str(huge.folder), "second")
+    assert "brought 1 file of data" in done.err
+    assert gone in done.err
+    second = Shell(tmp_path / "second", huge.variables)
+    for words in (["pull"], ["pull", "--dry-run"]):
+        said = second.cloche(*words).err
+        assert gone in said
+        assert "the data here is as" not in said
+    huge("git", "clone", "--quiet", ".", "../third")
+    third = Shell(tmp_path / "third", huge.variables)
+    third.write("data/huge/a.bin", "other\n")
+    said = third.cloche("pull").err
+    assert "brought 1 file to cloche.lock" in said
+    assert "not put back: data/huge, which is tracked in place and not as cloche.lock names it" in said
+    assert third.facts("pull")["plan"]["notes"]
+    assert "the data here is as cloche.lock names it" in huge.cloche("pull").err
+
+
+def test_a_git_revision_without_content_is_named_by_path_with_the_way_to_it(huge: Shell, tmp_path: Path) -> None:
+    huge.write("other/o.txt", "o\n")
+    huge.cloche("add", "--in-place", "data/huge")
+    huge.cloche("add", "data/small.txt", "other")
+    huge.commit()
+    huge("git", "clone", "--quiet", ".", "../second")
+    second = Shell(tmp_path / "second", huge.variables)
+    commit = second("git", "rev-parse", "HEAD").out[:12]
+    assert second.cloche("cat", "HEAD", "other/o.txt", status=5).err == (
+        f"cloche: the store here does not hold other of commit {commit}\n"
+        "hint: with that commit checked out, `cloche pull` fetches it from a remote; "
+        "else `cloche verify --repair` brings back what it can\n"
+    )
+    assert f"data/small.txt of commit {commit}" in second.cloche("cat", "@", "data/small.txt", status=5).err
+    said = second.cloche("cat", "@", "data/huge/t.csv", status=5).err
+    assert "does not hold the list of data/huge, which was tracked in place" in said
+    assert "`cloche pull` fetches it" in said
+    assert huge.cloche("cat", "HEAD", "data/huge/t.csv").out == "id,x\n1,2\n"
+
+
 def test_a_clone_of_the_remote_alone_brings_all_else(huge: Shell, tmp_path: Path) -> None:
     huge.cloche("add", "--in-place", "data/huge")
     huge.cloche("add", "data/small.txt")
@@ -253,6 +299,65 @@ def test_the_link_is_made_again_where_it_is_missing(project: Shell, elsewhere: P
     (project.folder / "data/net").unlink()
     project.cloche("revert", "--lock")
     assert os.readlink(project.folder / "data/net") == str(elsewhere)
+
+
+def test_hooks_make_the_link_again_and_name_what_is_not_as_the_lock_names_it(project: Shell, elsewhere: Path) -> None:
+    project.cloche("add", "--in-place", str(elsewhere), "--as", "data/net")
+    project.write("data/small.txt", "small\n")
+    project.cloche("add", "--in-place", "data/small.txt")
+    project.cloche("install")
+    project.commit("with")
+    said = project("git", "worktree", "add", "../second").err
+    second = Shell(project.folder.parent / "second", project.variables)
+    assert second.data("data/net/a.bin") == BIG
+    assert "cloche: made the link data/net again\n" in said
+    gone = "data/small.txt, which is tracked in place and not there: only you can put it back"
+    assert f"cloche: not put back: {gone}\n" in said
+    project("git", "switch", "--quiet", "--create", "without")
+    project.cloche("untrack", "data/net")
+    project.write("data/small.txt", "other\n")
+    project.cloche("add")
+    project.commit("without")
+    said = project("git", "switch", "main").err
+    assert os.readlink(project.folder / "data/net") == str(elsewhere)
+    assert "made the link data/net again" in said
+    assert "not put back: data/small.txt, which is tracked in place and not as cloche.lock names it" in said
+    assert project.read("data/small.txt") == "other\n"
+    assert "data/net is tracked no more, and was removed" in project("git", "switch", "without").err
+    assert not os.path.lexists(project.folder / "data/net")
+    assert (elsewhere / "a.bin").read_bytes() == BIG
+    project("git", "switch", "--quiet", "main")
+    assert project.data("data/net/a.bin") == BIG
+
+
+def test_a_hook_makes_no_link_over_anything_and_asks_no_object_store(project: Shell, elsewhere: Path) -> None:
+    project.cloche("add", "--in-place", str(elsewhere), "--as", "data/net")
+    project.write("cloche.toml", project.read("cloche.toml") + '"far" = "s3://bucket/set"\n"share" = "//127.0.0.1/x"\n')
+    more = "".join(f"{'1' * 64} d 1 1 {path}\n" for path in ("far", "share"))
+    project.write("cloche.lock", project.read("cloche.lock") + more)
+    (project.folder / "data/net").unlink()
+    project.write("data/net/mine.txt", "mine\n")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        endpoint = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.getsockname()[1]}", "AWS_ALLOW_HTTP": "true"}
+        said = Shell(project.folder, {**project.variables, **endpoint}).cloche("hook", "post-checkout").err
+        with pytest.raises(TimeoutError):
+            server.accept()
+    assert said == f"cloche: not put back: data/net is not the link to {elsewhere} that cloche.toml names\n"
+    assert project.read("data/net/mine.txt") == "mine\n"
+
+
+def test_a_commit_says_what_changed_elsewhere_and_no_more(project: Shell, elsewhere: Path) -> None:
+    project.cloche("add", "--in-place", str(elsewhere), "--as", "data/net")
+    project.cloche("add", "--in-place", str(elsewhere / "a.bin"), "--as", "data/one")
+    project.cloche("install", "pre-commit", "--strict")
+    project("git", "add", "--all")
+    assert "cloche" not in project("git", "commit", "-m", "all of it").err
+    (elsewhere / "deep/b.txt").write_text("changed\n")
+    said = project("git", "commit", "--allow-empty", "-m", "x", status=1).err
+    assert "not committed: data/net changed, and cloche.lock does not say so" in said
+    elsewhere.rename(elsewhere.parent / "away")  # what is missing differs not
+    project("git", "commit", "--allow-empty", "-m", "x")
 
 
 def test_that_a_link_is_made_again_is_said(project: Shell, elsewhere: Path) -> None:

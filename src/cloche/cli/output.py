@@ -72,6 +72,14 @@ def complain(message: str, hint: str = "") -> None:
     sys.stderr.write(f"{head} {printable(message)}\n" + (f"{tail} {printable(hint)}\n" if hint else ""))
 
 
+def tell_kept(links: Iterable[str], notes: Iterable[str]) -> None:
+    """Say which links to data elsewhere were made, and what was not put back."""
+    for link in links:
+        say(f"made the link {link} again")
+    for note in notes:
+        say(f"not put back: {note}")
+
+
 def tell_lost(plan: Plan, quiet: bool) -> None:
     """Name what a plan cannot bring, and end with the status of an error of the store, where there is any."""
     if plan.lost:

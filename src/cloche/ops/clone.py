@@ -41,13 +41,16 @@ _NAME = "origin"
 
 class Cloned(msgspec.Struct, frozen=True):
     """What came. git: from a Git repository. fetched: None where no remote is named there. files: brought into the
-    work tree. in_place: data paths of a remote alone that were not brought, since only their digests are recorded."""
+    work tree. in_place: data paths of a remote alone that were not brought, since only their digests are recorded.
+    links: to data elsewhere that were made; notes: what is tracked in place and not as `cloche.lock` names it."""
 
     root: str
     git: bool
     fetched: Fetched | None = None
     files: int = 0
     in_place: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def clone(
@@ -112,7 +115,7 @@ def _pulled(root: Path, *, data: bool, progress: Progress | None) -> Cloned:
         raise
     finally:
         project.close()
-    return Cloned(str(root), git=True, fetched=fetched, files=plan.count)
+    return Cloned(str(root), git=True, fetched=fetched, files=plan.count, links=plan.links, notes=plan.notes)
 
 
 def _alone(source: Remote, root: Path, *, data: bool, progress: Progress | None) -> Cloned:

@@ -11,6 +11,7 @@ from cloche.errors import RemoteError, UsageError
 from cloche.model.hooks import HOOKS
 from cloche.project.exchange import lock_at_hand
 from cloche.project.following import Followed, follow, look_at
+from cloche.project.in_place import in_place, is_elsewhere, is_far
 from cloche.project.placed import placed
 from cloche.project.project import LOCK_FILE, Project
 from cloche.project.remotes import all_remotes, default_name, local_remotes
@@ -55,6 +56,13 @@ def hook(project: Project, name: str, progress: Progress | None = None) -> Follo
 def unrecorded(project: Project) -> Unrecorded:
     """Tracked data that differs from `cloche.lock`, and whether the lock is left out. What is missing differs not:
     who works on the code alone needs no data."""
-    states = {item: look_at(project, item.path) for item in project.tracked}
+    stays = in_place(project)
+    theirs = {item.path for item in project.tracked if stays(item.path)}
+    far = {path for path in theirs if is_far(project.settings.data.external.get(path, ""))}  # a hook does not go there
+    states = {
+        item: look_at(project, item.path, through=item.path in theirs and is_elsewhere(project, item.path))
+        for item in project.tracked
+        if item.path not in far
+    }
     changed = tuple(item.path for item, here in states.items() if here.entry is not None and not here.is_(item))
     return Unrecorded(changed, is_left_out(project.root, LOCK_FILE))

@@ -8,6 +8,7 @@ import msgspec
 
 from cloche.model.plan import Plan
 from cloche.project.exchange import Fetched, exchange
+from cloche.project.in_place import in_place
 from cloche.project.locked import to_lock
 from cloche.project.project import Project
 from cloche.project.remotes import open_remote
@@ -41,6 +42,7 @@ def pull(
         fetched = exchange(project, place, data=data, lock=True, dry_run=dry_run, progress=progress)
     finally:
         place.backend.close()
-    held = not project.store.missing(item.digest for item in project.tracked)
+    stays = in_place(project)
+    held = not project.store.missing(item.digest for item in project.tracked if not stays(item.path))
     plan = to_lock(project, "pull", dry_run=dry_run, careful=not force) if held or not dry_run else None
     return Pulled(fetched, plan)

@@ -5,6 +5,7 @@ Only what lies there as it was placed or added before is replaced; anything else
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -17,13 +18,14 @@ from cloche.model.snapshot import Tracked
 from cloche.model.tree import Entry
 from cloche.model.wording import some
 from cloche.project.going import refuse_while_going
-from cloche.project.in_place import in_place
+from cloche.project.in_place import in_place, place_free_links
 from cloche.project.journal import files_of, perform, towards
+from cloche.project.kept_in_place import READ_BY_HOOKS, seen_in_place
 from cloche.project.placed import note_placed, placed
 from cloche.project.project import Project
 from cloche.store.capture import record_path
 from cloche.store.recorded import Recorded
-from cloche.store.walk import walk
+from cloche.store.walk import os_path, walk
 
 
 class Followed(msgspec.Struct, frozen=True):
@@ -32,7 +34,8 @@ class Followed(msgspec.Struct, frozen=True):
     brought: paths whose data was brought; removed: paths that are tracked no more, and whose data went. changed: so
     many files. kept: paths that hold changes which are not recorded, or something that nobody tracked. absent: paths
     whose content the store here does not hold. remote: which one content was fetched from; problem: why not. recorded:
-    those of `kept` that hold another version that is recorded, whole.
+    those of `kept` that hold another version that is recorded, whole. links: to data elsewhere that were made again.
+    notes: which data tracked in place is missing or not as `cloche.lock` names it, in words.
     """
 
     brought: tuple[str, ...] = ()
@@ -43,6 +46,8 @@ class Followed(msgspec.Struct, frozen=True):
     remote: str = ""
     problem: str = ""
     recorded: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def follow(project: Project) -> Followed:
@@ -51,7 +56,8 @@ def follow(project: Project) -> Followed:
         before, now = placed(project), {item.path: item for item in project.tracked}
         stays = in_place(project)
         paths = [path for path in sorted(now.keys() | (before or {})) if (before or {}).get(path) != now.get(path)]
-        paths = [path for path in paths if path not in now or not stays(path)]  # the others are not ours to bring
+        theirs = [now[path] for path in paths if path in now and stays(path)]  # which is not ours to bring
+        paths = [path for path in paths if path not in now or not stays(path)]
         steps = {path: _step(project, path, (before or {}).get(path), now.get(path)) for path in paths}
         changes = [change for step in steps.values() if isinstance(step, list) for change in step]
         if changes:
@@ -59,9 +65,13 @@ def follow(project: Project) -> Followed:
             moved = [path for path, step in steps.items() if isinstance(step, list) and step]
             perform(project, "hook", f"brought {some(moved)} to what cloche.lock names", changes)
         left = [path for path, step in steps.items() if isinstance(step, str)]
+        links, stuck = place_free_links(project)
         note_placed(project, _as_placed(now, before or {}, left))
         project.cache.save()
+    seen = [item for item in theirs if item.path not in stuck]
     return Followed(
+        links=links,
+        notes=(*stuck.values(), *seen_in_place(project, seen)),
         brought=tuple(path for path, step in steps.items() if path in now and isinstance(step, list) and step),
         removed=tuple(path for path, step in steps.items() if path not in now and isinstance(step, list) and step),
         changed=sum(change.before != change.after for change in changes),
@@ -91,9 +101,10 @@ class Here(NamedTuple):
         return not self.whole or (self.entry is not None and self.entry.count > 0)
 
 
-def look_at(project: Project, path: str) -> Here:
-    """What lies at a tracked path now. Nothing is stored; what did not change is not read."""
-    walked = walk(project.root, path)
+def look_at(project: Project, path: str, *, through: bool = False) -> Here:
+    """What lies at a tracked path now. Nothing is stored; what did not change is not read. through: where a link is
+    there, what lies where it leads to: never to be written or deleted."""
+    walked = walk(project.root, path, through=through)
     files = record_path(project.root, path, walked.files, project.store, project.cache, keep=False)
     return Here(files.entry if len(files) else None, files, not walked.unreadable and not walked.special)
 
@@ -107,10 +118,20 @@ def _step(project: Project, path: str, was: Tracked | None, wanted: Tracked | No
     if target is None:
         return "absent"
     # What was tracked in place, wherever `cloche.toml` says so now, lies here alone.
-    if here.is_work and (was is None or not here.is_(was) or _held(project, was) is None):
+    stood_for = wanted is None and _stands_for(project, path, here, was)
+    if here.is_work and not stood_for and (was is None or not here.is_(was) or _held(project, was) is None):
         return "recorded" if _is_recorded(project, path, here) else "kept"
     changes = [one for one in towards(project, here.files.everything(), target) if one.before != one.after]
     return changes if all(inside(one.path, path) for one in changes) else "kept"
+
+
+def _stands_for(project: Project, path: str, here: Here, was: Tracked | None) -> bool:
+    """Whether nothing lies there but a link to what was tracked, as it was: without it, all of that is there still."""
+    if here.entry is None or here.entry.kind != "l" or was is None or was.size > READ_BY_HOOKS:
+        return False
+    return not os.readlink(os_path(project.root, path)).startswith("//") and look_at(project, path, through=True).is_(
+        was
+    )
 
 
 def _is_recorded(project: Project, path: str, here: Here) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from cloche.errors import Conflict, InputError, SettingsError
+from cloche.errors import Conflict, InputError, SettingsError, StoreError
 from cloche.model.changes import PathChange
 from cloche.model.paths import above, decode_path, inside
 from cloche.model.settings import FILE_NAME, is_address
@@ -41,13 +41,18 @@ def is_elsewhere(project: Project, path: str) -> bool:
     return bool(place) and not is_address(place)
 
 
-def lacking_links(project: Project) -> dict[str, str]:
+def is_far(place: str) -> bool:
+    """Whether to look at a place asks another machine, which Windows tells by `//` who this user is."""
+    return is_address(place) or place.startswith("//")
+
+
+def lacking_links(project: Project, leave: Collection[str] = ()) -> dict[str, str]:
     """The links that stand for data elsewhere and are missing, as in a fresh clone, since they are not Git's: by path,
-    what each leads to, which is there."""
+    what each leads to, which is there. leave: paths that are passed over, and not looked at."""
     return {
         path: place
         for path, place in project.settings.data.external.items()
-        if not is_address(place) and not is_link_to(project, path, place) and os.path.exists(place)
+        if not (path in leave or is_address(place) or is_link_to(project, path, place)) and os.path.exists(place)
     }
 
 
@@ -61,10 +66,8 @@ def back_in_place(project: Project, path: str) -> str:
 
 def place_links(project: Project, only: Iterable[str] | None = None) -> None:
     """Make the links that are missing. Raises Conflict where something else is there, StoreError."""
-    wanted = None if only is None else set(only)
-    for path, place in lacking_links(project).items():
-        if wanted is not None and path not in wanted:
-            continue
+    leave = () if only is None else project.settings.data.external.keys() - set(only)
+    for path, place in lacking_links(project, leave).items():
         refuse_taken(project, path, place)
         at = os_path(project.root, path)
         try:
@@ -73,6 +76,22 @@ def place_links(project: Project, only: Iterable[str] | None = None) -> None:
             fs.symlink(place, at)
         except OSError as error:
             raise disk_error(error, f"make the link {path}") from error
+
+
+def place_free_links(project: Project) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Make the links that are missing and have nothing in their way: those that were made, and by path why others
+    could not be. None where `cloche.toml` cannot be read. No other machine is asked."""
+    made: list[str] = []
+    stuck: dict[str, str] = {}
+    with contextlib.suppress(SettingsError):
+        far = {path for path, place in project.settings.data.external.items() if is_far(place)}
+        for path in sorted(lacking_links(project, leave=far)):
+            try:
+                place_links(project, [path])
+                made.append(path)
+            except (Conflict, StoreError) as error:
+                stuck[path] = error.message
+    return tuple(made), stuck
 
 
 def refuse_taken(project: Project, path: str, place: str) -> None:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import count
 
+from cloche.errors import RemoteError
 from cloche.model.changes import Part
 from cloche.model.held import Held
 from cloche.model.paths import inside
 from cloche.model.settings import is_address
 from cloche.model.snapshot import Tracked
 from cloche.model.wording import some
-from cloche.project.in_place import back_in_place, in_place, walk_data
+from cloche.project.in_place import back_in_place, in_place, is_far, walk_data
 from cloche.project.object_sets import record_objects
 from cloche.project.project import Project
 from cloche.project.sides import Side, data_changes
 from cloche.store.capture import record_path
 from cloche.store.recorded import Recorded
+
+READ_BY_HOOKS = 1_000_000_000  # bytes
+FOLDERS_OF_HOOKS = 10_000
 
 
 def is_in_place(now: Side, then: Side, path: str) -> bool:
@@ -49,7 +54,7 @@ def _here(project: Project, path: str) -> Recorded:
     if is_address(place):
         return record_objects(project, path, place, keep=False, read=False)
     files = walk_data(project, path).files
-    return record_path(project.root, path, files, project.store, project.cache, keep=False)
+    return record_path(project.root, path, files, project.store, project.cache, keep=False, unread=[])
 
 
 def as_in_place(project: Project, held: Sequence[Held]) -> set[str]:
@@ -68,7 +73,39 @@ def changed_in_place(project: Project, items: Iterable[Tracked]) -> tuple[str, .
     """Which of these, tracked in place, are not what `cloche.lock` names, in words."""
     notes: list[str] = []
     for item in items:
-        here = _here(project, item.path).entry
-        if here is None or (here.kind, here.digest) != (item.kind, item.digest):
-            notes.append(f"{item.path}, which is tracked in place and not as cloche.lock names it")
+        try:
+            here = _here(project, item.path)
+        except RemoteError as error:
+            notes.append(f"{item.path}, which is tracked in place and could not be looked at: {error.message}")
+            continue
+        if not len(here):
+            notes.append(f"{item.path}, which is tracked in place and not there: {back_in_place(project, item.path)}")
+        elif here.entry is None or (here.entry.kind, here.entry.digest) != (item.kind, item.digest):
+            notes.append(_differs(item))
     return tuple(notes)
+
+
+def seen_in_place(project: Project, items: Iterable[Tracked]) -> tuple[str, ...]:
+    """The same as far as a hook may look, since a clone may be a stranger's: no other machine is asked, and what is big
+    is not read, but has its size compared."""
+    notes: list[str] = []
+    for item in items:
+        size = _size_here(project, item.path)
+        if size is not None and size not in (0, item.size):
+            notes.append(_differs(item))
+        elif size is not None and size <= READ_BY_HOOKS:
+            notes += changed_in_place(project, [item])
+    return tuple(notes)
+
+
+def _size_here(project: Project, path: str) -> int | None:
+    """The size of what lies at a path; None where it would take long to tell."""
+    if is_far(project.settings.data.external.get(path, "")):
+        return None
+    folders = count(1)
+    files = walk_data(project, path, lambda _path, _name: next(folders) > FOLDERS_OF_HOOKS).files
+    return sum(stat.size for _, stat in files.rows()) if next(folders) <= FOLDERS_OF_HOOKS + 1 else None
+
+
+def _differs(item: Tracked) -> str:
+    return f"{item.path}, which is tracked in place and not as cloche.lock names it"

@@ -16,6 +16,8 @@ from cloche.model.held import Belonged
 from cloche.model.lock import LOCK_NAME, parse_lock
 from cloche.model.paths import above, as_printed, checked, checked_depth, encode_path, inside
 from cloche.model.run import Run
+from cloche.model.settings import FILE_NAME
+from cloche.model.settings_text import parse_settings
 from cloche.model.suggestions import closest
 from cloche.model.tree import EMPTY_DIGEST, MAGIC, Entry, Located, entry_of
 from cloche.project.exchange import at_hand
@@ -27,6 +29,9 @@ from cloche.store.walk import os_path
 
 _MOST_LINKS = 40
 _LONGEST_LINK = 4096
+_UNSTORED = "its content was never stored"
+_PULL = "with that commit checked out, `cloche pull` fetches it from a remote"
+_REPAIR = "`cloche verify --repair` brings back what it can"
 
 
 class Found(NamedTuple):
@@ -84,7 +89,7 @@ class Version:
         folder: Found | None = None
         for one in self._stored:
             if inside(path, one.path):
-                entry = self._descend(one.entry, path[len(one.path) :].lstrip("/"))
+                entry = self._descend(one, path[len(one.path) :].lstrip("/"))
                 if entry is not None and entry.kind != "d":
                     return Found(path, one.part, entry)
                 folder = folder or (Found(path, one.part, entry) if entry is not None else None)
@@ -103,9 +108,9 @@ class Version:
             _add(found, self._from_git(there) if there in self._git else Found(there, "code", _folder(name)))
         for one in self._stored:
             if inside(path, one.path):
-                entry = self._descend(one.entry, path[len(one.path) :].lstrip("/"))
+                entry = self._descend(one, path[len(one.path) :].lstrip("/"))
                 if entry is not None and entry.kind == "d":
-                    for child in self._folder(entry):
+                    for child in self._folder(Found(path, one.part, entry)):
                         _add(found, Found(checked(start + child.name), one.part, child))
             elif inside(one.path, path):
                 name = one.path[len(start) :].partition("/")[0]
@@ -190,7 +195,7 @@ class Version:
         if not self.store.has(found.entry.digest):
             here = self._from_place(found)
             if here is None:
-                raise missing(found, self._in_place)
+                raise self._missing(found)
             return here
         return self.store.open(found.entry.digest, f"{self.label}: {found.path}")
 
@@ -228,16 +233,40 @@ class Version:
         file = self._git[path]
         return Found(path, "code", Entry(path.rpartition("/")[2], file.kind, "", file.size), file.name)
 
-    def _descend(self, entry: Entry, path: str) -> Entry | None:
-        here: Entry | None = entry
+    def _descend(self, one: _Stored, path: str) -> Entry | None:
+        at, here = one.path, one.entry
         for name in path.split("/") if path else ():
-            if here is None or here.kind != "d":
+            found = self._folder(Found(at, one.part, here)).get(name) if here.kind == "d" else None
+            if found is None:
                 return None
-            here = self._folder(here).get(name)
+            at, here = f"{at}/{name}".lstrip("/"), found
         return here
 
-    def _folder(self, entry: Entry) -> Folder:
-        return _NOTHING if entry.digest == EMPTY_DIGEST else self.store.folder(entry.digest)
+    def _folder(self, found: Found) -> Folder:
+        if found.entry.digest == EMPTY_DIGEST:
+            return _NOTHING
+        try:
+            return self.store.folder(found.entry.digest)
+        except NotFound as error:
+            raise self._missing(found) from error
+
+    def _missing(self, found: Found) -> NotFound:
+        """The error for what the store does not hold, by its path."""
+        path, part = found.path or "its code", found.part
+        if any(inside(found.path, one) for one in self._in_place):
+            message, hint = (
+                f"{path}, which was tracked in place",
+                f"{_UNSTORED}, and what lies there now is not the same",
+            )
+            if found.entry.kind == "d":
+                message, hint = f"the list of {message}", f"{_PULL}; {_UNSTORED}"
+        elif part == "read":
+            message, hint = f"{path} as that run read it", "only its digest was taken: `cloche add` it"
+        elif part == "data" and self._is_commit:
+            message, hint = f"{path} of {self.label}", f"{_PULL}; else {_REPAIR}"
+        else:
+            message, hint = path, _REPAIR
+        return NotFound(f"the store here does not hold {message}", hint=hint)
 
 
 def run_version(project: Project, run: Run) -> Version:
@@ -264,7 +293,20 @@ def commit_version(project: Project, commit: str, *, sizes: bool = True) -> Vers
     stored = _located("data", tracked)
     last = project.catalog.run_of_commit(commit) if project.has_catalog else None
     outputs = _located("outputs", project.catalog.run(last).outputs) if last else []
-    return Version(project, commit, time_of(project.root, commit), [*stored, *outputs], files)
+    return Version(
+        project, commit, time_of(project.root, commit), [*stored, *outputs], files, _in_place(project, files)
+    )
+
+
+def _in_place(project: Project, files: Iterable[GitFile]) -> tuple[str, ...]:
+    """The data paths that the `cloche.toml` of a commit has tracked in place; none where it cannot be understood."""
+    settings = next((file for file in files if file.path == FILE_NAME and file.kind != "l"), None)
+    if settings is None:
+        return ()
+    try:
+        return parse_settings(read_file(project.root, settings.name).decode("utf-8"), FILE_NAME).data.places
+    except (UnicodeDecodeError, SettingsError):
+        return ()
 
 
 def find_version(project: Project, text: str) -> Version:
@@ -278,20 +320,6 @@ def find_version(project: Project, text: str) -> Version:
         if commit is None or project.catalog.run_of_commit(commit) is not None:
             raise
         return commit_version(project, commit)
-
-
-def missing(found: Found, in_place: Sequence[str] = ()) -> NotFound:
-    """The error for a file whose content the store does not hold."""
-    if any(inside(found.path, one) for one in in_place):
-        message, hint = (
-            f"{found.path}, which was tracked in place",
-            "its content was never stored, and what lies there now is not the same",
-        )
-    elif found.part == "read":
-        message, hint = f"{found.path} as that run read it", "only its digest was taken: `cloche add` it"
-    else:
-        message, hint = found.path, "`cloche verify --repair` brings back what it can"
-    return NotFound(f"the store here does not hold {message}", hint=hint)
 
 
 def _located(part: Belonged, items: Iterable[Located]) -> list[_Stored]:

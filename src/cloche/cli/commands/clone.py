@@ -7,7 +7,7 @@ import os
 import click
 
 from cloche.cli.options import json_option
-from cloche.cli.output import print_json, progress, say
+from cloche.cli.output import print_json, progress, say, tell_kept
 
 
 @click.command()
@@ -51,4 +51,5 @@ def command(url: str, folder: str, no_data: bool, endpoint: str, region: str, as
     say(f"brought {plural(done.files, 'file')} of data" + ("" if done.git else "; `cloche revert @` brings the code"))
     if done.in_place:
         say(f"not brought: {some(list(done.in_place))}, tracked in place: only its digests are recorded")
+    tell_kept(done.links, done.notes)
     return 9 if done.fetched.problems else 0

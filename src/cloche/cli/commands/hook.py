@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from cloche.cli.options import project
-from cloche.cli.output import progress, say
+from cloche.cli.output import progress, say, tell_kept
 
 if TYPE_CHECKING:
     from cloche.errors import ClocheError
@@ -88,6 +88,7 @@ def _tell(found: Followed) -> None:
         say(f"{some(found.brought)} follows cloche.lock: {count} changed{source}; `cloche undo` takes it back")
     if found.removed:
         say(f"{some(found.removed)} is tracked no more, and was removed; `cloche undo` brings it back")
+    tell_kept(found.links, found.notes)
     if found.recorded:
         say(f"left as it is: {some(found.recorded)} is a recorded version, and not the one that cloche.lock names")
         say(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from cloche.cli.options import dry_run_option, json_option, project, remote_option
-from cloche.cli.output import console, print_json, progress, say
+from cloche.cli.output import console, print_json, progress, say, tell_kept
+
+if TYPE_CHECKING:
+    from cloche.model.plan import Plan
 
 
 @click.command()
@@ -24,7 +29,6 @@ def command(remote: str, no_data: bool, force: bool, dry_run: bool, as_json: boo
       cloche pull --no-data
     """
     from cloche.cli.render.remote import fetched_lines
-    from cloche.cli.render.words import plural
     from cloche.ops.pull import pull
 
     with progress("fetching", in_bytes=True) as told:
@@ -34,13 +38,20 @@ def command(remote: str, no_data: bool, force: bool, dry_run: bool, as_json: boo
         return 9 if done.fetched.problems else 0
     for line in fetched_lines(done.fetched):
         say(line)
-    if done.plan is not None and done.plan.files:
-        if dry_run:
-            from cloche.cli.render.plan import print_plan
-
-            print_plan(console(), done.plan)
-        else:
-            say(f"brought {plural(done.plan.count, 'file')} to cloche.lock; `cloche undo` takes it back")
-    elif done.plan is not None:
-        say("the data here is as cloche.lock names it")
+    if done.plan is not None:
+        _tell(done.plan, dry_run)
     return 9 if done.fetched.problems else 0
+
+
+def _tell(plan: Plan, dry_run: bool) -> None:
+    from cloche.cli.render.plan import print_plan
+    from cloche.cli.render.words import plural
+
+    if dry_run and not plan.empty:
+        print_plan(console(), plan)
+        return
+    if plan.files:
+        say(f"brought {plural(plan.count, 'file')} to cloche.lock; `cloche undo` takes it back")
+    else:
+        say(f"{'all else' if plan.notes else 'the data here'} is as cloche.lock names it")
+    tell_kept(plan.links, plan.notes)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cloche.cli.options import complete_parts, dry_run_option, json_option, partial_option, project, run_argument
-from cloche.cli.output import console, print_json, say, tell_lost
+from cloche.cli.output import console, print_json, say, tell_kept, tell_lost
 
 if TYPE_CHECKING:
     from cloche.model.plan import Plan
@@ -55,7 +55,7 @@ def _tell(plan: Plan, dry_run: bool) -> None:
     if plan.empty and not plan.problems:
         everything = "nothing that could be put back differs from" if plan.notes else "everything is as in"
         say(f"nothing to do: {everything} {target_name(plan)}")
-        _say_notes(plan)
+        tell_kept((), plan.notes)
         return
     if dry_run:
         from cloche.cli.render.plan import print_plan
@@ -64,17 +64,11 @@ def _tell(plan: Plan, dry_run: bool) -> None:
         return
     what = [plural(plan.count, "file")] if plan.files else []
     what += [plural(len(plan.packages), "package")] if plan.packages else []
-    for link in plan.links:
-        say(f"made the link {link} again")
+    tell_kept(plan.links, ())
     if what:
         say(f"went back to {target_name(plan)}: {', '.join(what)} changed")
-    _say_notes(plan)
+    tell_kept((), plan.notes)
     if plan.creates:
         say(f"made {plan.creates}: activate it before you run anything")
     if what:
         say("`cloche undo` takes it back; `cloche run` runs it again")
-
-
-def _say_notes(plan: Plan) -> None:
-    for note in plan.notes:
-        say(f"not put back: {note}")
