@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from data import GIB, MIB, Sizes
-from harness import Bench, Row
+from harness import Row
 from timing import Taken, median, ratio
 
 OURS = "cloche"
@@ -147,37 +151,74 @@ def goals(sizes: Sizes, full: bool) -> list[Goal]:
     return found
 
 
-def tables(bench: Bench, full: bool) -> str:
-    """Everything measured: times, goals, bytes, memory, and why a figure is missing."""
-    names = [tool.name for tool in bench.tools]
+@dataclass(frozen=True)
+class Measured:
+    """What one run of the benchmark measured. form: how much data; tools: their names; said: how it was done."""
+
+    form: str
+    tools: list[str]
+    said: str
+    sizes: Sizes
+    rows: dict[str, Row]
+
+    @classmethod
+    def read(cls, file: Path) -> Measured:
+        """What `--json` wrote."""
+        raw = json.loads(file.read_text("utf-8"))
+        for row in raw["rows"].values():
+            row["taken"] = {name: [Taken(**one) for one in taken] for name, taken in row["taken"].items()}
+        rows = {key: Row(**row) for key, row in raw["rows"].items()}
+        return cls(raw["form"], raw["tools"], raw["said"], Sizes(**raw["sizes"]), rows)
+
+    def write(self, file: Path) -> None:
+        """Every single figure, without what was printed."""
+        raw = asdict(self)
+        for row in raw["rows"].values():
+            for one in (one for taken in row["taken"].values() for one in taken):
+                del one["printed"]
+        file.write_text(json.dumps(raw, indent=1), "utf-8")
+
+
+def put_together(runs: Sequence[Measured]) -> str:
+    """Everything measured: times, goals, bytes, memory, and why a figure is missing. Each row is one run's, so that its
+    ratios are of commands that ran in turn; of the last run that has it."""
+    sizes, form = runs[-1].sizes, runs[-1].form
+    if any(run.sizes != sizes for run in runs):
+        raise SystemExit("these runs had other data: they cannot stand in one table")
+    rows = {key: row for run in runs for key, row in run.rows.items()}
+    names = list(dict.fromkeys(name for run in runs for name in run.tools))
+    full = form == "the full data"
+    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}."
     parts = [
-        "Seconds wall (seconds CPU of the process tree), medians:\n",
-        _matrix("operation", names, bench.rows, _time),
+        f"{machine} Store: {form}.\n",
+        *(f"- {run.said}" for run in runs),
+        "\nSeconds wall (seconds CPU of the process tree), medians:\n",
+        _matrix("operation", names, rows, _time),
         "" if full else "\nThe goals are meant for the full data: with less, the start of a process weighs more.",
         "\n| operation | goal | measured | |\n|---|---|---|---|",
-        *_goal_lines(bench, full),
+        *_goal_lines(rows, sizes, full),
         "\nMiB stored (for a further version: added), and what share of the data that is:\n",
-        _matrix("operation", names, {key: row for key, row in bench.rows.items() if row.bytes}, _stored),
+        _matrix("operation", names, {key: row for key, row in rows.items() if row.bytes}, _stored),
         "\nPeak memory in MiB, child processes included:\n",
-        _matrix("operation", names, bench.rows, lambda row, name: _peak_text(row.taken.get(name))),
-        *_missing_lines(bench),
+        _matrix("operation", names, rows, lambda row, name: _peak_text(row.taken.get(name))),
+        *_missing_lines(rows),
     ]
     return "\n".join(parts) + "\n"
 
 
-def _goal_lines(bench: Bench, full: bool) -> list[str]:
+def _goal_lines(rows: Mapping[str, Row], sizes: Sizes, full: bool) -> list[str]:
     lines = []
-    for goal in goals(bench.sizes, full):
-        if goal.row in bench.rows:
-            verdict = goal.judge(bench.rows[goal.row])
+    for goal in goals(sizes, full):
+        if goal.row in rows:
+            verdict = goal.judge(rows[goal.row])
             word = {True: "reached", False: "**not reached**", None: ""}[verdict.reached]
             lines.append(f"| {TITLES[goal.row]} | {goal.text} | {verdict.measured} | {word} |")
     return lines
 
 
-def _missing_lines(bench: Bench) -> list[str]:
+def _missing_lines(rows: Mapping[str, Row]) -> list[str]:
     reasons: dict[str, list[str]] = {}
-    for key, row in bench.rows.items():
+    for key, row in rows.items():
         for name, reason in row.missing.items():
             reasons.setdefault(f"{name}: {reason}", []).append(TITLES[key])
     lines = [f"- {reason} ({'; '.join(keys)})" for reason, keys in sorted(reasons.items())]

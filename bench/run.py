@@ -5,6 +5,7 @@
     .venv/bin/python bench/run.py --only many          one scenario; --only may be given again
     .venv/bin/python bench/run.py --tools cloche,git   some of the tools
     .venv/bin/python bench/run.py --write              and write the tables into docs/benchmarks.md
+    .venv/bin/python bench/run.py --from a.json --from b.json --write    what earlier runs measured, in one table
 
 The commands of a row run in turn (A B C A B C …), so that a machine that slows down slows all of them. CPU is user +
 system time of the process and its children, as the kernel accounts it; memory is what they hold at the same time.
@@ -13,23 +14,21 @@ system time of the process and its children, as the kernel accounts it; memory i
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import everyday
 import peers
-import report
 import store
 from data import Sizes
 from harness import Bench, ObjectServer, where
+from report import Measured, put_together
 from timing import environment
 from tools import Tool
 
@@ -41,15 +40,16 @@ def main() -> int:
     """Measure, print, and with --write put the tables into the document."""
     given = _arguments()
     commands = Path(given.peers) if given.peers else peers.install() if _peers_needed(given.tools) else Path()
-    asked = given.only or [*EVERYDAY, *store.SCENARIOS]
+    asked = given.only or ([] if given.earlier else [*EVERYDAY, *store.SCENARIOS])
     if any(name in EVERYDAY for name in asked):
         _put("everyday", _everyday(asked, commands if commands.name else None, given.runs or 9), given.write)
     asked = [name for name in asked if name in store.SCENARIOS]
-    if asked:
-        text, raw = _store(given, asked, commands)
-        _put("store", text, given.write)
-        if given.json:
-            Path(given.json).write_text(json.dumps(raw, indent=1), "utf-8")
+    if asked or given.earlier:
+        runs = [Measured.read(Path(file)) for file in given.earlier]
+        runs += [_store(given, asked, commands)] if asked else []
+        if given.json and asked:
+            runs[-1].write(Path(given.json))
+        _put("store", put_together(runs), given.write)
     return 0
 
 
@@ -64,6 +64,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--place", type=Path, help="a folder to work in, instead of memory or the disk")
     parser.add_argument("--peers", help="the folder of commands of an environment that has the peers")
     parser.add_argument("--json", metavar="FILE", help="write every single figure there")
+    parser.add_argument(
+        "--from", dest="earlier", metavar="FILE", action="append", default=[], help="what --json wrote, with the rest"
+    )
     parser.add_argument("--write", action="store_true", help="write the tables into docs/benchmarks.md")
     given = parser.parse_args()
     unknown = set(given.tools.split(",")) - {tool.name for tool in peers.ALL}
@@ -91,7 +94,7 @@ def _everyday(asked: Sequence[str], commands: Path | None, runs: int) -> str:
     return _machine() + " " + "".join(parts)
 
 
-def _store(given: argparse.Namespace, asked: Sequence[str], commands: Path) -> tuple[str, Mapping[str, object]]:
+def _store(given: argparse.Namespace, asked: Sequence[str], commands: Path) -> Measured:
     sizes = Sizes() if given.full else Sizes().divided(given.divide or 10)
     runs, limit = given.runs or 3, given.limit or (1800.0 if given.full else 300.0)
     rows: dict[str, Bench] = {}
@@ -112,16 +115,11 @@ def _store(given: argparse.Namespace, asked: Sequence[str], commands: Path) -> t
     whole = next(iter(rows.values()))
     for bench in rows.values():
         whole.rows.update(bench.rows)
-    form = "the full data" if given.full else f"1/{given.divide or 10} of the data"
     held = "; ".join(f"{name} {place}" for name, place in places.items())
     used = "; ".join(f"{tool.name} {_number(tool.version())}({tool.used})" for tool in whole.tools)
-    text = f"{_machine()} Store: {form}, medians of {runs} turns; {held}.\n\nTools: {used}.{absent}\n\n"
-    raw = {key: asdict(row) for key, row in whole.rows.items()}
-    for row in raw.values():
-        for taken in row["taken"].values():
-            for one in taken:
-                del one["printed"]
-    return text + report.tables(whole, given.full), {"sizes": asdict(sizes), "rows": raw}
+    said = f"Medians of {runs} turns; {held}. Tools: {used}.{absent}"
+    form = "the full data" if given.full else f"1/{given.divide or 10} of the data"
+    return Measured(form, [tool.name for tool in whole.tools], said, sizes, whole.rows)
 
 
 def _equip(bench: Bench, wanted: Sequence[type[Tool]], commands: Path, limit: float) -> str:

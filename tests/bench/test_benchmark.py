@@ -30,6 +30,12 @@ def test_the_store_is_measured_beside_git_with_goals_and_raw_figures(tmp_path: P
     assert "| add MANY, cold store | no slower than git |" in printed
     assert not list(tmp_path.glob("cloche-bench-*")), "the working folder is removed"
 
+    again = bench(tmp_path, "--tools", "cloche", "--only", "big", "--from", str(raw))
+    assert [line for line in printed.splitlines() if line.startswith("| add MANY")] == [
+        line for line in again.splitlines() if line.startswith("| add MANY")
+    ]
+    assert "| add BIG |" in again
+
 
 def test_a_tool_that_does_nothing_has_no_figure(tmp_path: Path) -> None:
     idle = tmp_path / "bin" / "git"
