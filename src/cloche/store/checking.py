@@ -12,7 +12,7 @@ from cloche.model.digest import Digest
 from cloche.store.filesystem import disk_error
 from cloche.store.frames import Place
 from cloche.store.objects import Store
-from cloche.store.pack_writer import PackWriter
+from cloche.store.pack_writer import PackWriter, discarding
 from cloche.store.recipes import RECIPE
 
 Progress = Callable[[int, int], None]
@@ -124,7 +124,7 @@ def salvage(store: Store, names: Iterable[str], bad: Collection[BadFrame]) -> No
     wanted = store.pack_names().intersection(names)
     known = {(one.pack, one.digest) for one in bad}
     writer = PackWriter(store.folder, store.fs)
-    try:
+    with discarding(writer, "repair the store"):
         for name, places in list(store.packs.contents()):
             if name in wanted:
                 for place in sorted(places, key=lambda one: one.offset):
@@ -136,12 +136,6 @@ def salvage(store: Store, names: Iterable[str], bad: Collection[BadFrame]) -> No
         for name in sorted(wanted):
             store.fs.rename(store.packs.path(name), os.path.join(folder, f"{name}.pack"))
             store.fs.discard(store.packs.path(name, "index"))
-    except OSError as error:
-        writer.discard()
-        raise disk_error(error, "repair the store") from error
-    except BaseException:
-        writer.discard()
-        raise
     store.packs.forget()
 
 

@@ -13,7 +13,7 @@ from cloche.model.digest import Digest
 from cloche.store.filesystem import disk_error
 from cloche.store.frames import HEADER, Place
 from cloche.store.objects import Store
-from cloche.store.pack_writer import PackWriter
+from cloche.store.pack_writer import PackWriter, discarding
 from cloche.store.quarantine import SetAside
 
 SMALL_PACK = 8 << 20
@@ -96,18 +96,12 @@ def set_aside(store: Store, garbage: Garbage, needed: Container[bytes], now: int
     `cloche verify`), DiskFull, StoreError.
     """
     writer = PackWriter(store.folder, store.fs)
-    try:
+    with discarding(writer, "collect garbage"):
         _copy(store, set(garbage.rewritten), needed, writer)
         for sealed in writer.publish():
             store.packs.add(sealed.digest, sealed.index_bytes)
         for name in (*garbage.rewritten, *garbage.packs):
             store.quarantine.put(store.packs.path(name, "")[:-1], now)
-    except OSError as error:
-        writer.discard()
-        raise disk_error(error, "collect garbage") from error
-    except BaseException:
-        writer.discard()
-        raise
     store.packs.forget()
 
 

@@ -10,24 +10,20 @@ from __future__ import annotations
 import os
 import struct
 import sys
-from collections.abc import Iterator, Sequence
 from typing import IO
 
 import msgspec
 
 from cloche.store.codec import Decompressor
 from cloche.store.filesystem import FileSystem
-from cloche.store.frames import Place, open_small
+from cloche.store.frames import Place
 from cloche.store.listing import RECORD
-from cloche.store.packs import ROW, read_at
+from cloche.store.packs import ROW
+from cloche.store.small_contents import Contents, read_small_contents
 from cloche.store.walk import stat_record
 
 LENGTH = struct.Struct("<I")
 NOT_WRITTEN = bytes(RECORD.size)
-
-_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_GAP = 64 << 10  # bytes between two frames that are rather read than passed over
-_SPAN = 4 << 20
 
 
 class Request(msgspec.Struct, array_like=True, frozen=True):
@@ -43,40 +39,12 @@ class Request(msgspec.Struct, array_like=True, frozen=True):
 def answer(request: Request, fs: FileSystem, decompressor: Decompressor) -> bytes:
     """Write the files of a request; their records."""
     places = [Place._make(row) for row in ROW.iter_unpack(request.places)]
-    found: dict[bytes, bytes] = {}
+    found: Contents = {}
     for number, path in request.packs.items():
-        found |= _contents(path, [one for one in places if one.pack == number], decompressor)
+        found |= read_small_contents(path, (one for one in places if one.pack == number), decompressor)
     targets = request.targets.split(b"\0")
     files = zip(targets, request.kinds, places, strict=True)
     return b"".join([_write(target, kind, found.get(place.digest), fs) for target, kind, place in files])
-
-
-def _contents(path: str, places: list[Place], decompressor: Decompressor) -> dict[bytes, bytes]:
-    found: dict[bytes, bytes] = {}
-    places.sort(key=lambda place: place.offset)
-    try:
-        fd = os.open(path, _READ)
-        try:
-            for span in spans(places):
-                start = span[0].offset
-                found |= open_small(read_at(fd, span[-1].end - start, start), start, span, decompressor)
-        finally:
-            os.close(fd)
-    except OSError:
-        pass  # what was found until then is as good
-    return found
-
-
-def spans(places: Sequence[Place]) -> Iterator[list[Place]]:
-    """Neighbours, which one read brings; the places are in the order of their offsets."""
-    span: list[Place] = []
-    for place in places:
-        if span and (place.offset - span[-1].end > _GAP or place.end - span[0].offset > _SPAN):
-            yield span
-            span = []
-        span.append(place)
-    if span:
-        yield span
 
 
 def _write(target: bytes, kind: int, content: bytes | None, fs: FileSystem) -> bytes:

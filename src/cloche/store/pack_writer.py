@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from blake3 import blake3
 
 from cloche.store import index
-from cloche.store.filesystem import FileSystem, token
+from cloche.store.filesystem import FileSystem, disk_error, token
 from cloche.store.frames import HEADER, MAGIC, MOST_FRAMES, PACK_LIMIT, write_header
 from cloche.store.locks import Lock, try_lock
 
@@ -161,6 +162,20 @@ class PackWriter:
         if lock is not None:
             lock.release()
             self._fs.discard(lock.path)
+
+
+@contextlib.contextmanager
+def discarding(writer: PackWriter, doing: str) -> Iterator[None]:
+    """Around what a writer appends and publishes: if it fails, nothing is left behind. doing: what is attempted, for
+    the error (see `disk_error`) that an OSError becomes."""
+    try:
+        yield
+    except OSError as error:
+        writer.discard()
+        raise disk_error(error, doing) from error
+    except BaseException:
+        writer.discard()
+        raise
 
 
 def sweep(tmp: str, fs: FileSystem) -> None:

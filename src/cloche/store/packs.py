@@ -32,7 +32,7 @@ _MANY = 1000
 _FEW = 8  # digests that begin alike, not worth a table
 _FEW_PACKS = 32
 _WORTH = 8
-_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Packs:
@@ -255,7 +255,7 @@ class Packs:
 
     def intact(self, name: str) -> bool:
         """Whether the bytes of a pack are those that gave it its name."""
-        fd = os.open(self.path(name), _READ)
+        fd = os.open(self.path(name), READ)
         try:
             return _digest_of(fd).hexdigest() == name
         finally:
@@ -274,7 +274,7 @@ class Packs:
         return data
 
     def _rebuild(self, name: str) -> bytes:
-        fd = os.open(self.path(name), _READ)
+        fd = os.open(self.path(name), READ)
         try:
             trusted = _digest_of(fd).hexdigest() == name
             places = list(_scan(fd, trusted=trusted))
@@ -310,7 +310,7 @@ class _OpenFiles:
         return self._open.get(number)
 
     def open(self, number: int, path: str) -> int:
-        fd = self._open[number] = os.open(path, _READ)
+        fd = self._open[number] = os.open(path, READ)
         self._last = number
         if len(self._open) > _OPEN_FILES:
             os.close(self._open.popitem(last=False)[1])

@@ -3,20 +3,14 @@ by a second thread."""
 
 from __future__ import annotations
 
-import operator
-import os
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from cloche.store.codec import Decompressor
-from cloche.store.file_writer import spans
-from cloche.store.frames import Place, is_small, open_small
+from cloche.store.frames import Place, is_small
 from cloche.store.objects import Store
-from cloche.store.packs import read_at
+from cloche.store.small_contents import Contents, read_small_contents
 
-Contents = dict[bytes, bytes]
-
-_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _FEW = 8  # not worth a thread
 
 
@@ -54,17 +48,5 @@ class ReadAhead:
     def _read(self, found: list[tuple[str, list[Place]]]) -> Contents:
         contents: Contents = {}
         for path, places in found:
-            try:
-                fd = os.open(path, _READ)
-                try:
-                    for span in spans(sorted(places, key=operator.attrgetter("offset"))):
-                        contents.update(self._open(fd, span))
-                finally:
-                    os.close(fd)
-            except OSError:
-                continue
+            contents |= read_small_contents(path, places, self._zstd)
         return contents
-
-    def _open(self, fd: int, span: list[Place]) -> Contents:
-        start = span[0].offset
-        return open_small(read_at(fd, span[-1].end - start, start), start, span, self._zstd)

@@ -16,11 +16,12 @@ from cloche.store.filesystem import FileSystem, disk_error
 from cloche.store.frames import CONTENT, HEADER, MAGIC, MOST_FRAMES, Place
 from cloche.store.index import Row
 from cloche.store.objects import Store
-from cloche.store.pack_writer import PackWriter
+from cloche.store.pack_writer import PackWriter, discarding
 from cloche.store.packs import Packs
 from cloche.store.recipes import RECIPE, SMALL
 
 _GENEROUS = 48 << 20
+_WRITING = "write to the store"
 _TOGETHER = 256  # contents that are unpacked in one call
 
 
@@ -75,7 +76,7 @@ class Receiver:
             self._now = self._now or PackWriter(self._folder, self._fs)
             _append(self._now, place, frame)
         except OSError as error:
-            raise disk_error(error, "write to the store") from error
+            raise disk_error(error, _WRITING) from error
         self._size += len(frame)
         if self._size >= _GENEROUS:
             self.flush()
@@ -84,26 +85,14 @@ class Receiver:
         """Make a whole pack part of the store as it is. It must be one for which `is_proven` holds, and free of
         promises."""
         writer = PackWriter(self._folder, self._fs)
-        try:
+        with discarding(writer, _WRITING):
             writer.adopt(name, data, positions)
-        except OSError as error:
-            writer.discard()
-            raise disk_error(error, "write to the store") from error
-        except BaseException:
-            writer.discard()
-            raise
-        self._publish(writer)
+            writer.publish()
         self._store.see()
 
     def _publish(self, writer: PackWriter) -> None:
-        try:
+        with discarding(writer, _WRITING):
             writer.publish()
-        except OSError as error:
-            writer.discard()
-            raise disk_error(error, "write to the store") from error
-        except BaseException:
-            writer.discard()
-            raise
 
 
 def _append(writer: PackWriter, place: Place, frame: bytes) -> None:

@@ -17,7 +17,8 @@ from cloche.store.folder_rows import STORED, FolderRow
 from cloche.store.moves import Staged
 from cloche.store.objects import Store
 from cloche.store.placing import Placing
-from cloche.store.read_ahead import Contents, ReadAhead
+from cloche.store.read_ahead import ReadAhead
+from cloche.store.small_contents import Contents
 from cloche.store.walk import stat_record
 
 _TOLD = 1 << 20
