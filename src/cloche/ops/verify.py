@@ -92,7 +92,7 @@ def verify(
     there = project.store.pack_names()
     bad = {name for name, at in known.items() if at == _DAMAGED} & there
     leave = set(known) - bad if since_last else ()
-    names = sorted(bad.union(choose(project.store, sample=sample, leave=leave, seed=int(project.clock()))))
+    names = sorted(bad.union(choose(project.store, sample=sample, leave=leave, seed=int.from_bytes(project.random(8)))))
     found = examine(project.store, names, progress)
     edited = edited_files(project.store, again=sample == 1 and not since_last)
     repaired: tuple[Digest, ...] = ()
