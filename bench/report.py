@@ -25,6 +25,7 @@ TITLES: Mapping[str, str] = {
     "push s3": "push MANY to an S3 server",
     "clone and pull": "clone + pull MANY",
     "add big": "add BIG",
+    "copy big": "copy BIG",
     "one byte": "add BIG with one byte inserted",
     "add table": "add TABLE",
     "table 2": "add version 2 of TABLE",

@@ -135,6 +135,14 @@ def big(bench: Bench) -> None:
 
     _versions(bench, ("add big", "one byte"), BIG, lambda path: data.big(path, bench.sizes.big), insert)
 
+    def copy(tool: Tool, turn: int) -> Sequence[Call]:
+        bench.fresh(tool)
+        data.big(tool.root / BIG, bench.sizes.big)
+        return [tool.call("cp", BIG, f"{BIG}.copy")]
+
+    bench.turns("copy big", copy, tools=[tool for tool in bench.tools if tool.name == "by hand"])
+    bench.clear()
+
 
 def table(bench: Bench) -> None:
     """A table and its next version; and one of narrow rows, where an edit is everywhere."""

@@ -85,11 +85,12 @@ def _one(call: Call, base: Mapping[str, str], limit: float) -> Taken:
         process.returncode = ended.code
         printed.seek(0)
         text = printed.read().decode(errors="replace")
+    said = " ".join([Path(words[0]).name, *words[1:3]])
     if late:
-        raise Failed(f"`{' '.join(words[:3])}` stopped after {limit:.0f} s")
+        raise Failed(f"`{said}` stopped after {limit:.0f} s")
     if ended.code:
         last = (text.strip().splitlines() or ["nothing printed"])[-1]
-        raise Failed(f"`{' '.join(words[:3])}` ended with {ended.code}: {last[:200]}")
+        raise Failed(f"`{said}` ended with {ended.code}: {last[:200]}")
     return Taken(ended.at - began, ended.cpu, max(highest, ended.memory), text)
 
 

@@ -178,12 +178,12 @@ def test_the_bytes_of_a_recipe_are_pinned(store: Store) -> None:
 
 def test_the_average_chunk_grows_with_the_file_and_stays_with_its_history() -> None:
     gib = 1 << 30
-    assert average_for(1 << 20) == average_for(4 * gib) == 16 << 10
-    assert average_for(5 * gib) == 32 << 10
-    assert average_for(64 * gib) == 256 << 10
+    assert average_for(1 << 20) == average_for(gib) == 16 << 10
+    assert average_for(3 * gib) == 32 << 10
+    assert average_for(64 * gib) == 1 << 20
     assert average_for(5000 * gib) == 4 << 20
     assert average_for(5 * gib, previous=16 << 10) == 16 << 10
-    assert average_for(64 * gib, previous=16 << 10) == 256 << 10
+    assert average_for(64 * gib, previous=16 << 10) == 1 << 20
 
 
 def test_a_new_version_is_cut_as_the_last_one_was(store: Store, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:

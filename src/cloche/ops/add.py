@@ -112,7 +112,7 @@ def add(
         if not dry_run:
             place_links(project, names)
         gone = _gone(project, [before[one] for one in names if one in before], external)
-        if gone and (paths or len(gone) == len(names) or not all(in_place(project)(one.path) for one in gone)):
+        if gone and (paths or len(gone) == len(names) or not all(map(in_place(project), (one.path for one in gone)))):
             raise missing_data(project, gone)
         absent = {one.path: way_back(project, one) for one in gone}
         names = [one for one in names if one not in absent]
@@ -199,9 +199,8 @@ def _external(project: Project, paths: Sequence[str], base: Path | None, name: s
 
 
 def _stays(project: Project, names: Sequence[str], place: Place) -> Callable[[str], bool]:
-    if not place:
-        return in_place(project)
-    return lambda path: place == "in place" if path in names else in_place(project)(path)
+    before = in_place(project)
+    return lambda path: place == "in place" if place and path in names else before(path)
 
 
 def _gone(project: Project, items: Sequence[Tracked], given: Mapping[str, str]) -> list[Tracked]:
