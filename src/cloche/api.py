@@ -390,7 +390,7 @@ class OpenProject:
         return verify.verify(here, sample=sample, since_last=since_last, repair=repair, remotes=named)
 
     def install(
-        self, *hooks: str, remove: bool = False, strict: bool = False, dry_run: bool = False
+        self, *hooks: str, remove: bool = False, strict: bool | None = None, dry_run: bool = False
     ) -> install.Installation:
         """Set Git's hooks and the merge driver, or take them out. See `cloche install`."""
         return install.install(self._project, hooks, remove=remove, strict=strict, dry_run=dry_run)

@@ -235,9 +235,18 @@ def test_a_strict_hook_stops_the_commit(followed: Shell) -> None:
     git(followed, "commit", "--allow-empty", "-m", "x", CLOCHE_HOOKS="0")
     followed.cloche("add")
     git(followed, "commit", "-am", "with the lock")
-    followed.cloche("install", "pre-commit")
+    followed.cloche("install", "pre-commit", "--no-strict")
     followed.write(POINTS, "id,x\n1,5\n")
     git(followed, "commit", "--allow-empty", "-m", "only a warning again")
+
+
+def test_a_strict_hook_stops_the_commit_of_a_lock_that_cannot_be_read(followed: Shell) -> None:
+    followed.cloche("install", "pre-commit", "--strict")
+    lock = followed.data("cloche.lock")
+    for broken in (b"rubbish\n", lock + b"<<<<<<< ours\n", lock + b"\xff\n"):
+        followed.write("cloche.lock", broken)
+        assert "not committed: cloche.lock" in followed("git", "commit", "-am", "x", status=1).err
+    git(followed, "commit", "-am", "x", "--no-verify")
 
 
 def test_nothing_makes_a_git_command_fail(followed: Shell) -> None:

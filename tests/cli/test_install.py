@@ -77,6 +77,15 @@ def test_each_is_explained_in_the_output_and_in_the_file_and_can_be_removed(mode
     assert "none is set" in model.cloche("doctor", "--quick").out
 
 
+def test_strict_stays_until_it_is_taken_back(model: Shell) -> None:
+    model.cloche("install", "pre-commit", "--strict")
+    assert "stops it where data changed" in model.cloche("install", "--dry-run").err
+    assert [one["act"] for one in model.facts("install", "pre-commit")["parts"]] == ["unchanged"]
+    [one] = model.facts("install", "pre-commit", "--no-strict")["parts"]
+    assert (one["act"], one["strict"]) == ("updated", False)
+    assert "--strict" not in model.read(".git/hooks/pre-commit")
+
+
 def test_only_some(model: Shell) -> None:
     model.cloche("install", "post-checkout", "merge-driver")
     assert list(hooks(model.folder / ".git/hooks")) == ["post-checkout"]

@@ -35,13 +35,14 @@ HOOKS = (
     Hook("post-index-change", "after git stash, reset --hard and rebase --abort: data follows cloche.lock"),
     Hook("pre-commit", "before a commit: says where data changed and cloche.lock did not"),
 )
+STRICT = "before a commit: stops it where data changed and cloche.lock did not"
 NAMES = (*(hook.name for hook in HOOKS), DRIVER)
 
 
 def block(name: str, place: str, program: str, *, strict: bool = False) -> bytes:
     """The lines for a hook. place: the project within the work tree, `.` for its top. program: where cloche is when it
     is not on PATH; empty for nowhere. strict: an unrecorded change of data stops the commit."""
-    does = next(hook.does for hook in HOOKS if hook.name == name)
+    does = STRICT if strict else next(hook.does for hook in HOOKS if hook.name == name)
     begin, end = marks(place)
     condition = '[ "$1" = 1 ] || exit 0; ' if name == "post-index-change" else ""
     unchanged = "" if name == "pre-commit" else "  cmp -s cloche.lock .cloche/cache/followed && exit 0\n"
@@ -108,6 +109,12 @@ def without_block(text: bytes, place: str) -> bytes:
 def has_block(text: bytes, place: str) -> bool:
     """Whether a hook holds the lines of the project at `place`."""
     return _span(text, place) is not None
+
+
+def is_strict(text: bytes, place: str) -> bool:
+    """Whether the lines of the project at `place` stop a commit."""
+    found = _span(text, place)
+    return found is not None and b" hook pre-commit --strict " in text[found[0] : found[1]]
 
 
 def _span(text: bytes, place: str) -> tuple[int, int] | None:

@@ -13,9 +13,9 @@ import msgspec
 from cloche.capture.git import top_of
 from cloche.capture.hooks import common_hooks, config, hooks_folder, set_config
 from cloche.errors import Conflict, InputError, UsageError
-from cloche.model.hooks import DRIVER, HOOKS, block, chosen, driver, has_attribute, with_attribute, without_attribute
+from cloche.model.hooks import DRIVER, HOOKS, STRICT, block, chosen, driver, has_attribute, with_attribute, without_attribute
 from cloche.model.suggestions import closest
-from cloche.project.hook_files import Act, holds_lines, put_lines, take_lines
+from cloche.project.hook_files import Act, holds_lines, put_lines, stops_commits, take_lines
 from cloche.project.journal import perform, read_bytes, text_change
 from cloche.project.placed import note_placed, placed
 from cloche.project.project import Project
@@ -31,12 +31,14 @@ DOES = {hook.name: hook.does for hook in HOOKS} | {
 
 class Installed(msgspec.Struct, frozen=True):
     """One thing that was set or taken out. act: `new`, `joined` (lines in a hook that was there), `wrapped` (the hook
-    that was there is called from ours), `updated`, `unchanged`, `removed`, or `absent`. place: the file or setting."""
+    that was there is called from ours), `updated`, `unchanged`, `removed`, or `absent`. place: the file or setting.
+    strict: whether it stops commits."""
 
     name: str
     act: Act
     place: str
     does: str
+    strict: bool = False
 
 
 class Installation(msgspec.Struct, frozen=True):
@@ -50,16 +52,22 @@ class Installation(msgspec.Struct, frozen=True):
 
 
 def install(
-    project: Project, names: Sequence[str] = (), *, remove: bool = False, strict: bool = False, dry_run: bool = False
+    project: Project,
+    names: Sequence[str] = (),
+    *,
+    remove: bool = False,
+    strict: bool | None = None,
+    dry_run: bool = False,
 ) -> Installation:
     """Set Git's hooks and the merge driver for this project, or take them out; all, or those of these names.
 
-    Hooks that are there go on doing what they do. strict: `pre-commit` stops a commit that leaves changed data out.
-    Raises UsageError for an unknown name, InputError without Git, Conflict where something is in the way.
+    Hooks that are there go on doing what they do. strict: whether `pre-commit` stops a commit that leaves changed
+    data out; without a word, as it was set before. Raises UsageError for an unknown name, InputError without Git, Conflict where something is in the way.
     """
     wanted = chosen(tuple(names), _unknown)
-    if strict and "pre-commit" not in wanted:
-        raise UsageError("--strict is for the hook pre-commit", hint="type `cloche install --strict pre-commit`")
+    if strict is not None and "pre-commit" not in wanted:
+        word = "--strict" if strict else "--no-strict"
+        raise UsageError(f"{word} is for the hook pre-commit", hint=f"type `cloche install {word} pre-commit`")
     top = top_of(project.root)
     if project.git is None or top is None:
         raise InputError("this project is in no Git repository", hint="type `git init`, then try again")
@@ -71,9 +79,10 @@ def install(
         if name == DRIVER:
             return _driver(project.root, remove, dry_run)
         file = folder / name
-        lines = block(name, place, program, strict=strict and name == "pre-commit")
+        stops = name == "pre-commit" and (stops_commits(file, place) if strict is None else strict)
+        lines = block(name, place, program, strict=stops)
         act = take_lines(file, place, dry_run=dry_run) if remove else put_lines(file, place, lines, dry_run=dry_run)
-        return Installed(name, act, _shown(file, top), DOES[name])
+        return Installed(name, act, _shown(file, top), STRICT if stops else DOES[name], stops)
 
     with project.writing():
         parts = tuple(part(name, True) for name in wanted)  # what is in the way is found before anything is written

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from cloche.errors import Conflict, StoreError
-from cloche.model.hooks import KEPT, MADE, has_block, is_only_wrapper, takes_lines, with_block, without_block, wrapper
+from cloche.model.hooks import KEPT, MADE, has_block, is_only_wrapper, is_strict, takes_lines, with_block, without_block, wrapper
 
 Act = Literal["new", "joined", "wrapped", "updated", "unchanged", "removed", "absent"]
 
@@ -70,6 +70,11 @@ def holds_lines(file: Path, place: str) -> bool:
     """Whether a hook does what Cloche offers for the project at `place`, and Git runs it."""
     text = _read(file)
     return text is not None and has_block(text, place) and os.access(file, os.X_OK)
+
+
+def stops_commits(file: Path, place: str) -> bool:
+    """Whether a hook stops commits for the project at `place`, as `install --strict` sets it."""
+    return is_strict(_read(file) or b"", place)
 
 
 def _kept(file: Path) -> Path:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from cloche.ops.hook import Unrecorded
     from cloche.project.following import Followed
 
+_COMMIT = "`git commit` (or, as it is, `git commit --no-verify`)"
+
 
 def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from cloche.model.hooks import HOOKS
@@ -27,7 +29,7 @@ def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("name", metavar="HOOK", shell_complete=_complete)
 @click.argument("arguments", nargs=-1, metavar="[ARGUMENT]...")
-@click.option("--strict", is_flag=True, help="Exit with 1 where pre-commit finds something.")
+@click.option("--strict", is_flag=True, help="Exit with 1 where pre-commit finds something, or cannot look.")
 def command(name: str, arguments: tuple[str, ...], strict: bool) -> None:
     """What Git's hook HOOK calls; `cloche install` sets them. ARGUMENTS are Git's, and are not needed.
 
@@ -38,17 +40,19 @@ def command(name: str, arguments: tuple[str, ...], strict: bool) -> None:
       cloche hook post-checkout      bring data to what cloche.lock names, but for unrecorded changes
     """
     from cloche.errors import ClocheError, SettingsError
-    from cloche.ops.hook import Unrecorded, hook
+    from cloche.ops.hook import PRE_COMMIT, Unrecorded, hook
 
+    strict = strict and name == PRE_COMMIT
     try:
         with progress("fetching", in_bytes=True) as told:
             found = hook(project(), name, told)
-    except SettingsError as error:
-        if name != "post-index-change":  # which runs in the midst of a merge, too: Git tells of its conflict
-            _nothing(error)
-        return
     except ClocheError as error:
-        _nothing(error)
+        if strict:  # what cannot be looked at is not known to be in order: a lock with a conflict, above all
+            _stop(error)
+            raise SystemExit(1) from None
+        # post-index-change runs in the midst of a merge, too: Git tells of its conflict.
+        if name != "post-index-change" or not isinstance(error, SettingsError):
+            _nothing(error)
         return
     if isinstance(found, Unrecorded):
         _warn(found, strict)
@@ -64,6 +68,11 @@ def _nothing(error: ClocheError) -> None:
         say(f"  hint: {error.hint}")
 
 
+def _stop(error: ClocheError) -> None:
+    say(f"not committed: {error.message}")
+    say(f"  hint: {f'{error.hint}; then `git add`, then ' if error.hint else ''}{_COMMIT}")
+
+
 def _warn(found: Unrecorded, strict: bool) -> None:
     first = "not committed" if strict else "warning"
     steps = ["`git add cloche.lock`"]
@@ -74,7 +83,7 @@ def _warn(found: Unrecorded, strict: bool) -> None:
         say(f"{first}: cloche.lock changed, and is not part of this commit")
     else:
         return
-    after = ["`git commit` (or, as it is, `git commit --no-verify`)" if strict else "`git commit --amend`"]
+    after = [_COMMIT if strict else "`git commit --amend`"]
     say(f"  hint: {', then '.join(steps + after)}")
 
 

@@ -33,11 +33,17 @@ def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
 @click.command()
 @click.argument("hooks", nargs=-1, metavar="[HOOK]...", shell_complete=_complete)
 @click.option("--remove", is_flag=True, help="Take out what was set; hooks of others stay as they were.")
-@click.option("--strict", is_flag=True, help="A commit that leaves changed data out is stopped, and not only named.")
+@click.option(
+    "--strict/--no-strict",
+    default=None,
+    help="A commit that leaves changed data out is stopped, and not only named; without a word, as it was.",
+)
 @click.option("--global", "everywhere", is_flag=True, help="For every repository that you clone or make from now on.")
 @dry_run_option
 @json_option
-def command(hooks: tuple[str, ...], remove: bool, strict: bool, everywhere: bool, dry_run: bool, as_json: bool) -> None:
+def command(
+    hooks: tuple[str, ...], remove: bool, strict: bool | None, everywhere: bool, dry_run: bool, as_json: bool
+) -> None:
     """Have Git take data along: hooks that bring it to what cloche.lock names, and a merge driver for cloche.lock.
 
     \b
@@ -66,7 +72,7 @@ def command(hooks: tuple[str, ...], remove: bool, strict: bool, everywhere: bool
     from cloche.errors import UsageError
     from cloche.ops.install import install, install_everywhere
 
-    if everywhere and (hooks or strict):
+    if everywhere and (hooks or strict is not None):
         raise UsageError("--global sets all hooks, and none is strict", hint="type `cloche install --global`")
     if everywhere:
         done = install_everywhere(Path(), remove=remove, dry_run=dry_run)
