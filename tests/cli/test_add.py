@@ -149,6 +149,7 @@ def test_what_cannot_be_data_is_refused_and_nothing_is_written(project: Shell) -
         (".cloche/store", 8, ".cloche"),
         ("cloche.toml", 6, "describes the project"),
         ("cloche.lock", 6, "describes the project"),
+        (".gitignore", 6, "describes the project"),
         ("link", 6, "is a symbolic link"),
     ]:
         done = project.cloche("add", path, status=status)

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloche.errors import ClocheError, NewerVersion, SettingsError
-from cloche.model.lock import parse_lock, render_lock
-from cloche.model.paths import checked, encode_path, is_reserved
+from cloche.model.lock import describes_project, parse_lock, render_lock
+from cloche.model.paths import above, checked, encode_path, is_reserved
 from cloche.model.snapshot import Tracked
 
 A, B, C = (letter * 64 for letter in "abc")
@@ -43,7 +43,7 @@ def _encodable(name: str) -> bool:
 PATHS = (
     st.lists(names(), min_size=1, max_size=3)
     .map(lambda parts: "/".join(map(encode_path, parts)))
-    .filter(lambda path: not is_reserved(path))
+    .filter(lambda path: not is_reserved(path) and not describes_project(path))
 )
 TRACKED = st.builds(
     Tracked,
@@ -54,8 +54,12 @@ TRACKED = st.builds(
     st.integers(0, 2**63),
 )
 
+LOCKS = st.lists(TRACKED, unique_by=lambda item: item.path, max_size=6).filter(
+    lambda tracked: not any({item.path for item in tracked} & {*above(item.path)} for item in tracked)
+)
 
-@given(st.lists(TRACKED, unique_by=lambda item: item.path, max_size=6))
+
+@given(LOCKS)
 def test_any_paths_survive(tracked: list[Tracked]) -> None:
     text = render_lock(tracked)
     assert parse_lock(text) == tuple(sorted(tracked, key=lambda item: item.path))
@@ -64,7 +68,7 @@ def test_any_paths_survive(tracked: list[Tracked]) -> None:
     assert all(checked(item.path) for item in tracked)
 
 
-@given(st.lists(TRACKED, unique_by=lambda item: item.path, min_size=1, max_size=4), st.data())
+@given(LOCKS.filter(bool), st.data())
 def test_a_text_that_was_cut_short_is_never_taken_for_a_whole_one(tracked: list[Tracked], data: st.DataObject) -> None:
     text = render_lock(tracked)
     cut = text[: data.draw(st.integers(0, len(text) - 1))]
@@ -105,6 +109,11 @@ WRONG = [
     (f"{HEADER}{A} f 1 1 a\\x2f..\\x2fb\n", 2, "unsafe"),
     (f"{HEADER}{A} f 1 1 a\\x00b\n", 2, "unsafe"),
     (f"{HEADER}{A} f 1 1 a\\q\n", 2, "unsafe"),
+    (f"{HEADER}{A} f 1 1 b/c/d\n{B} d 1 1 b\n", 2, "lies in b"),
+    (f"{HEADER}{A} f 1 1 cloche.toml\n", 2, "no data"),
+    (f"{HEADER}{A} f 1 1 Cloche.lock\n", 2, "no data"),
+    (f"{HEADER}{A} f 1 1 data/.gitignore\n", 2, "no data"),
+    (f"{HEADER}{A} f 1 1 .gitattributes\n", 2, "no data"),
 ]
 
 

@@ -14,7 +14,8 @@ import re
 from collections.abc import Iterable
 
 from cloche.errors import InputError, NewerVersion, SettingsError
-from cloche.model.paths import checked, is_reserved
+from cloche.model.paths import above, checked, is_reserved, plain_name
+from cloche.model.settings import FILE_NAME
 from cloche.model.snapshot import Tracked
 
 LOCK_NAME = "cloche.lock"
@@ -24,6 +25,7 @@ _HEADER = f"# cloche.lock {LOCK_VERSION}: the tracked data; written by cloche, c
 _HEADER_SHAPE = re.compile(r"# cloche\.lock ([0-9]{1,9})(?![0-9])")
 _LINE_SHAPE = re.compile(r"([0-9a-f]{64}) ([fxld]) (0|[1-9][0-9]{0,18}) (0|[1-9][0-9]{0,18}) ([^\x00]+)", re.DOTALL)
 _MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
+_GITS = (".gitignore", ".gitattributes", ".gitmodules")
 _RESTORE = "take the committed one back with `git checkout -- cloche.lock`, or add the paths again with `cloche add`"
 
 
@@ -34,11 +36,12 @@ def render_lock(tracked: Iterable[Tracked]) -> str:
     return "\n".join((_HEADER, *lines)) + "\n"
 
 
-def parse_lock(text: str) -> tuple[Tracked, ...]:
+def parse_lock(text: str, *, apart: bool = True) -> tuple[Tracked, ...]:
     """The tracked paths, sorted by path, that the text of `cloche.lock` names.
 
-    Raises SettingsError with the number of the line that cannot be read or names an unsafe or repeated path, and
-    NewerVersion where a newer Cloche wrote it.
+    Raises SettingsError with the number of the line that cannot be read or names a path that is unsafe, no data (see
+    `describes_project`), repeated or in another one, and NewerVersion where a newer Cloche wrote it. apart: without it, paths
+    may lie in one another, as they do in notes of what several locks named.
     """
     lines = [line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n")]
     _refuse_conflict(lines)
@@ -46,6 +49,7 @@ def parse_lock(text: str) -> tuple[Tracked, ...]:
     if lines[-1]:
         raise _wrong(len(lines), "is cut short (no line break at its end)", _RESTORE)
     found: dict[str, Tracked] = {}
+    numbers: dict[str, int] = {}
     for number, line in enumerate(lines[1:], start=2):
         if not line:
             continue
@@ -53,7 +57,21 @@ def parse_lock(text: str) -> tuple[Tracked, ...]:
         if item.path in found:
             raise _wrong(number, f"repeats the path {item.path!r}", "keep one of the two lines")
         found[item.path] = item
+        numbers[item.path] = number
+    for path, number in numbers.items() if apart else ():
+        outer = next((one for one in above(path) if one in found), None)
+        if outer is not None:
+            raise _wrong(number, f"names {path}, which lies in {outer} of another line", "keep one of the two lines")
     return tuple(found[path] for path in sorted(found))
+
+
+def describes_project(path: str) -> bool:
+    """Whether Cloche or Git reads in a file what is theirs, so that it is no data. In a folder of data, Git's may lie.
+
+    >>> describes_project("cloche.toml"), describes_project("data/.gitignore"), describes_project("old/cloche.lock")
+    (True, True, False)
+    """
+    return plain_name(path) in (FILE_NAME, LOCK_NAME) or plain_name(path.rpartition("/")[2]) in _GITS
 
 
 def lines_of(text: str) -> list[Tracked]:
@@ -97,6 +115,8 @@ def _parse_line(number: int, line: str) -> Tracked:
         raise _wrong(number, f"names an {error.message}", error.hint) from error
     if is_reserved(path):
         raise _wrong(number, f"names {path}, which belongs to {path.partition('/')[0]} itself", "delete the line")
+    if describes_project(path):
+        raise _wrong(number, f"names {path}, which is no data", "delete the line")
     return Tracked(path, kind, digest, int(size), int(count))  # type: ignore[arg-type]
 
 

@@ -123,11 +123,12 @@ def is_dangerous(name: str) -> bool:
     >>> is_dangerous(".GIT "), is_dangerous("git~1"), is_dangerous(".gitignore")
     (True, True, False)
     """
-    plain = _plain(name)
+    plain = plain_name(name)
     return _OWN.fullmatch(plain) is not None or (ON_WINDOWS and _DEVICE.fullmatch(plain) is not None)
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """What disks that ignore case, some marks, or what follows a name take a name of a file for."""
     return _IGNORED.sub("", name).rstrip(" .").casefold().partition(":")[0]
 
 
@@ -172,7 +173,7 @@ def own_among(paths: Collection[str]) -> list[str]:
     plain = together if together.isascii() else _IGNORED.sub("", together)
     if _MAYBE_OWN.search(plain.casefold()) is None:
         return []
-    return [path for path in paths if any(_OWN.fullmatch(_plain(part)) for part in path.split("/"))]
+    return [path for path in paths if any(_OWN.fullmatch(plain_name(part)) for part in path.split("/"))]
 
 
 def checked(path: str) -> str:

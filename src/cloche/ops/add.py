@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from cloche.errors import Conflict, InputError, UsageError
 from cloche.model.changes import PathChange
-from cloche.model.lock import render_lock
+from cloche.model.lock import render_lock, describes_project
 from cloche.model.paths import decode_path, inside
 from cloche.model.portable import trouble
-from cloche.model.settings import FILE_NAME, CheckoutMode, is_address
+from cloche.model.settings import CheckoutMode, is_address
 from cloche.model.snapshot import Tracked
 from cloche.project.ignore import with_ignored
 from cloche.project.in_place import (
@@ -311,7 +311,7 @@ def _refuse(
 ) -> None:
     git_tracked, submodules = project.git.own() if project.git is not None else (set[str](), set[str]())
     for name in names:
-        if name in (FILE_NAME, LOCK_FILE):
+        if describes_project(name):
             raise Conflict(f"{name} describes the project; it is no data", hint="leave it to Git")
         near = next((path for path in before if path != name and (inside(path, name) or inside(name, path))), None)
         if near is not None:

@@ -13,7 +13,17 @@ import msgspec
 from cloche.capture.git import top_of
 from cloche.capture.hooks import common_hooks, config, hooks_folder, set_config
 from cloche.errors import Conflict, InputError, UsageError
-from cloche.model.hooks import DRIVER, HOOKS, STRICT, block, chosen, driver, has_attribute, with_attribute, without_attribute
+from cloche.model.hooks import (
+    DRIVER,
+    HOOKS,
+    STRICT,
+    block,
+    chosen,
+    driver,
+    has_attribute,
+    with_attribute,
+    without_attribute,
+)
 from cloche.model.suggestions import closest
 from cloche.project.hook_files import Act, holds_lines, put_lines, stops_commits, take_lines
 from cloche.project.journal import perform, read_bytes, text_change

@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Literal
 
 from cloche.errors import Conflict, StoreError
-from cloche.model.hooks import KEPT, MADE, has_block, is_only_wrapper, is_strict, takes_lines, with_block, without_block, wrapper
+from cloche.model.hooks import (
+    KEPT,
+    MADE,
+    has_block,
+    is_only_wrapper,
+    is_strict,
+    takes_lines,
+    with_block,
+    without_block,
+    wrapper,
+)
 
 Act = Literal["new", "joined", "wrapped", "updated", "unchanged", "removed", "absent"]
 

@@ -54,7 +54,7 @@ def note_changed(project: Project, paths: Iterable[str]) -> None:
 def _read(project: Project, name: str) -> dict[str, Tracked] | None:
     try:
         text = (project.folder / "cache" / name).read_text("utf-8")
-        return {item.path: item for item in parse_lock(text)}
+        return {item.path: item for item in parse_lock(text, apart=False)}
     except (OSError, ValueError, SettingsError, StoreError):
         return None
 
