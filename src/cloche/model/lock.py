@@ -40,8 +40,8 @@ def parse_lock(text: str, *, apart: bool = True) -> tuple[Tracked, ...]:
     """The tracked paths, sorted by path, that the text of `cloche.lock` names.
 
     Raises SettingsError with the number of the line that cannot be read or names a path that is unsafe, no data (see
-    `describes_project`), repeated or in another one, and NewerVersion where a newer Cloche wrote it. apart: without it, paths
-    may lie in one another, as they do in notes of what several locks named.
+    `describes_project`), repeated or in another one, and NewerVersion where a newer Cloche wrote it. apart: without it,
+    paths may lie in one another, as they do in notes of what several locks named.
     """
     lines = [line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n")]
     _refuse_conflict(lines)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from cloche.errors import Conflict, InputError, UsageError
 from cloche.model.changes import PathChange
-from cloche.model.lock import render_lock, describes_project
+from cloche.model.lock import describes_project, render_lock
 from cloche.model.paths import decode_path, inside
 from cloche.model.portable import trouble
 from cloche.model.settings import CheckoutMode, is_address

@@ -71,8 +71,9 @@ def install(
 ) -> Installation:
     """Set Git's hooks and the merge driver for this project, or take them out; all, or those of these names.
 
-    Hooks that are there go on doing what they do. strict: whether `pre-commit` stops a commit that leaves changed
-    data out; without a word, as it was set before. Raises UsageError for an unknown name, InputError without Git, Conflict where something is in the way.
+    Hooks that are there go on doing what they do. strict: whether `pre-commit` stops a commit that leaves changed data
+    out; None: as it was set before. Raises UsageError for an unknown name, InputError without Git, Conflict where
+    something is in the way.
     """
     wanted = chosen(tuple(names), _unknown)
     if strict is not None and "pre-commit" not in wanted:
