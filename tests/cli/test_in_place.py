@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -443,3 +444,73 @@ def test_wrong_words_are_explained(huge: Shell, words: list[str], said: str) -> 
     assert error.status != 0
     assert said in error.err
     assert huge.files() == before
+
+
+def test_a_refused_command_makes_no_link_and_others_say_that_they_do(project: Shell, elsewhere: Path) -> None:
+    other = elsewhere.parent / "raw.bin"
+    other.write_bytes(BIG)
+    project.cloche("add", "--in-place", str(elsewhere), "--as", "deep/er/net")
+    project.cloche("add", "--in-place", str(other))
+    project.run(command=["true"])
+    other.rename(elsewhere.parent / "away")
+    shutil.rmtree(project.folder / "deep")
+    assert "tracked data is missing: data/raw.bin" in project.cloche("run", "--", "true", status=8).err
+    assert not (project.folder / "deep").exists()
+    (elsewhere.parent / "away").rename(other)
+    said = "cloche: made the link deep/er/net again\n"
+    link = project.folder / "deep/er/net"
+    assert "unchanged" in project.cloche("add", "-n").err
+    assert not link.is_symlink()
+    for words in (["add"], ["run", "--", "true"], ["checkout", "@", "deep/er/net/a.bin"], ["revert", "--lock"]):
+        assert said in project.cloche(*words).err
+        link.unlink()
+    assert "create    deep/er/net, the link" in project.cloche("checkout", "@", "deep", "-n").out
+
+
+def test_what_is_not_the_link_to_data_elsewhere_is_named_as_such(project: Shell, elsewhere: Path) -> None:
+    project.cloche("add", "--in-place", str(elsewhere), "--as", "net")
+    project.cloche("install", "pre-commit")
+    project.commit()
+    (project.folder / "net").unlink()
+    for target in ("", os.sep):
+        if target:
+            os.symlink(target, project.folder / "net")
+        else:
+            project.write("net/own.txt", "own\n")
+        [state] = project.facts("status")["data"]
+        assert (state["lock"], state["files"]) == ("missing", 0)
+        assert f"net: move away what is there, which is not the link to {elsewhere}" in project.cloche("status").out
+        assert "cloche add" not in project("git", "commit", "--allow-empty", "-m", "x").err
+        assert "is not the link to" in project.cloche("add", status=6).err
+        if not target:
+            shutil.rmtree(project.folder / "net")
+    project.write("full/mine.txt", "mine\n")
+    error = project.cloche("add", "--in-place", str(elsewhere), "--as", "full", status=6).err
+    assert "full is there already" in error
+    assert "cloche.toml names" not in error
+
+
+def test_untrack_says_that_the_link_goes(project: Shell, elsewhere: Path) -> None:
+    project.cloche("add", "--in-place", str(elsewhere), "--as", "net")
+    assert f"the link would go, and the files stay in {elsewhere}" in project.cloche("untrack", "-n", "net").err
+    assert f"the link is gone, and the files stay in {elsewhere}" in project.cloche("untrack", "net").err
+
+
+def test_what_keeps_changing_elsewhere_is_named_as_it_is_called_there(project: Shell, elsewhere: Path) -> None:
+    file = elsewhere / "growing.bin"
+    file.write_bytes(b"0" * 30_000_000)
+    stop = threading.Event()
+
+    def grow() -> None:
+        with file.open("ab", buffering=0) as out:
+            while not stop.is_set():
+                out.write(b"more")
+
+    writer = threading.Thread(target=grow)
+    writer.start()
+    try:
+        error = project.cloche("add", "--in-place", str(elsewhere), status=8).err
+    finally:
+        stop.set()
+        writer.join()
+    assert f"{file} kept changing while it was read" in error

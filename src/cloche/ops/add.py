@@ -15,18 +15,19 @@ from msgspec.structs import replace
 from cloche.errors import Conflict, InputError, UsageError
 from cloche.model.changes import PathChange
 from cloche.model.lock import describes_project, render_lock
-from cloche.model.paths import decode_path, inside
+from cloche.model.paths import decode_path, encode_path, inside
 from cloche.model.portable import trouble
 from cloche.model.settings import CheckoutMode, is_address
 from cloche.model.snapshot import Tracked
 from cloche.project.ignore import with_ignored
 from cloche.project.in_place import (
+    Links,
     default_name,
     elsewhere_of,
     in_place,
     is_elsewhere,
+    is_link_to,
     link_change,
-    place_links,
     refuse_copy,
     refuse_taken,
     settings_change,
@@ -70,13 +71,14 @@ class AddedPath(msgspec.Struct, frozen=True):
 class Added(msgspec.Struct, frozen=True):
     """What `add` did (or would do, with dry_run). ignored: `.gitignore` files that got a line. settings: whether
     `cloche.toml` was changed. absent: data tracked in place that is not there and stays as it was recorded, and what
-    brings each back."""
+    brings each back. links: to data elsewhere that were missing, and were made."""
 
     paths: tuple[AddedPath, ...]
     ignored: tuple[str, ...] = ()
     dry_run: bool = False
     settings: bool = False
     absent: dict[str, str] = {}
+    links: tuple[str, ...] = ()
 
 
 def add(
@@ -97,7 +99,7 @@ def add(
     missing, unreadable or outside the project, and Conflict for one that Git tracks or that overlaps another data path.
     """
     _refuse_words(paths, place, name)
-    with project.writing():
+    with project.writing(), Links(project) as made:
         before = {item.path: item for item in project.tracked}
         external = _external(project, paths, base, name) if place == "in place" else {}
         given = [path for path in paths if not external]
@@ -110,7 +112,7 @@ def add(
             refuse_copy(one for one in names if one in elsewhere)
         _refuse(project, names, before, elsewhere)
         if not dry_run:
-            place_links(project, names)
+            made.make(names)
         gone = _gone(project, [before[one] for one in names if one in before], external)
         if gone and (paths or len(gone) == len(names) or not all(map(in_place(project), (one.path for one in gone)))):
             raise missing_data(project, gone)
@@ -138,7 +140,7 @@ def add(
                 perform(project, "add", f"added {', '.join(names)}{how}", [*changes, *settings, *links])
                 project.refresh()
     ignored = tuple(change.path for change in changes if change.path != LOCK_FILE)
-    return Added(rows, ignored, dry_run, bool(settings), absent)
+    return Added(rows, ignored, dry_run, bool(settings), absent, tuple(made.made))
 
 
 class _How(NamedTuple):
@@ -214,8 +216,8 @@ def _record(project: Project, path: str, before: Tracked | None, how: _How, prog
     if is_address(place):
         recorded = record_objects(project, path, place, keep=how.keep, read=how.keep, progress=progress)
         return _as_row(path, recorded, before, how)
-    if how.place:
-        return _record_elsewhere(project, path, before, how, progress)
+    if how.place or (place and not is_link_to(project, path, place)):  # which a dry run does not make
+        return _record_elsewhere(project, path, before, how._replace(place=place), progress)
     walked = _walked(project.root, path, through=is_elsewhere(project, path))
     mode = project.settings.data.checkout
     unlinked = 0
@@ -237,7 +239,11 @@ def _record_elsewhere(
         at = root / decode_path(path)
         at.parent.mkdir(parents=True, exist_ok=True)
         at.symlink_to(how.place)
-        return _row(project, root, path, _walked(root, path, through=True), before, how, progress)
+        try:
+            return _row(project, root, path, _walked(root, path, through=True), before, how, progress)
+        except InputError as error:
+            ours, theirs = encode_path(os.fspath(at)), encode_path(how.place)
+            raise type(error)(error.message.replace(ours, theirs), hint=error.hint) from error
 
 
 def _row(

@@ -16,6 +16,7 @@ from cloche.model.wording import some
 from cloche.ops.ls import ls
 from cloche.project.exchange import at_hand
 from cloche.project.going import refuse_while_going
+from cloche.project.in_place import Links, lacking_links
 from cloche.project.journal import in_the_way, parted, perform, planned
 from cloche.project.kept_in_place import as_in_place
 from cloche.project.partial import obtainable
@@ -39,12 +40,16 @@ def checkout(
         raise UsageError(
             "which files?", hint=f"type `cloche ls {revision}` to see them; `cloche revert` takes them all"
         )
-    with project.writing():
+    with project.writing(), Links(project) as made:
         run = find_run(project, revision)
         gone: list[str] = []
         held = [one for path in paths for one in ls(project, run.id, path, lost=gone)]
+        links = _lacking(project, held)
+        if not dry_run:
+            made.make(links)
         same = as_in_place(project, held)
-        held = [one for one in held if one.path not in same]
+        unseen = links if dry_run else ()  # which the links lead to
+        held = [one for one in held if one.path not in same and not any(inside(one.path, link) for link in unseen)]
         _refuse_elsewhere(project, held)
         at_hand(project, run, only=[Root(one.path, one.kind, one.digest) for one in held if one.kind != "d"])
         more = f"`cloche checkout {shlex.join(map(decode_path, (revision, *paths)))} --partial` takes all that is good"
@@ -63,7 +68,7 @@ def checkout(
             for change in sorted(changes, key=lambda one: one.path)
             if change.before != change.after
         )
-        plan = Plan("take", run.id, files, notes=left, lost=lost)
+        plan = Plan("take", run.id, files, notes=left, links=links, lost=lost)
         if files and not dry_run:
             refuse_while_going(project, "the files that checkout would change")
             summary = f"checked out {some(list(paths))} of run {run.short}"
@@ -74,6 +79,11 @@ def checkout(
                     raise
                 raise Damaged(f"the store here has lost {some(lost)}", hint=f"{error.advice}; {more}") from error
     return plan
+
+
+def _lacking(project: Project, held: Sequence[Held]) -> tuple[str, ...]:
+    """The links to data elsewhere that are missing, of what is wanted."""
+    return tuple(path for path in sorted(lacking_links(project)) if any(inside(one.path, path) for one in held))
 
 
 def _refuse_elsewhere(project: Project, held: Sequence[Held]) -> None:

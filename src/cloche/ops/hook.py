@@ -11,7 +11,7 @@ from cloche.errors import RemoteError, UsageError
 from cloche.model.hooks import HOOKS
 from cloche.project.exchange import lock_at_hand
 from cloche.project.following import Followed, follow, look_at
-from cloche.project.in_place import in_place, is_elsewhere, is_far
+from cloche.project.in_place import in_place, is_elsewhere, is_far, is_link_to
 from cloche.project.placed import placed
 from cloche.project.project import LOCK_FILE, Project
 from cloche.project.remotes import all_remotes, default_name, local_remotes
@@ -58,11 +58,12 @@ def unrecorded(project: Project) -> Unrecorded:
     who works on the code alone needs no data."""
     stays = in_place(project)
     theirs = {item.path for item in project.tracked if stays(item.path)}
-    far = {path for path in theirs if is_far(project.settings.data.external.get(path, ""))}  # a hook does not go there
+    places = {path: project.settings.data.external.get(path, "") for path in theirs}
+    left = {path for path, place in places.items() if place and (is_far(place) or not is_link_to(project, path, place))}
     states = {
         item: look_at(project, item.path, through=item.path in theirs and is_elsewhere(project, item.path))
         for item in project.tracked
-        if item.path not in far
+        if item.path not in left  # a hook does not go far, and what is not the link is no data
     }
     changed = tuple(item.path for item, here in states.items() if here.entry is not None and not here.is_(item))
     return Unrecorded(changed, is_left_out(project.root, LOCK_FILE))

@@ -20,6 +20,7 @@ from cloche.model.values import Value, covers, plain, type_name
 from cloche.project.executing import run_command, run_pipeline
 from cloche.project.finish import abandon, finish
 from cloche.project.going import Going, going, new_id, refuse_while_going
+from cloche.project.in_place import Links
 from cloche.project.journal import perform, text_change
 from cloche.project.noticing import (
     notice_company,
@@ -102,10 +103,14 @@ def _snapshot(
     project: Project, request: Request, chosen: Mapping[str, Stage], say: Say, progress: Progress | None
 ) -> Taken:
     command: Sequence[str] | str = request.command or "\n".join(stage.run for stage in chosen.values())
-    with project.writing():
+    with project.writing(), Links(project) as links:
         overrides = _fitted(project, request.overrides, say)
         _override(project, overrides)
-        return take(project, command=command, folder=request.folder, overrides=overrides, progress=progress)
+        links.make()
+        taken = take(project, command=command, folder=request.folder, overrides=overrides, progress=progress)
+    for path in links.made:
+        say(f"made the link {path} again")
+    return taken
 
 
 def _fitted(project: Project, overrides: Mapping[str, Value], say: Say) -> dict[str, Value]:

@@ -18,11 +18,13 @@ from cloche.project.project import LOCK_FILE, Project
 
 
 class Untracked(msgspec.Struct, frozen=True):
-    """What `untrack` did (or would do): paths that are tracked no more, and `.gitignore` files that lost their line."""
+    """What `untrack` did (or would do): paths that are tracked no more, and `.gitignore` files that lost their line.
+    links: those that stood for data elsewhere and go, by path, with what each led to."""
 
     paths: tuple[str, ...]
     ignored: tuple[str, ...] = ()
     dry_run: bool = False
+    links: dict[str, str] = {}
 
 
 def untrack(project: Project, paths: Sequence[str], *, base: Path | None = None, dry_run: bool = False) -> Untracked:
@@ -52,4 +54,4 @@ def untrack(project: Project, paths: Sequence[str], *, base: Path | None = None,
             perform(project, "untrack", "untracked " + ", ".join(names), changes)
             project.refresh()
     ignored = tuple(change.path for change in changes if change.path.rpartition("/")[2] == ".gitignore")
-    return Untracked(tuple(names), ignored, dry_run)
+    return Untracked(tuple(names), ignored, dry_run, {path: external[path] for path in links})

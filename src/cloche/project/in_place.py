@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Collection, Iterable
-from typing import Any
+from typing import Any, Self
 
 from cloche.errors import Conflict, InputError, SettingsError, StoreError
 from cloche.model.changes import PathChange
@@ -18,6 +18,7 @@ from cloche.model.wording import some
 from cloche.project.journal import read_bytes, text_change
 from cloche.project.project import Project
 from cloche.store.filesystem import FileSystem, disk_error
+from cloche.store.listing import Files
 from cloche.store.walk import Walked, never, os_path, walk
 
 
@@ -31,7 +32,10 @@ def in_place(project: Project) -> Callable[[str], bool]:
 
 
 def walk_data(project: Project, path: str, skip: Callable[[str, str], bool] = never) -> Walked:
-    """What lies at a data path; of one that lies elsewhere, what is there."""
+    """What lies at a data path; of one that lies elsewhere, what is there. Nothing where the link to it is not there,
+    but maybe something else, which is no data."""
+    if is_elsewhere(project, path) and not is_link_to(project, path, project.settings.data.external[path]):
+        return Walked(Files({}), [], [], [])
     return walk(project.root, path, skip=skip, through=is_elsewhere(project, path))
 
 
@@ -58,40 +62,63 @@ def lacking_links(project: Project, leave: Collection[str] = ()) -> dict[str, st
 
 def back_in_place(project: Project, path: str) -> str:
     """How data that is tracked in place and not there can be had again."""
-    if path in lacking_links(project):
-        return "`cloche revert --lock` makes the link again"
     place = project.settings.data.external.get(path)
+    lies = bool(place) and os.path.lexists(os_path(project.root, path)) and not is_link_to(project, path, place or "")
+    if path in lacking_links(project):
+        makes = "`cloche revert --lock` makes the link"
+        return f"move away what is there, which is not the link to {place}; then {makes}" if lies else f"{makes} again"
     return f"make {place} available" if place else "only you can put it back"
 
 
-def place_links(project: Project, only: Iterable[str] | None = None) -> None:
-    """Make the links that are missing. Raises Conflict where something else is there, StoreError."""
-    leave = () if only is None else project.settings.data.external.keys() - set(only)
-    for path, place in lacking_links(project, leave).items():
-        refuse_taken(project, path, place)
-        at = os_path(project.root, path)
-        try:
-            fs = FileSystem()
-            fs.make_folders(os.path.dirname(at))
-            fs.symlink(place, at)
-        except OSError as error:
-            raise disk_error(error, f"make the link {path}") from error
+class Links:
+    """Makes links to data elsewhere that are missing, for work that needs them. As a context: where the work fails,
+    they go again, so that what is refused changes nothing. made: their paths."""
+
+    def __init__(self, project: Project) -> None:
+        self.made: list[str] = []
+        self._project = project
+        self._folders: list[str] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        root, fs = self._project.root, FileSystem()
+        steps = [(fs.unlink, path) for path in reversed(self.made)]
+        steps += [(fs.rmdir, folder) for folder in reversed(self._folders)]
+        for take_away, path in steps if kind else ():
+            with contextlib.suppress(OSError):
+                take_away(os_path(root, path))
+
+    def make(self, only: Iterable[str] | None = None) -> None:
+        """Make those that are missing, all or of these paths. Raises Conflict where something else is there,
+        StoreError."""
+        root, fs = self._project.root, FileSystem()
+        leave = () if only is None else self._project.settings.data.external.keys() - set(only)
+        for path, place in lacking_links(self._project, leave).items():
+            refuse_taken(self._project, path, place)
+            self._folders += reversed([one for one in above(path) if not os.path.lexists(os_path(root, one))])
+            try:
+                fs.make_folders(os.path.dirname(os_path(root, path)))
+                fs.symlink(place, os_path(root, path))
+            except OSError as error:
+                raise disk_error(error, f"make the link {path}") from error
+            self.made.append(path)
 
 
 def place_free_links(project: Project) -> tuple[tuple[str, ...], dict[str, str]]:
     """Make the links that are missing and have nothing in their way: those that were made, and by path why others
     could not be. None where `cloche.toml` cannot be read. No other machine is asked."""
-    made: list[str] = []
+    links = Links(project)
     stuck: dict[str, str] = {}
     with contextlib.suppress(SettingsError):
         far = {path for path, place in project.settings.data.external.items() if is_far(place)}
         for path in sorted(lacking_links(project, leave=far)):
             try:
-                place_links(project, [path])
-                made.append(path)
+                links.make([path])
             except (Conflict, StoreError) as error:
                 stuck[path] = error.message
-    return tuple(made), stuck
+    return tuple(links.made), stuck
 
 
 def refuse_taken(project: Project, path: str, place: str) -> None:
@@ -100,8 +127,10 @@ def refuse_taken(project: Project, path: str, place: str) -> None:
     if os.path.lexists(at) and is_address(place):
         raise Conflict(f"{path} is here, and stands for {place}", hint="move it away, or name another path with --as")
     if os.path.lexists(at) and not _is_link_to(at, place):
+        known = project.settings.data.external.get(path) == place
         raise Conflict(
-            f"{path} is not the link to {place} that {FILE_NAME} names", hint="move what is there away, then try again"
+            f"{path} is not the link to {place} that {FILE_NAME} names" if known else f"{path} is there already",
+            hint="move what is there away, then try again" if known else "move it away, or name another path with --as",
         )
     for folder in above(path):
         if os.path.islink(os_path(project.root, folder)):

@@ -10,7 +10,7 @@ from cloche.model.plan import Plan
 from cloche.model.snapshot import Tracked
 from cloche.model.wording import some
 from cloche.project.going import refuse_while_going
-from cloche.project.in_place import in_place, lacking_links, place_links
+from cloche.project.in_place import Links, in_place, lacking_links
 from cloche.project.journal import files_of, parted, perform, planned, towards
 from cloche.project.kept_in_place import changed_in_place
 from cloche.project.partial import obtainable
@@ -31,11 +31,14 @@ def to_lock(
     careful: raise Conflict rather than overwrite what is recorded nowhere. partial: leave what the store has lost as it
     is, and name it; without it, raises NotFound or Damaged where the store does not hold what the lock names.
     """
-    with project.writing():
+    with project.writing(), Links(project) as made:
         stays = in_place(project)
         copied = [item for item in project.tracked if not stays(item.path)]
+        links = tuple(sorted(lacking_links(project)))
+        if not dry_run:
+            made.make()
         try:
-            return _bring(project, verb, copied, dry_run, careful, partial)
+            return _bring(project, verb, copied, links, dry_run=dry_run, careful=careful, partial=partial)
         except (Damaged, NotFound) as error:
             lost = () if partial else _good(project, copied)[1]
             if not lost:
@@ -47,14 +50,20 @@ def to_lock(
             raise type(error)(message, hint=f"{Damaged.advice}; {_PARTIAL}") from error
 
 
-def _bring(project: Project, verb: str, copied: Sequence[Tracked], dry_run: bool, careful: bool, partial: bool) -> Plan:
+def _bring(
+    project: Project,
+    verb: str,
+    copied: Sequence[Tracked],
+    links: tuple[str, ...],
+    *,
+    dry_run: bool,
+    careful: bool,
+    partial: bool,
+) -> Plan:
     gone = [item.path for item in copied if not project.store.has(item.digest)]
     if gone and not partial:
         raise NotFound(f"the store here does not hold {some(gone)}", hint=_ABSENT)
     stays = in_place(project)
-    links = tuple(sorted(lacking_links(project)))
-    if not dry_run:
-        place_links(project)
     whole = [] if partial else [change for item in copied for change in data_towards(project, item)]
     changes, lost = _good(project, copied) if partial else (whole, ())
     seen = [item for item in project.tracked if stays(item.path) and not (dry_run and item.path in links)]

@@ -17,7 +17,7 @@ from cloche.model.snapshot import Code, Config, ConfigFile, Data, Snapshot, Trac
 from cloche.model.tree import Entry
 from cloche.model.values import Value
 from cloche.model.wording import some
-from cloche.project.in_place import back_in_place, in_place, place_links
+from cloche.project.in_place import back_in_place, in_place
 from cloche.project.interpreters import see
 from cloche.project.linked import refuse_edited
 from cloche.project.object_sets import record_objects
@@ -83,8 +83,6 @@ def take(
     cannot be read, instead of leaving it out (the view then names it as unreadable). values: read what the parameter
     files say, too, and not only their bytes; raises SettingsError where one cannot be understood.
     """
-    if strict:
-        place_links(project)
     view = view or look(project)
     if strict:
         refuse_missing(project, view)

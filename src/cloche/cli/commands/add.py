@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cloche.cli.options import dry_run_option, json_option, project
-from cloche.cli.output import print_json, progress, say
+from cloche.cli.output import print_json, progress, say, tell_kept
 
 if TYPE_CHECKING:
     from cloche.ops.add import Added
@@ -48,6 +48,7 @@ def command(paths: tuple[str, ...], in_place: bool, name: str, copy: bool, dry_r
     if as_json:
         print_json(done)
         return
+    tell_kept(done.links, ())
     _say_paths(done)
     for path, back in done.absent.items():
         say(f"warning: {path} is not there, and stays as it was recorded: {back}")

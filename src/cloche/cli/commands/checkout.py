@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cloche.cli.options import dry_run_option, json_option, partial_option, project, run_argument
-from cloche.cli.output import console, print_json, say, tell_lost
+from cloche.cli.output import console, print_json, say, tell_kept, tell_lost
 
 
 @click.command()
@@ -41,8 +41,10 @@ def command(run: str, paths: tuple[str, ...], partial: bool, dry_run: bool, as_j
         from cloche.cli.render.plan import print_plan
 
         print_plan(console(), plan)
-    else:
+    elif plan.files:
         say(f"took {plural(len(plan.files), 'file')} from {target_name(plan)}; `cloche undo` takes it back")
+    if not as_json and not dry_run:
+        tell_kept(plan.links, ())
     if not as_json and (plan.empty or not dry_run):
         for note in plan.notes:
             say(f"not taken: {note}")

@@ -14,6 +14,7 @@ from cloche.cli.output import print_json, say
 @json_option
 def command(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     """Stop tracking data. The files stay where they are, and runs keep the content that they used.
+    Of data that lies outside of the project, the link to it goes.
 
     \b
     Example:
@@ -26,4 +27,7 @@ def command(paths: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
         print_json(done)
         return
     for path in done.paths:
-        say(f"{path} {'would be' if dry_run else 'is'} tracked no more; the files stay")
+        stay = "the files stay"
+        if path in done.links:
+            stay = f"the link {'would go' if dry_run else 'is gone'}, and the files stay in {done.links[path]}"
+        say(f"{path} {'would be' if dry_run else 'is'} tracked no more; {stay}")
