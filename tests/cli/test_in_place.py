@@ -311,7 +311,7 @@ def test_hooks_make_the_link_again_and_name_what_is_not_as_the_lock_names_it(pro
     said = project("git", "worktree", "add", "../second").err
     second = Shell(project.folder.parent / "second", project.variables)
     assert second.data("data/net/a.bin") == BIG
-    assert "cloche: made the link data/net again\n" in said
+    assert "cloche: made the link data/net, which was missing\n" in said
     gone = "data/small.txt, which is tracked in place and not there: only you can put it back"
     assert f"cloche: not put back: {gone}\n" in said
     project("git", "switch", "--quiet", "--create", "without")
@@ -321,7 +321,7 @@ def test_hooks_make_the_link_again_and_name_what_is_not_as_the_lock_names_it(pro
     project.commit("without")
     said = project("git", "switch", "main").err
     assert os.readlink(project.folder / "data/net") == str(elsewhere)
-    assert "made the link data/net again" in said
+    assert "made the link data/net, which was missing" in said
     assert "not put back: data/small.txt, which is tracked in place and not as cloche.lock names it" in said
     assert project.read("data/small.txt") == "other\n"
     assert "data/net is tracked no more, and was removed" in project("git", "switch", "without").err
@@ -366,7 +366,7 @@ def test_that_a_link_is_made_again_is_said(project: Shell, elsewhere: Path) -> N
     (project.folder / "data/net").unlink()
     assert "`cloche revert --lock` makes the link again" in project.cloche("status").out
     assert "create    data/net, the link" in project.cloche("revert", "--lock", "-n").out
-    assert project.cloche("revert", "--lock").err == "cloche: made the link data/net again\n"
+    assert project.cloche("revert", "--lock").err == "cloche: made the link data/net, which was missing\n"
     assert "nothing to do" in project.cloche("revert", "--lock").err
 
 
@@ -410,7 +410,7 @@ def test_an_object_store_out_of_reach_is_named_and_all_else_is_compared(project:
 def test_something_else_in_its_place_is_refused(project: Shell, elsewhere: Path) -> None:
     project.write("data/net/mine.txt", "mine\n")
     error = project.cloche("add", "--in-place", str(elsewhere), "--as", "data/net", status=None)
-    assert "data/net is not the link" in error.err
+    assert "data/net is there already" in error.err
     assert project.read("data/net/mine.txt") == "mine\n"
 
 
@@ -457,7 +457,7 @@ def test_a_refused_command_makes_no_link_and_others_say_that_they_do(project: Sh
     assert "tracked data is missing: data/raw.bin" in project.cloche("run", "--", "true", status=8).err
     assert not (project.folder / "deep").exists()
     (elsewhere.parent / "away").rename(other)
-    said = "cloche: made the link deep/er/net again\n"
+    said = "cloche: made the link deep/er/net, which was missing\n"
     link = project.folder / "deep/er/net"
     assert "unchanged" in project.cloche("add", "-n").err
     assert not link.is_symlink()
@@ -514,3 +514,16 @@ def test_what_keeps_changing_elsewhere_is_named_as_it_is_called_there(project: S
         stop.set()
         writer.join()
     assert f"{file} kept changing while it was read" in error
+
+
+def test_the_settings_are_as_they_were_once_nothing_lies_elsewhere(project: Shell, elsewhere: Path) -> None:
+    before = project.read("cloche.toml")
+    project.cloche("add", "--in-place", str(elsewhere))
+    once = project.read("cloche.toml")
+    project.cloche("add", "--in-place", str(elsewhere / "a.bin"), "--as", "one")
+    assert project.read("cloche.toml") == f'{once}one = "{elsewhere}/a.bin"\n'
+    project.cloche("untrack", "one")
+    assert project.read("cloche.toml") == once
+    project.cloche("untrack", "data/image net")
+    assert project.read("cloche.toml") == before
+    assert "--as needs a path" in project.cloche("add", "--in-place", str(elsewhere), "--as", "", status=2).err

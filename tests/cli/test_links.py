@@ -294,3 +294,17 @@ def test_what_was_changed_through_a_link_is_not_said_to_be_in_place(data: Shell)
     [change] = data.facts("diff")["data"]
     assert (change["unstored"], change["lost"]) == ([], ["data/deep/small.txt"])
     assert "the store no longer holds what was in data/deep/small.txt" in data.cloche("diff").out
+
+
+def test_a_hook_says_what_comes_before_add_after_an_edit_through_a_link(data: Shell) -> None:
+    use(data, "hardlink")
+    data.cloche("add", "data")
+    data.cloche("install", "pre-commit")
+    data.commit()
+    file = data.folder / "data/big.bin"
+    file.chmod(0o644)
+    file.write_bytes(b"edited")
+    said = data("git", "commit", "--allow-empty", "-m", "x").err
+    assert "hint: `cloche verify --repair` (what the store holds was changed through a link), then `cloche add" in said
+    data.cloche("verify", "--repair", status=None)
+    data.cloche("add", "data")

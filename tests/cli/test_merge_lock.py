@@ -132,6 +132,22 @@ def test_one_side_deletes_or_adds_a_whole_path(base: Shell) -> None:
     assert base.read("data/a.txt") == "theirs\n"
 
 
+def test_a_path_that_one_side_changed_and_the_other_dropped_is_named_as_that(base: Shell) -> None:
+    branch(base, "theirs", {"other/x.txt": "theirs\n"})
+    base("git", "switch", "--quiet", "-c", "ours", "main")
+    base.cloche("untrack", "other")
+    base.commit("ours")
+    done = base("git", "merge", "--no-edit", "theirs", status=1)
+    assert "one side changed other, and the other tracks it no more" in done.err
+    assert "keep the line, or none, in cloche.lock" in done.err
+
+
+def test_files_that_are_not_there_are_named(base: Shell) -> None:
+    error = base.cloche("merge-lock", "cloche.lock", "nowhere", "cloche.lock", status=8).err
+    assert "there is no file" in error
+    assert "nowhere" in error
+
+
 def test_a_folder_on_one_side_and_something_in_it_on_the_other(base: Shell) -> None:
     base("git", "switch", "--quiet", "-c", "theirs", "main")
     base.write("new/deep/y.txt", "y\n")

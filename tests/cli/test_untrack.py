@@ -6,7 +6,8 @@ from shell import Shell
 
 
 def test_files_stay_and_git_sees_them_again(model: Shell) -> None:
-    assert model.facts("untrack", "data") == {"paths": ["data"], "ignored": [".gitignore"], "dry_run": False}
+    done = model.facts("untrack", "data")
+    assert done == {"paths": ["data"], "ignored": [".gitignore"], "dry_run": False, "links": {}}
     assert model.read("data/points.csv").startswith("id,x\n")
     assert model.read(".gitignore") == "*.bin\n"
     assert [line for line in model.read("cloche.lock").splitlines() if not line.startswith("#")] == []

@@ -75,7 +75,7 @@ def complain(message: str, hint: str = "") -> None:
 def tell_kept(links: Iterable[str], notes: Iterable[str]) -> None:
     """Say which links to data elsewhere were made, and what was not put back."""
     for link in links:
-        say(f"made the link {link} again")
+        say(f"made the link {link}, which was missing")
     for note in notes:
         say(f"not put back: {note}")
 

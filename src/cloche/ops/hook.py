@@ -12,6 +12,7 @@ from cloche.model.hooks import HOOKS
 from cloche.project.exchange import lock_at_hand
 from cloche.project.following import Followed, follow, look_at
 from cloche.project.in_place import in_place, is_elsewhere, is_far, is_link_to
+from cloche.project.linked import edited_paths
 from cloche.project.placed import placed
 from cloche.project.project import LOCK_FILE, Project
 from cloche.project.remotes import all_remotes, default_name, local_remotes
@@ -22,10 +23,12 @@ PRE_COMMIT = "pre-commit"
 
 class Unrecorded(msgspec.Struct, frozen=True):
     """What a commit would leave out. changed: tracked data that is not as `cloche.lock` says. lock: whether
-    `cloche.lock` itself has changes that are not part of the commit."""
+    `cloche.lock` itself has changes that are not part of the commit. edited: files among these that somebody changed
+    through a link into the store; `add` refuses them until `verify --repair` has taken them out of it."""
 
     changed: tuple[str, ...] = ()
     lock: bool = False
+    edited: tuple[str, ...] = ()
 
 
 def hook(project: Project, name: str, progress: Progress | None = None) -> Followed | Unrecorded:
@@ -66,4 +69,4 @@ def unrecorded(project: Project) -> Unrecorded:
         if item.path not in left  # a hook does not go far, and what is not the link is no data
     }
     changed = tuple(item.path for item, here in states.items() if here.entry is not None and not here.is_(item))
-    return Unrecorded(changed, is_left_out(project.root, LOCK_FILE))
+    return Unrecorded(changed, is_left_out(project.root, LOCK_FILE), edited_paths(project))

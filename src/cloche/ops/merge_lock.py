@@ -18,11 +18,13 @@ from cloche.project.trees import store_trees
 
 class MergedLock(msgspec.Struct, frozen=True):
     """What a merge came to. conflicts: by tracked path, the files that both sides changed. unknown: paths that both
-    sides changed, of which the store here does not hold every folder, so that they could not be compared."""
+    sides changed, of which the store here does not hold every folder, so that they could not be
+    compared. dropped: those of the conflicts that one side tracks no more."""
 
     paths: tuple[Tracked, ...]
     conflicts: dict[str, tuple[str, ...]] = {}
     unknown: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
 
 
 def merge_lock(project: Project, base: Path, ours: Path, theirs: Path) -> MergedLock:
@@ -39,7 +41,8 @@ def merge_lock(project: Project, base: Path, ours: Path, theirs: Path) -> Merged
         ours.write_bytes(text.encode("utf-8"))
     except OSError as error:
         raise InputError(f"cannot write {ours}: {error.strerror}") from error
-    return MergedLock(tuple(merged.paths.values()), merged.conflicts, tuple(sorted(merged.unknown)))
+    dropped = tuple(path for path in merged.conflicts if path in before and (path in one) != (path in other))
+    return MergedLock(tuple(merged.paths.values()), merged.conflicts, tuple(sorted(merged.unknown)), dropped)
 
 
 def _tree(project: Project, digest: Digest) -> Tree:

@@ -109,7 +109,7 @@ def _snapshot(
         links.make()
         taken = take(project, command=command, folder=request.folder, overrides=overrides, progress=progress)
     for path in links.made:
-        say(f"made the link {path} again")
+        say(f"made the link {path}, which was missing")
     return taken
 
 

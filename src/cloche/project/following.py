@@ -21,6 +21,7 @@ from cloche.project.going import refuse_while_going
 from cloche.project.in_place import in_place, place_free_links
 from cloche.project.journal import files_of, perform, towards
 from cloche.project.kept_in_place import READ_BY_HOOKS, seen_in_place
+from cloche.project.linked import edited_paths
 from cloche.project.placed import note_placed, placed
 from cloche.project.project import Project
 from cloche.store.capture import record_path
@@ -34,8 +35,9 @@ class Followed(msgspec.Struct, frozen=True):
     brought: paths whose data was brought; removed: paths that are tracked no more, and whose data went. changed: so
     many files. kept: paths that hold changes which are not recorded, or something that nobody tracked. absent: paths
     whose content the store here does not hold. remote: which one content was fetched from; problem: why not. recorded:
-    those of `kept` that hold another version that is recorded, whole. links: to data elsewhere that were made again.
+    those of `kept` that hold another version that is recorded, whole. links: to data elsewhere that were missing, and were made.
     notes: which data tracked in place is missing or not as `cloche.lock` names it, in words.
+    edited: files among `kept` that were changed through a link into the store.
     """
 
     brought: tuple[str, ...] = ()
@@ -48,6 +50,7 @@ class Followed(msgspec.Struct, frozen=True):
     recorded: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
 
 
 def follow(project: Project) -> Followed:
@@ -78,6 +81,7 @@ def follow(project: Project) -> Followed:
         kept=tuple(path for path, step in steps.items() if step in ("kept", "recorded")),
         recorded=tuple(path for path, step in steps.items() if step == "recorded"),
         absent=tuple(path for path, step in steps.items() if step == "absent"),
+        edited=edited_paths(project),
     )
 
 

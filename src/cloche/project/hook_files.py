@@ -21,6 +21,7 @@ from cloche.model.hooks import (
     without_block,
     wrapper,
 )
+from cloche.store.filesystem import disk_error
 
 Act = Literal["new", "joined", "wrapped", "updated", "unchanged", "removed", "absent"]
 
@@ -125,6 +126,4 @@ def _translated(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(
-            f"cannot change the hook {file}: {error.strerror}", hint="look at who may write there"
-        ) from error
+        raise disk_error(error, f"change the hook {file}") from error

@@ -182,9 +182,10 @@ def _edited(text: str, listed: tuple[str, ...], elsewhere: dict[str, str]) -> st
     if "data" not in document:
         document["data"] = tomlkit.table()
     data = document["data"]
-    data["in_place"] = list(listed)
-    if not listed:
-        del data["in_place"]
+    if listed:
+        data["in_place"] = list(listed)
+    else:
+        data.pop("in_place", None)
     if elsewhere:
         table = data.get("external")
         if table is None:

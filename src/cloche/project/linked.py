@@ -35,11 +35,16 @@ def edited(project: Project) -> tuple[Edited, ...]:
     return tuple(Edited(digest, tuple(sorted(set(paths)))) for digest, paths in sorted(found.items()))
 
 
+def edited_paths(project: Project) -> tuple[str, ...]:
+    """Where that was seen."""
+    return tuple(sorted({path for one in edited(project) for path in one.paths}))
+
+
 def refuse_edited(project: Project) -> None:
     """Raise Damaged where content was changed through a link: what it was is lost, and may be needed."""
     found = edited(project)
     if found:
-        paths = sorted({path for one in found for path in one.paths}) or [one.digest[:12] for one in found]
+        paths = edited_paths(project) or [one.digest[:12] for one in found]
         raise Damaged(
             f"{some(paths)} was changed through a link into the store, and with it what earlier versions need",
             hint=f"{REPAIR}; before the next edit type `cloche unlock PATH`",

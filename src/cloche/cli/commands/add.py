@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path())
 @click.option("--in-place", is_flag=True, help="Record digests only: the content stays where it is, and only there.")
-@click.option("--as", "name", default="", metavar="PATH", help="What data outside of the project is called here.")
+@click.option("--as", "name", default=None, metavar="PATH", help="What data outside of the project is called here.")
 @click.option("--copy", is_flag=True, help="Store the content of what was tracked in place.")
 @dry_run_option
 @json_option
-def command(paths: tuple[str, ...], in_place: bool, name: str, copy: bool, dry_run: bool, as_json: bool) -> None:
+def command(paths: tuple[str, ...], in_place: bool, name: str | None, copy: bool, dry_run: bool, as_json: bool) -> None:
     """Track data, or record its new content.
 
     Copies the content of PATHS into the store (once, however often it occurs), writes their digests to cloche.lock,
@@ -40,11 +40,13 @@ def command(paths: tuple[str, ...], in_place: bool, name: str, copy: bool, dry_r
 
     if in_place and copy:
         raise click.UsageError("--in-place and --copy are opposites")
+    if name is not None and not name.strip():
+        raise click.UsageError("--as needs a path")
 
     with progress("reading") as told:
         here = project()
         place: Place = "in place" if in_place else "copy" if copy else ""
-        done = add(here, paths, dry_run=dry_run, progress=told, place=place, name=name)
+        done = add(here, paths, dry_run=dry_run, progress=told, place=place, name=name or "")
     if as_json:
         print_json(done)
         return
@@ -69,7 +71,8 @@ def _say_paths(done: Added) -> None:
         if one.within:
             say(f"note: {item.path} is recorded as a whole, since it holds {some(list(one.within))}")
         if one.unlinked:
-            say(f"note: {plural(one.unlinked, 'link')} became files of their own, as `checkout` in cloche.toml says")
+            own = "a file of its own" if one.unlinked == 1 else "files of their own"
+            say(f"note: {plural(one.unlinked, 'link')} became {own}, as `checkout` in cloche.toml says")
         for repository in one.repositories:
             say(f"note: {repository} is left out: it is Git's own; the files beside it {be} recorded")
         if one.outside:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cloche.ops.hook import Unrecorded
     from cloche.project.following import Followed
 
+_REPAIR = "`cloche verify --repair` (what the store holds was changed through a link), then "
 _COMMIT = "`git commit` (or, as it is, `git commit --no-verify`)"
 
 
@@ -78,7 +79,7 @@ def _warn(found: Unrecorded, strict: bool) -> None:
     steps = ["`git add cloche.lock`"]
     if found.changed:
         say(f"{first}: {', '.join(found.changed)} changed, and cloche.lock does not say so")
-        steps.insert(0, f"`cloche add {_words(found.changed)}`")
+        steps.insert(0, f"{_REPAIR if found.edited else ''}`cloche add {_words(found.changed)}`")
     elif found.lock:
         say(f"{first}: cloche.lock changed, and is not part of this commit")
     else:
@@ -106,7 +107,8 @@ def _tell(found: Followed) -> None:
     kept = [path for path in found.kept if path not in found.recorded]
     if kept:
         say(f"left as it is: {some(kept)} has changes that are not recorded in cloche.lock")
-        say(f"  hint: `cloche add {_words(kept)}` records them; `cloche revert --lock` replaces them")
+        first = _REPAIR if found.edited else ""
+        say(f"  hint: {first}`cloche add {_words(kept)}` records them; `cloche revert --lock` replaces them")
     if found.absent:
         say(f"not in the store here: {some(found.absent)} as cloche.lock names it")
         if found.problem:

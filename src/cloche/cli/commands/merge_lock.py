@@ -30,12 +30,15 @@ def command(base: Path, ours: Path, theirs: Path, place: str) -> None:
     Example:
       git config merge.cloche.driver "cloche merge-lock %O %A %B %P"
     """
-    from cloche.errors import ClocheError
+    from cloche.errors import ClocheError, InputError
     from cloche.ops.merge_lock import merge_lock
     from cloche.project.project import Project
 
+    files = [Path(os.path.abspath(file)) for file in (base, ours, theirs)]
+    for file in files:
+        if not file.is_file():  # Git has nothing to merge, either
+            raise InputError(f"there is no file {file}", hint="`cloche install` has Git call this with three files")
     try:
-        files = [Path(os.path.abspath(file)) for file in (base, ours, theirs)]
         found = merge_lock(Project.find(Path(os.path.dirname(place) or ".")), files[0], files[1], files[2])
     except ClocheError as error:
         say(f"{place} is merged line by line: {error.message}")
@@ -50,11 +53,16 @@ def _tell(found: MergedLock, place: str) -> None:
     from cloche.model.wording import some
 
     for path, files in found.conflicts.items():
+        if path in found.dropped:
+            say(f"conflict in {place}: one side changed {path}, and the other tracks it no more")
+            continue
         what = "in different ways" if files == (path,) else f"in different ways: {some(files)}"
         say(f"conflict in {place}: both sides changed {path} {what}")
     for path in found.unknown:
         say(f"conflict in {place}: both sides changed {path}, and the store here does not hold both versions")
     if found.unknown:
         say(f"  hint: `cloche pull` where there is a remote, then `git checkout --merge {place}` merges it again")
-    say(f"  hint: keep one of the two lines in {place} and delete the marks; then `cloche revert --lock` brings that")
+    both = found.unknown or found.conflicts.keys() - {*found.dropped}
+    keep = "one of the two lines" if both else "the line, or none,"
+    say(f"  hint: keep {keep} in {place} and delete the marks; then `cloche revert --lock` brings that")
     say(f"        data, to change it and `cloche add` it where both are needed; then `git add {place}`")
