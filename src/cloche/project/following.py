@@ -35,7 +35,7 @@ class Followed(msgspec.Struct, frozen=True):
     brought: paths whose data was brought; removed: paths that are tracked no more, and whose data went. changed: so
     many files. kept: paths that hold changes which are not recorded, or something that nobody tracked. absent: paths
     whose content the store here does not hold. remote: which one content was fetched from; problem: why not. recorded:
-    those of `kept` that hold another version that is recorded, whole. links: to data elsewhere that were missing, and were made.
+    those of `kept` that hold another version that is recorded, whole. links: to data elsewhere that were made.
     notes: which data tracked in place is missing or not as `cloche.lock` names it, in words.
     edited: files among `kept` that were changed through a link into the store.
     """
