@@ -104,9 +104,9 @@ def _snapshot(
 ) -> Taken:
     command: Sequence[str] | str = request.command or "\n".join(stage.run for stage in chosen.values())
     with project.writing(), Links(project) as links:
+        links.make()
         overrides = _fitted(project, request.overrides, say)
         _override(project, overrides)
-        links.make()
         taken = take(project, command=command, folder=request.folder, overrides=overrides, progress=progress)
     for path in links.made:
         say(f"made the link {path}, which was missing")
