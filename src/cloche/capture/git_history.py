@@ -4,35 +4,67 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from cloche.capture.git import ask_git
 from cloche.errors import StoreError
 
 _HINT = "look at what `git fsck` says: what Git cannot tell, nothing may be deleted on"
 
+_REFS = {"refs/heads/": "branch", "refs/remotes/": "branch", "refs/tags/": "tag"}
 
-def versions_of(root: Path, name: str) -> Iterator[bytes]:
+
+class FileVersion(NamedTuple):
+    """A content of a file. commit: the hash of the newest one that brought it; empty where only the index has it, or
+    the history is cut off. blob: its name in Git."""
+
+    commit: str
+    blob: str
+    content: bytes
+
+
+def versions_of(root: Path, name: str) -> Iterator[FileVersion]:
     """The content of the file `name` in the folder `root` in every commit that a branch, tag, stash, reflog or worktree
-    leads to, and in the index; each content once, in no order.
+    leads to, and in the index; each content once, newest commit first.
 
     Raises StoreError where Git cannot tell: an empty answer would mean that nothing is needed.
     """
-    log = ("log", "--all", "--reflog", "--format=", "--raw", "--no-abbrev", "--no-renames", "-m", "--full-history")
-    found: set[bytes] = set()
+    log = ("log", "--all", "--reflog", "--format=%H", "--raw", "--no-abbrev", "--no-renames", "-m", "--full-history")
+    found: dict[bytes, bytes] = {}
+    before: set[bytes] = set()
+    commit = b""
     for line in _ask(root, *log, "--", name).split(b"\n"):
         fields = line.split(b" ")  # :mode mode old new letter
         if len(fields) > 4 and line.startswith(b":"):
-            found.update((fields[2], fields[3]))
+            before.add(fields[2])
+            found.setdefault(fields[3], commit)
+        elif line:
+            commit = line
     for record in _ask(root, "ls-files", "--stage", "-z", "--", name).split(b"\0"):
         fields = record.split(b" ")
         if len(fields) > 1:
-            found.add(fields[1])
-    wanted = sorted(one for one in found if one.strip(b"0"))
-    if wanted:
-        yield from _contents(root, wanted)
+            before.add(fields[1])
+    for one in sorted(before):
+        found.setdefault(one, b"")
+    wanted = [one for one in found if one.strip(b"0")]
+    for blob, content in _contents(root, wanted) if wanted else ():
+        yield FileVersion(found[blob].decode(), blob.decode(), content)
 
 
-def _contents(root: Path, ids: list[bytes]) -> Iterator[bytes]:
+def refs_with(root: Path, name: str) -> dict[str, list[str]]:
+    """The branches and tags whose newest commit has the file `name` in the folder `root`, in words (`branch main`), by
+    the name in Git of its content there. Raises StoreError."""
+    refs = _ask(root, "for-each-ref", "--format=%(refname)", *_REFS).decode("utf-8", "surrogateescape").splitlines()
+    asked = "".join(f"{ref}:./{name}\n" for ref in refs).encode("utf-8", "surrogateescape")
+    answers = _ask(root, "cat-file", "--batch-check=%(objectname)", stdin=asked).decode("ascii", "replace")
+    found: dict[str, list[str]] = {}
+    for ref, blob in zip(refs, answers.splitlines(), strict=False):  # `missing` where it is not there
+        start = next(one for one in _REFS if ref.startswith(one))
+        found.setdefault(blob, []).append(f"{_REFS[start]} {ref.removeprefix(start)}")
+    return found
+
+
+def _contents(root: Path, ids: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
     answer = _ask(root, "cat-file", "--batch", stdin=b"\n".join(ids) + b"\n")
     at = 0
     for one in ids:
@@ -45,7 +77,7 @@ def _contents(root: Path, ids: list[bytes]) -> Iterator[bytes]:
         if words[0] != one or at + size > len(answer):
             raise StoreError("Git gave an answer that cannot be understood", hint=_HINT)
         if words[1] == b"blob":
-            yield answer[at : at + size]
+            yield one, answer[at : at + size]
         at += size + 1
 
 

@@ -123,4 +123,7 @@ _SHARING: Migration = (
     "CREATE TABLE elsewhere (run INTEGER NOT NULL PRIMARY KEY REFERENCES run (seq))",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _WORKTREES, _SHARING)
+# The data that the store has held whole: what `cloche.lock` of another commit names and was never here is not lost.
+_HELD: Migration = ("CREATE TABLE held (digest TEXT NOT NULL PRIMARY KEY)",)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _WORKTREES, _SHARING, _HELD)

@@ -1,5 +1,5 @@
-"""What the catalog knows of other copies of itself: when facts changed, which bundles were taken in, and which runs
-are here as records only."""
+"""What the catalog knows of other copies of itself: when facts changed, which bundles were taken in, which runs are
+here as records only; and which data was here whole."""
 
 from __future__ import annotations
 
@@ -77,6 +77,25 @@ class Sharing(Part):
         with self.database.transaction():
             rows = [{"run": self.seq(run)} for run in runs]
             self.database.change_many("DELETE FROM elsewhere WHERE run = :run" if is_here else sql, rows)
+
+    def held(self) -> set[Digest]:
+        """The data that the store here has held whole, by digest: what it lacks of that was lost."""
+        return {str(digest) for (digest,) in self.database.rows("SELECT digest FROM held")}
+
+    def mark_held(self, digests: Iterable[Digest]) -> None:
+        """Note that the store holds this data whole."""
+        new = set(digests) - self.held()
+        if new:
+            with self.database.transaction():
+                sql = "INSERT INTO held (digest) VALUES (:digest) ON CONFLICT DO NOTHING"
+                self.database.change_many(sql, ({"digest": one} for one in sorted(new)))
+
+    def forget_held(self, digests: Iterable[Digest]) -> None:
+        """Note that nothing needs this data any more: it may go."""
+        rows = [{"digest": one} for one in sorted(digests)]
+        if rows:
+            with self.database.transaction():
+                self.database.change_many("DELETE FROM held WHERE digest = :digest", rows)
 
     def _notes(self) -> dict[str, str]:
         return dict(self.database.rows("SELECT key, value FROM fact WHERE fact = 'note'"))

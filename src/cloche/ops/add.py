@@ -36,6 +36,7 @@ from cloche.project.journal import perform, present, read_bytes, text_change
 from cloche.project.linked import refuse_edited
 from cloche.project.links import links_outside
 from cloche.project.object_sets import record_objects, tidy_url
+from cloche.project.other_locks import note_held
 from cloche.project.project import FOLDER, LOCK_FILE, Project
 from cloche.project.snapshots import missing_data, way_back
 from cloche.project.view import gits
@@ -126,15 +127,15 @@ def add(
         rows = tuple(replace(row, within=within.get(row.tracked.path, ())) for row in rows)
         project.cache.save()
         refuse_edited(project)
-        found = {row.tracked.path: row.tracked for row in rows}
         settings: list[PathChange] = []
         changes: list[PathChange] = []
         if not dry_run:
-            changes = _changes(project, before, found)
+            changes = _changes(project, before, {row.tracked.path: row.tracked for row in rows})
             if place:
                 listed, copied = (names, ()) if place == "in place" else ((), names)
                 settings = settings_change(project, listed, copied, external)
             links = [change for path, where in external.items() for change in link_change(project, path, where)]
+            note_held(project, (row.tracked for row in rows if not row.in_place))
             if changes or settings or links:
                 how = f" {place}" if place == "in place" else ""
                 perform(project, "add", f"added {', '.join(names)}{how}", [*changes, *settings, *links])

@@ -22,6 +22,7 @@ from cloche.project.exchange import Fetched, exchange
 from cloche.project.fetching import bring
 from cloche.project.journal import perform, text_change
 from cloche.project.locked import to_lock
+from cloche.project.other_locks import note_held
 from cloche.project.project import Project, real, root_of
 from cloche.project.reach import Reached, lock_roots
 from cloche.project.remote_settings import write_remotes
@@ -140,6 +141,7 @@ def _alone(source: Remote, root: Path, *, data: bool, progress: Progress | None)
         fetched = msgspec.structs.replace(fetched, problems=(*fetched.problems, *known))
         lock = [text_change(project, LOCK_NAME, render_lock(whole))]
         with project.writing():
+            note_held(project, whole)
             perform(project, "clone", f"took {LOCK_NAME} of run {run.short}", lock)
         files, in_place = to_lock(project, "pull").count, run.snapshot.data.in_place
     project.close()

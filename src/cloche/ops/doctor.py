@@ -16,6 +16,7 @@ from cloche.model.wording import some
 from cloche.ops.install import installed
 from cloche.project.in_place import in_place
 from cloche.project.interpreters import see
+from cloche.project.other_locks import OtherLocks, shown
 from cloche.project.project import FORMAT, Project
 from cloche.project.reach import lock_roots
 from cloche.project.recovery import cut_off, recover
@@ -30,6 +31,7 @@ State = Literal["ok", "warning", "error"]
 LOW_ON_SPACE = 1 << 30
 NO_STORE = "`cloche pull` fetches it from a remote; else copy .cloche/ from where the data was added"
 CATALOG = "restore .cloche/catalog.db from a copy"
+NOT_HERE = "with such a commit checked out, `cloche pull` fetches its data from a remote"
 REPAIR = "`cloche verify --repair`: it brings back what the work tree or a remote has, and deletes nothing"
 
 
@@ -126,6 +128,7 @@ def _store(project: Project) -> Iterator[Check]:
     wholeness = Wholeness(project, {fault.digest for fault in found})
     yield from _content(project, wholeness)
     yield from _tracked(project, wholeness)
+    yield from _other_locks(project, wholeness)
 
 
 def _shallow(project: Project) -> Iterator[Check]:
@@ -143,6 +146,24 @@ def _content(project: Project, wholeness: Wholeness) -> Iterator[Check]:
         yield Check("content", "ok", f"{len(away)} runs have content on a remote only", "`cloche fetch` brings it here")
     if not bad:
         yield Check("content", "ok", "everything that the runs are made of is in the store")
+
+
+def _other_locks(project: Project, wholeness: Wholeness) -> Iterator[Check]:
+    """Does the store still hold what it has held of other commits and work trees?"""
+    try:
+        others = OtherLocks(project, project.tracked)
+        lost = others.lost(wholeness)
+    except ClocheError as error:
+        yield Check("history", "error", error.message, error.hint)
+        return
+    for one in lost:
+        named = shown(one.place, one.refs)
+        yield Check("history", "error", f"{named}: the store does not hold {some(one.paths)}", REPAIR)
+    count = others.not_here()
+    if count:
+        yield Check("history", "ok", f"not here: data of other commits, in {count} versions", NOT_HERE)
+    if not lost:
+        yield Check("history", "ok", "all data of other commits that was ever here is in the store")
 
 
 def _tracked(project: Project, wholeness: Wholeness) -> Iterator[Check]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import msgspec
 
@@ -71,6 +71,7 @@ def gc(
         old = [one for one in aside if one.since <= now - grace * DAY]
         garbage = find_garbage(store, reached)
         if not dry_run:
+            _forget_unneeded(project, wanted)
             sweep(store, old)
             if garbage.packs or garbage.rewritten:
                 set_aside(store, garbage, reached, now)
@@ -91,6 +92,12 @@ def gc(
         dry_run=dry_run,
         files=len(idle),
     )
+
+
+def _forget_unneeded(project: Project, wanted: Collection[bytes]) -> None:
+    """What goes now, having been held, is not lost. Noted before it goes: `verify` sees what is here all the same."""
+    held = project.catalog.held()
+    project.catalog.forget_held(one for one in held if bytes.fromhex(one) not in wanted)
 
 
 def _refuse_while_going(project: Project) -> None:

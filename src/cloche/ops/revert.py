@@ -23,6 +23,7 @@ from cloche.project.going import refuse_while_going
 from cloche.project.journal import parted, perform, planned, text_change, towards
 from cloche.project.kept_in_place import in_place_notes, in_place_problems, is_in_place
 from cloche.project.locked import to_lock
+from cloche.project.other_locks import note_held
 from cloche.project.packages import Packages, plan_environment
 from cloche.project.project import LOCK_FILE, Project
 from cloche.project.recovery import recover
@@ -237,6 +238,8 @@ def _apply(project: Project, run: Run, plan: Plan, then: Side, keep: Mapping[str
     try:
         if keep:
             write_remotes(project, keep, local=True, summary="")
+        if any(change.path == LOCK_FILE for change in changes):
+            note_held(project, then.snapshot.data.paths, then.snapshot.data.in_place)
         perform(project, "revert", f"went back to run {run.short}", changes, effects)
     except ClocheError:
         if plan.creates:

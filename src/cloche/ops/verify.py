@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -16,9 +17,10 @@ from cloche.model.run import ID_SHOWN
 from cloche.model.snapshot import Tracked
 from cloche.project.fetching import fetch_objects
 from cloche.project.linked import mend_links
+from cloche.project.other_locks import OtherLocks, shown
 from cloche.project.project import LOCK_FILE, Project
 from cloche.project.reach import Reached, lock_roots, run_roots
-from cloche.project.remotes import all_remotes, open_remote
+from cloche.project.remotes import all_remotes, open_remote, pick
 from cloche.project.snapshots import take
 from cloche.project.view import look
 from cloche.project.wholeness import Wholeness
@@ -35,16 +37,20 @@ Progress = Callable[[int, int], None]
 
 
 class Affected(msgspec.Struct, frozen=True):
-    """A record that can no longer be put back whole. record: id of a run, or `cloche.lock`. parts: paths of the files
-    that are missing of it, and of folders of which nothing more is known."""
+    """A record that can no longer be put back whole. record: the id of a run, `cloche.lock`, or what has another one:
+    the hash of a commit, the path of another work tree, the index of Git. parts: paths of the files that are missing of
+    it, and of folders of which nothing more is known. kind: `run` or `lock`. refs: branches and tags that have it, in
+    words."""
 
     record: str
     parts: tuple[str, ...]
+    kind: Literal["run", "lock"] = "lock"
+    refs: tuple[str, ...] = ()
 
     @property
     def short(self) -> str:
         """The record as it is shown."""
-        return self.record if self.record == LOCK_FILE else self.record[:ID_SHOWN]
+        return self.record[:ID_SHOWN] if self.kind == "run" else shown(self.record, self.refs)
 
 
 class Verified(msgspec.Struct, frozen=True):
@@ -53,8 +59,9 @@ class Verified(msgspec.Struct, frozen=True):
     packs, of: how many packs were read, of how many. damaged: packs whose bytes are not what they were. lost: digests
     of content that no good copy of is left here. affected: the records that need something that is lost or missing.
     repaired: digests of what could be had again. sound: nothing is wrong any more. problems: remotes that were of no
-    help, and why. edited: digests of whole files in the store that somebody changed through a link. indexes: packs
-    whose index was damaged, and is written anew.
+    help, and why; or that Git could not tell its history. edited: digests of whole files in the store that somebody
+    changed through a link. indexes: packs whose index was damaged, and is written anew. not_here: how many contents of
+    data paths other commits name that were never fetched, or given up by `gc`, and are not missed.
     """
 
     packs: int
@@ -67,6 +74,7 @@ class Verified(msgspec.Struct, frozen=True):
     problems: tuple[str, ...] = ()
     edited: tuple[Digest, ...] = ()
     indexes: tuple[str, ...] = ()
+    not_here: int = 0
 
 
 def verify(
@@ -83,10 +91,10 @@ def verify(
 
     repair: put what is good of damaged packs into new ones, and bring back what is lost from the work tree and from
     `remotes` (none: all that the project has; one that cannot be reached is then passed over, and named). Damaged packs
-    are moved to `damaged/` in the store, and never deleted. Raises RemoteError for a remote that was named.
+    are moved to `damaged/` in the store, and never deleted. Raises RemoteError for a remote that was named, and
+    NotFound where there is none of that name.
     """
-    if not 0 < sample <= 1:
-        raise UsageError("a sample is more than nothing and at most all", hint="type `cloche verify --sample 10%`")
+    _refuse_words(project, sample, remotes, repair=repair)
     cache = project.shared.folder / "cache" / CACHE
     known = load(cache, dict[str, float]) or {}
     there = project.store.pack_names()
@@ -97,8 +105,10 @@ def verify(
     edited = edited_files(project.store, again=sample == 1 and not since_last)
     repaired: tuple[Digest, ...] = ()
     problems: list[str] = []
+    others = _others(project, problems)
+    blind = bool(problems)
     if repair:
-        repaired = _repair(project, found, edited, remotes, problems)
+        repaired = _repair(project, found, edited, remotes, problems, others)
         found = examine(project.store, sorted(project.store.pack_names()), progress)
         edited = edited_files(project.store, again=False)
     there = project.store.pack_names()
@@ -106,7 +116,10 @@ def verify(
     known |= dict.fromkeys(found.packs, project.clock()) | dict.fromkeys(bad, _DAMAGED)
     save(cache, {name: at for name, at in known.items() if name in there})
     lost = {raw.hex() for raw in found.lost} | {one for one in edited if not project.store.has(one)}
-    affected = tuple(_affected(project, lost))
+    wholeness = Wholeness(project, lost)
+    affected = tuple(_affected(project, wholeness, others))
+    if others is not None:
+        others.note_held(wholeness)
     return Verified(
         packs=len(found.packs),
         of=len(there),
@@ -115,21 +128,44 @@ def verify(
         affected=affected,
         repaired=repaired,
         problems=tuple(dict.fromkeys(problems)),
-        sound=not (found.bad_packs or found.bad_frames or lost or edited or affected),
+        sound=not (found.bad_packs or found.bad_frames or lost or edited or affected or blind),
         edited=edited,
         indexes=tuple(sorted(project.store.packs.rebuilt)),
+        not_here=others.not_here() if others is not None else 0,
     )
 
 
-def _affected(project: Project, lost: Iterable[Digest]) -> Iterable[Affected]:
-    wholeness = Wholeness(project, frozenset(lost))
+def _refuse_words(project: Project, sample: float, remotes: Sequence[str], *, repair: bool) -> None:
+    if not 0 < sample <= 1:
+        raise UsageError("a sample is more than nothing and at most all", hint="type `cloche verify --sample 10%`")
+    if remotes and not repair:
+        raise UsageError(
+            "--remote says where to repair from, and nothing is repaired",
+            hint=f"type `cloche verify --repair --remote {remotes[0]}`",
+        )
+    for name in remotes:
+        pick(project, name)
+
+
+def _others(project: Project, problems: list[str]) -> OtherLocks | None:
+    """Every other `cloche.lock`; None where that cannot be known, which is noted: packs can be read all the same."""
+    try:
+        return OtherLocks(project, _tracked(project))
+    except ClocheError as error:
+        problems.append(f"{error.message}: data of other commits and work trees was not looked at ({error.hint})")
+        return None
+
+
+def _affected(project: Project, wholeness: Wholeness, others: OtherLocks | None) -> Iterable[Affected]:
     gone = wholeness.missing(lock_roots(_tracked(project), project.settings.data.places))
     if gone:
         yield Affected(LOCK_FILE, tuple(gone))
+    for lost in others.lost(wholeness) if others is not None else ():
+        yield Affected(lost.place, lost.paths, refs=lost.refs)
     for run in project.catalog.ids(""):
         gone = wholeness.gone(project.catalog.run(run))
         if gone:
-            yield Affected(run, tuple(gone))
+            yield Affected(run, tuple(gone), kind="run")
 
 
 def _tracked(project: Project) -> tuple[Tracked, ...]:
@@ -140,9 +176,10 @@ def _tracked(project: Project) -> tuple[Tracked, ...]:
         return tuple(lines_of((project.root / LOCK_FILE).read_text("utf-8", "replace")))
 
 
-def _needed(project: Project) -> Reached:
-    """What the runs and `cloche.lock` need."""
+def _needed(project: Project, others: OtherLocks | None) -> Reached:
+    """What the runs and every `cloche.lock` need."""
     reached = Reached(project.store)
+    reached.add(others.needed() if others is not None else ())
     reached.add(lock_roots(_tracked(project), project.settings.data.places))
     for run in set(project.catalog.ids("")) - project.catalog.elsewhere():
         reached.add(run_roots(project.catalog.run(run)))
@@ -150,7 +187,12 @@ def _needed(project: Project) -> Reached:
 
 
 def _repair(
-    project: Project, found: Examined, edited: Sequence[Digest], remotes: Sequence[str], problems: list[str]
+    project: Project,
+    found: Examined,
+    edited: Sequence[Digest],
+    remotes: Sequence[str],
+    problems: list[str],
+    others: OtherLocks | None,
 ) -> tuple[Digest, ...]:
     """Bring back what can be had; the digests of that. As trees come back, what they name is seen to be missing."""
     got: set[bytes] = set()
@@ -160,13 +202,13 @@ def _repair(
             salvage(project.store, packs, found.bad_frames)
         for digest in edited:
             project.store.loose.give_up(digest, os.path.join(project.store.folder, "damaged"))
-        while wanted := _needed(project).missing:
-            _take_from_work_tree(project)
+        while wanted := _needed(project, others).missing:
+            _take_from_work_tree(project, others)
             for name in remotes or all_remotes(project):
-                left = _needed(project).missing
+                left = _needed(project, others).missing
                 if left:
                     _take_from(project, name, left, None if remotes else problems)
-            fresh = wanted - _needed(project).missing
+            fresh = wanted - _needed(project, others).missing
             got |= fresh
             if not fresh:
                 break
@@ -188,10 +230,10 @@ def _take_from(project: Project, name: str, wanted: Iterable[bytes], problems: l
         problems.append(f"{name}: {error.message}")
 
 
-def _take_from_work_tree(project: Project) -> None:
+def _take_from_work_tree(project: Project, others: OtherLocks | None) -> None:
     """Store again what lies in the work tree, and those files of which only a part is missing."""
     take(project, strict=False, values=False)
-    reached = _needed(project)
+    reached = _needed(project, others)
     gone = reached.missing | reached.broken
     files = {path: stat for path, stat in look(project).files.rows() if stat.kind != "d"}
     digests = record_files(project.root, files, project.store, project.cache, keep=False)

@@ -13,6 +13,7 @@ from cloche.project.fetching import Brought, bring, refuse_lost
 from cloche.project.in_place import in_place
 from cloche.project.listing import Remotely, look
 from cloche.project.merging import Merged, merge
+from cloche.project.other_locks import note_held
 from cloche.project.project import Project
 from cloche.project.reach import Reached, Root, lock_roots, run_roots
 from cloche.project.remotes import Place, all_remotes, default_name, open_remote
@@ -61,6 +62,8 @@ def exchange(
     )
     if _missing(project, locked, brought):
         refuse_lost(brought, "cloche.lock", place)
+    elif lock and not dry_run:
+        note_held(project, project.tracked, project.settings.data.places)
     away = len(project.catalog.elsewhere())
     return Fetched(
         place.name,
@@ -119,8 +122,10 @@ def lock_at_hand(project: Project, progress: Progress | None = None) -> str:
     if missing and default_name(all_remotes(project)):
         place = open_remote(project)
         known = look(place, skip=project.catalog.merged())
-        roots = lock_roots(item for item in project.tracked if item.digest in missing)
-        bring(project, place, known=known, roots=roots, progress=progress)
+        items = [item for item in project.tracked if item.digest in missing]
+        brought = bring(project, place, known=known, roots=lock_roots(items), progress=progress)
+        if not brought.lost:
+            note_held(project, items)
         place.backend.close()
         return place.name
     return ""

@@ -30,6 +30,7 @@ from cloche.project.dvc_settings import ImportedStage, NewSettings, new_settings
 from cloche.project.dvc_state import State, StateReader
 from cloche.project.ignore import with_ignored
 from cloche.project.journal import perform, read_bytes, text_change
+from cloche.project.other_locks import note_held
 from cloche.project.project import LOCK_FILE, Project
 from cloche.project.trees import store_trees
 from cloche.store.linking import own_files
@@ -105,6 +106,7 @@ def carry_over(project: Project, repository: Repository, *, history: bool, progr
         unlinked, stuck = link_changes(project, found.links, found.contents)
         changes += unlinked
         skipped += stuck
+        note_held(project, (tracked[one.path] for one in data if one.state == "new"))
         operation = 0
         if effects or tag_effects or any(change.before != change.after for change in changes):
             summary = f"imported {len(settings.stages)} stages, {len(data)} data paths, {len(imported)} runs from DVC"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from cloche.capture.git_history import versions_of
 from cloche.errors import Conflict
-from cloche.model.lock import lines_of
 from cloche.model.operation import FactEffect, Operation
 from cloche.model.snapshot import Tracked
-from cloche.project.neighbours import tracked_elsewhere
-from cloche.project.project import LOCK_FILE, Project
-from cloche.project.reach import Reached, if_there, lock_roots, operation_roots, run_roots
+from cloche.project.neighbours import locks_elsewhere
+from cloche.project.other_locks import locks_in_git
+from cloche.project.project import Project
+from cloche.project.reach import Reached, Root, if_there, lock_roots, operation_roots, run_roots
 from cloche.project.remotes import all_remotes
 
 
@@ -33,20 +32,27 @@ def needed(project: Project, window: float, *, history: bool = True) -> Reached:
     reached = Reached(project.store)
     away = project.catalog.elsewhere()
     runs = project.catalog.ids("")
-    places = project.settings.data.places
     for run in runs:
         if run not in away:
             reached.add(run_roots(project.catalog.run(run)))
-    locked = lock_roots({*project.tracked, *tracked_elsewhere(project)}, places)
-    # What is there stays; what is not may be on a remote only, or was given up by an earlier `gc`.
-    reached.add(if_there(locked) if all_remotes(project) else locked)
+    for roots in _locked(project, history=history):
+        reached.add(roots)
     for run in (*(run for run in runs if run in away), *_removed_lately(recent)):
         reached.add(if_there(run_roots(project.catalog.run(run))))
     for operation in recent:
         reached.add(if_there(operation_roots(operation)))
-    if history and project.git is not None:
-        reached.add(if_there(lock_roots(_in_git(project), places)))
     return reached
+
+
+def _locked(project: Project, *, history: bool) -> Iterator[Iterable[Root]]:
+    """What every `cloche.lock` names. What the store has held should be there, and so should what one of now names
+    where there is no remote; of all else what is there stays: the rest may be on a remote only, or was given up."""
+    places, held = project.settings.data.places, project.catalog.held()
+    now = set(project.tracked).union(*(items for _, items in locks_elsewhere(project)))
+    older = set[Tracked]().union(*(lock.tracked for lock in locks_in_git(project))) if history else set[Tracked]()
+    yield (root for root in lock_roots(now | older, places) if root.digest in held)
+    yield if_there(lock_roots(now, places)) if all_remotes(project) else lock_roots(now, places)
+    yield if_there(lock_roots(older, places))
 
 
 def _removed_lately(operations: list[Operation]) -> Iterator[str]:
@@ -54,10 +60,3 @@ def _removed_lately(operations: list[Operation]) -> Iterator[str]:
         for effect in operation.effects:
             if isinstance(effect, FactEffect) and effect.fact == "removed":
                 yield effect.key
-
-
-def _in_git(project: Project) -> set[Tracked]:
-    found: set[Tracked] = set()
-    for text in versions_of(project.root, LOCK_FILE):
-        found.update(lines_of(text.decode("utf-8", "replace")))
-    return found

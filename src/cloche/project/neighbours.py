@@ -28,8 +28,8 @@ def neighbours(project: Project) -> list[Path]:
     return [path for path in found if str(path) != here and path.is_dir()]
 
 
-def tracked_elsewhere(project: Project) -> Iterator[Tracked]:
-    """What `cloche.lock` names in the other work trees now, committed or not: `gc` must keep it.
+def locks_elsewhere(project: Project) -> Iterator[tuple[Path, tuple[Tracked, ...]]]:
+    """What `cloche.lock` names in the other work trees now, committed or not, by where each lies: `gc` must keep it.
 
     Raises SettingsError where one cannot be read: what it names cannot be known.
     """
@@ -41,7 +41,7 @@ def tracked_elsewhere(project: Project) -> Iterator[Tracked]:
             continue
         except (OSError, ValueError) as error:
             raise SettingsError(f"cannot read {file}: {error}", hint="make it readable") from error
-        yield from parse_lock(text)
+        yield root, parse_lock(text)
 
 
 def _holds(folder: str, path: str) -> bool:

@@ -64,6 +64,11 @@ class Store:
                 self._packs.refresh()
             return {digest for digest in missing if not self._packs.holds(_raw(digest))}
 
+    def in_use(self, digest: Digest) -> bool:
+        """Whether the store holds this content outside of quarantine, as far as it was seen."""
+        with _reading():
+            return self._packs.in_use(_raw(digest)) or os.path.isfile(self.loose.path(digest))
+
     def see(self) -> None:
         """See the packs that others have added or taken away since. Raises StoreError."""
         with _reading():

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _SHOWN = 10
 _REST = "  hint: `cloche revert --lock --partial` and `cloche checkout RUN PATH --partial` bring all that is good"
 
+_PULL = "`cloche pull` with such a commit checked out"
+
 
 class _Share(click.ParamType[float]):
     """`10%` or `0.1`."""
@@ -44,9 +46,10 @@ class _Share(click.ParamType[float]):
 )
 @json_option
 def command(sample: float, since_last: bool, repair: bool, remotes: tuple[str, ...], as_json: bool) -> None:
-    """Read every stored byte again: is it what it was, and is everything there that runs need?
+    """Read every stored byte again: is it what it was, and is everything there that runs and `cloche.lock` need?
 
-    Names what is damaged, and the runs that need it. Exits with 1 when something is. --repair saves what is good of
+    Names what is damaged, and the runs, commits and work trees that need it; data of other commits that was never
+    fetched is not missed. Exits with 1 when something is. --repair saves what is good of
     damaged packs, and brings the rest back from files of the work tree and from remotes; nothing is deleted.
 
     \b
@@ -90,6 +93,9 @@ def _print(found: Verified, repair: bool) -> None:
         say(f"warning: {problem}")
     if found.repaired:
         say(f"{plural(len(found.repaired), 'content')} brought back")
+    if found.not_here:
+        what = plural(found.not_here, "version")
+        say(f"{what} of data that other commits name {'is' if found.not_here == 1 else 'are'} not here: {_PULL}")
     say(f"read {found.packs} of {plural(found.of, 'pack')}: {_verdict(found, repair)}")
     if repair and found.affected:
         say(_REST)
