@@ -86,3 +86,29 @@ def test_of_a_folder_whose_list_is_lost_all_stays(hurt: Shell) -> None:
         assert there(hurt) == {"data/d.bin", "data/deep/c.bin"}
     assert "all else is here" in hurt.cloche("revert", "--lock", "--partial", status=9).err
     assert "goes with --lock" in hurt.cloche("revert", "@", "--partial", status=2).err
+
+
+@pytest.mark.parametrize("words", [("revert", "--lock"), ("checkout", "@", "data"), ("revert", "@")])
+@pytest.mark.parametrize("repaired", [False, True])
+def test_a_preview_promises_nothing_that_is_known_to_be_lost(
+    hurt: Shell, words: tuple[str, ...], repaired: bool
+) -> None:
+    hurt.cloche("verify", *(["--repair"] if repaired else []), status=1)
+    for more in (["--dry-run"], []):
+        done = hurt.cloche(*words, *more, status=None)
+        assert done.status == (5 if repaired else 9)
+        assert "data/deep/bad.bin" in done.err
+        assert "--partial` " in done.err
+    assert there(hurt) == set()
+
+
+def test_a_hook_names_the_files_that_are_lost(hurt: Shell) -> None:
+    hurt("git", "init", "--quiet")
+    lock = hurt.read("cloche.lock")
+    hurt.write("data/new", "1")
+    hurt.cloche("add", "data")
+    hurt.cloche("hook", "post-checkout", "0" * 40, "1" * 40, "1")
+    hurt.write("cloche.lock", lock)
+    assert (
+        "has lost data/deep/bad.bin" in hurt.cloche("hook", "post-checkout", "0" * 40, "1" * 40, "1", status=None).err
+    )

@@ -19,7 +19,7 @@ from cloche.project.going import refuse_while_going
 from cloche.project.in_place import Links, lacking_links
 from cloche.project.journal import in_the_way, parted, perform, planned
 from cloche.project.kept_in_place import as_in_place
-from cloche.project.partial import obtainable
+from cloche.project.partial import advising, obtainable, preview
 from cloche.project.project import Project
 from cloche.project.reach import Root
 from cloche.project.revisions import find_run
@@ -69,15 +69,13 @@ def checkout(
             if change.before != change.after
         )
         plan = Plan("take", run.id, files, notes=left, links=links, lost=lost)
-        if files and not dry_run:
-            refuse_while_going(project, "the files that checkout would change")
-            summary = f"checked out {some(list(paths))} of run {run.short}"
-            try:
+        summary = f"checked out {some(list(paths))} of run {run.short}"
+        with advising(more):
+            if dry_run:
+                preview(project, files)
+            elif files:
+                refuse_while_going(project, "the files that checkout would change")
                 perform(project, "checkout", summary, [one.change for one in files])
-            except Damaged as error:
-                if partial or not (lost := obtainable(project, changes)[1]):
-                    raise
-                raise Damaged(f"the store here has lost {some(lost)}", hint=f"{error.advice}; {more}") from error
     return plan
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import contextlib
+from collections.abc import Callable, Collection, Iterator
 
 import msgspec
 
-from cloche.errors import Busy, UsageError
+from cloche.errors import Busy, Damaged, UsageError
 from cloche.project.going import is_alive
 from cloche.project.linked import linked_digests
 from cloche.project.needed import needed
@@ -54,7 +55,7 @@ def gc(
     """
     if not 0 <= grace < 1e6:
         raise UsageError(f"{grace} is no number of days", hint="type `cloche gc --grace 14`")
-    with project.storing() if dry_run else project.collecting():
+    with project.storing() if dry_run else project.collecting(), _telling_who_knows():
         if not grace:
             _refuse_while_going(project)
         now = int(project.clock())
@@ -92,6 +93,16 @@ def gc(
         dry_run=dry_run,
         files=len(idle),
     )
+
+
+@contextlib.contextmanager
+def _telling_who_knows() -> Iterator[None]:
+    """Around what reads only what says what is needed: whose it is takes more than that to tell."""
+    try:
+        yield
+    except Damaged as error:
+        hint = f"`cloche verify` names the files that need it; {error.hint}, and then `cloche gc` can go on"
+        raise Damaged(error.message, hint=hint) from error
 
 
 def _forget_unneeded(project: Project, wanted: Collection[bytes]) -> None:

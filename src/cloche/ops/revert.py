@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal
@@ -25,6 +26,7 @@ from cloche.project.kept_in_place import in_place_notes, in_place_problems, is_i
 from cloche.project.locked import to_lock
 from cloche.project.other_locks import note_held
 from cloche.project.packages import Packages, plan_environment
+from cloche.project.partial import advising, preview
 from cloche.project.project import LOCK_FILE, Project
 from cloche.project.recovery import recover
 from cloche.project.remote_settings import forget_doubled, remotes_to_keep, write_remotes
@@ -54,7 +56,7 @@ def revert(
     if lock == bool(revision) or (lock and only):
         raise UsageError("name a run, or --lock without anything else", hint="type `cloche revert @~1`")
     if partial and not lock:
-        raise UsageError("--partial goes with --lock", hint=f"`cloche checkout {revision} PATH --partial` takes files")
+        raise UsageError("--partial goes with --lock", hint=_takes_files(revision))
     if lock:
         lock_at_hand(project)
         return to_lock(project, "revert", dry_run=dry_run, partial=partial)
@@ -76,11 +78,17 @@ def revert(
         problems = (*packages.problems, *stuck)
         blocked = {*(("code", "data") if stuck else ()), "environment" if packages.problems else ""}
         plan = Plan("revert", run.id, files, packages.changes, packages.python, packages.creates, problems, notes)
-        if dry_run:
-            return plan
-        _refuse_problems(plan, revision, [one for one in PARTS if one not in blocked])
-        _apply(project, run, plan, then, keep)
+        with advising(_takes_files(revision)):
+            if dry_run:
+                preview(project, files)
+                return plan
+            _refuse_problems(plan, revision, [one for one in PARTS if one not in blocked])
+            _apply(project, run, plan, then, keep)
     return plan
+
+
+def _takes_files(revision: str) -> str:
+    return f"`cloche checkout {shlex.quote(revision)} PATH --partial` takes files"
 
 
 def _notes(now: Side, then: Side) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from cloche.model.snapshot import Tracked
 from cloche.project.fetching import fetch_objects
 from cloche.project.linked import mend_links
 from cloche.project.other_locks import OtherLocks, shown
+from cloche.project.partial import DAMAGED, VERIFIED, damaged_packs
 from cloche.project.project import LOCK_FILE, Project
 from cloche.project.reach import Reached, lock_roots, run_roots
 from cloche.project.remotes import all_remotes, open_remote, pick
@@ -29,9 +30,6 @@ from cloche.store.checking import Examined, choose, examine, salvage
 from cloche.store.checking import edited as edited_files
 from cloche.store.reading import Gone
 from cloche.store.walk import os_path
-
-CACHE = "verified.json"
-_DAMAGED = 0.0  # in the place of the time when a pack was read
 
 Progress = Callable[[int, int], None]
 
@@ -95,10 +93,10 @@ def verify(
     NotFound where there is none of that name.
     """
     _refuse_words(project, sample, remotes, repair=repair)
-    cache = project.shared.folder / "cache" / CACHE
+    cache = project.shared.folder / "cache" / VERIFIED
     known = load(cache, dict[str, float]) or {}
     there = project.store.pack_names()
-    bad = {name for name, at in known.items() if at == _DAMAGED} & there
+    bad = damaged_packs(project) & there
     leave = set(known) - bad if since_last else ()
     names = sorted(bad.union(choose(project.store, sample=sample, leave=leave, seed=int.from_bytes(project.random(8)))))
     found = examine(project.store, names, progress)
@@ -113,7 +111,7 @@ def verify(
         edited = edited_files(project.store, again=False)
     there = project.store.pack_names()
     bad = {*found.bad_packs, *(one.pack for one in found.bad_frames)}
-    known |= dict.fromkeys(found.packs, project.clock()) | dict.fromkeys(bad, _DAMAGED)
+    known |= dict.fromkeys(found.packs, project.clock()) | dict.fromkeys(bad, DAMAGED)
     save(cache, {name: at for name, at in known.items() if name in there})
     lost = {raw.hex() for raw in found.lost} | {one for one in edited if not project.store.has(one)}
     wholeness = Wholeness(project, lost)

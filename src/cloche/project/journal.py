@@ -21,6 +21,7 @@ from cloche.model.tree import EMPTY_DIGEST, Entry, Kind, Located, entry_of
 from cloche.model.wording import some
 from cloche.project.interpreters import see_python
 from cloche.project.linked import checkout_mode, is_data
+from cloche.project.partial import naming_lost
 from cloche.project.placed import note_changed
 from cloche.project.project import Project
 from cloche.project.trees import tree_of
@@ -42,7 +43,7 @@ def perform(
 
     The content of every `after` must be in the store. The content of every `before` is put there if it is not.
     What is Git's own or Cloche's is left as it is (see `parted`). Raises Conflict where the work tree is not as
-    `before` says.
+    `before` says, and Damaged with the paths of what the store has lost.
     """
     own = own_among([change.path for change in changes])
     files = tuple(change for change in changes if change.before != change.after and change.path not in own)
@@ -54,7 +55,8 @@ def perform(
         verb, summary, tuple(effects), project.clock(), undoes, project.shared.worktree
     )
     try:
-        _bring(project, files, effects)
+        with naming_lost(project, files):
+            _bring(project, files, effects)
     except BaseException as error:
         # Files were put back, whatever stopped it; an installer that was interrupted may have left anything.
         if isinstance(error, ClocheError) or not any(isinstance(effect, PackagesEffect) for effect in effects):

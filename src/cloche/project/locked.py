@@ -13,7 +13,7 @@ from cloche.project.going import refuse_while_going
 from cloche.project.in_place import Links, in_place, lacking_links
 from cloche.project.journal import files_of, parted, perform, planned, towards
 from cloche.project.kept_in_place import changed_in_place
-from cloche.project.partial import obtainable
+from cloche.project.partial import obtainable, preview
 from cloche.project.project import FOLDER, LOCK_FILE, Project
 from cloche.project.sides import data_towards
 from cloche.store.capture import record_path
@@ -77,6 +77,8 @@ def _bring(
             f"{some(new)} would be overwritten, and is recorded nowhere yet",
             hint=f"`cloche add` records it; `cloche {verb} --force` stores it, then overwrites it",
         )
+    if dry_run and not partial:
+        preview(project, files)
     if not dry_run and files:
         refuse_while_going(project, f"the files that {verb} would change")
         perform(project, verb, f"went back to the data of {LOCK_FILE}", changed)
