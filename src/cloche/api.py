@@ -245,7 +245,7 @@ class OpenProject:
         return show.series(self._project, run)
 
     def ls(self, run: str = "@", path: str = "") -> list[Held]:
-        """The files of a run, or those at or below a path. See `cloche ls`."""
+        """The files of a run or Git revision, or those at or below a path. See `cloche ls`."""
         return ls.ls(self._project, run, path)
 
     def cat(self, run: str, path: str) -> Iterator[bytes]:

@@ -83,3 +83,18 @@ def test_a_path_is_taken_as_it_is_and_as_it_is_printed(run: Shell, typed: str | 
     run.run(command=["true"])
     wanted = "2" if isinstance(typed, bytes) else "the name itself"
     assert run.cloche("cat", "@", typed).out == wanted, "what is so called goes before what is only printed so"
+
+
+def test_a_commit_without_a_run_lists_what_cat_prints(model: Shell) -> None:
+    model.write("data/points.csv", "id,x\n")
+    model.cloche("add")
+    model.commit("more")
+    listed = {one["path"]: (one["part"], one["size"]) for one in model.facts("ls", "HEAD~1")}
+    assert {"train.py", "params.toml", "cloche.lock", "data/points.csv"} <= listed.keys()
+    for path, (part, size) in listed.items():
+        assert part == ("data" if path.startswith("data/") else "code")
+        assert len(model.cloche("cat", "HEAD~1", path).out.encode()) == size
+    assert [one["path"] for one in model.facts("ls", "HEAD~1", "data")] == ["data/points.csv"]
+    assert "`cloche ls HEAD~1`" in model.cloche("cat", "HEAD~1", "nope", status=5).err
+    assert "has no nope" in model.cloche("ls", "HEAD~1", "nope", status=5).err
+    assert "`cloche ls HEAD~1`" in model.cloche("checkout", "HEAD~1", "data", status=5).err

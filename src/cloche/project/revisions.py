@@ -76,7 +76,10 @@ def _by_commit(project: Project, text: str) -> str | None:
         return None
     found = project.catalog.run_of_commit(commit)
     if found is None:
-        raise NotFound(f"no run was made at {text} (commit {commit[:12]})", hint="type `cloche log` to see the runs")
+        raise NotFound(
+            f"no run was made at {text} (commit {commit[:12]})",
+            hint=f"`cloche ls {text}` lists what is in that commit, `cloche log` the runs",
+        )
     return found
 
 

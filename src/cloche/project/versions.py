@@ -219,10 +219,11 @@ class Version:
     @property
     def label(self) -> str:
         """What messages call it."""
-        return f"commit {self.name[:12]}" if self._is_commit else f"run {self.name[:8]}"
+        return f"commit {self.name[:12]}" if self.is_commit else f"run {self.name[:8]}"
 
     @property
-    def _is_commit(self) -> bool:
+    def is_commit(self) -> bool:
+        """Whether it is that of a Git commit, and of no run."""
         return set(self.name) <= set("0123456789abcdef")
 
     def _target(self, link: Found) -> bytes:
@@ -262,7 +263,7 @@ class Version:
                 message, hint = f"the list of {message}", f"{_PULL}; {_UNSTORED}"
         elif part == "read":
             message, hint = f"{path} as that run read it", "only its digest was taken: `cloche add` it"
-        elif part == "data" and self._is_commit:
+        elif part == "data" and self.is_commit:
             message, hint = f"{path} of {self.label}", f"{_PULL}; else {_REPAIR}"
         else:
             message, hint = path, _REPAIR

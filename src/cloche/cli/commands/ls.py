@@ -15,7 +15,8 @@ from cloche.cli.output import print_json, printable
 @click.argument("path", default="", metavar="[PATH]")
 @json_option
 def command(run: str, path: str, as_json: bool) -> None:
-    """The files of a run (default: the last), or those of it at or below PATH.
+    """The files of a run (default: the last), or those of it at or below PATH. Of a Git revision that no run was made
+    at, what Git and its cloche.lock hold.
 
     Each line has what the file was to the run (code, config, data, outputs, or read besides), its size, and its path.
 
@@ -24,6 +25,7 @@ def command(run: str, path: str, as_json: bool) -> None:
       cloche ls
       cloche ls champion data/raw
       cloche ls @~1 --json
+      cloche ls main~1 data
     """
     from cloche.cli.render.words import size
     from cloche.ops.ls import ls
