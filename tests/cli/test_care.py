@@ -57,6 +57,18 @@ class TestGc:
         for name in ("model0.bin", "model2.bin"):
             plain.cloche("checkout", "@" if name == "model2.bin" else "@~1", name)
 
+    def test_a_preview_tells_what_goes_and_that_is_what_goes(self, plain: Shell) -> None:
+        for _ in range(4):
+            noise(plain, "data/a.bin", 300_000)
+            plain.cloche("add", "data")
+            plain.run(command=["true"])
+        plain.cloche("prune", "--keep-last", "2")
+        preview, before = plain.facts("gc", "--grace", "0", "--dry-run"), stored(plain)
+        done = plain.facts("gc", "--grace", "0")
+        assert preview["deleted"] == done["deleted"]
+        assert 600_000 <= done["deleted"] < 700_000
+        assert abs(before - stored(plain) - done["deleted"]) < 5_000
+
     def test_quarantine_gives_back_whatever_is_missed(self, plain: Shell) -> None:
         data = noise(plain, "data/a.bin")
         plain.cloche("add", "data")

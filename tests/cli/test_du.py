@@ -160,3 +160,13 @@ def test_from_python(runs: Shell) -> None:
     project = cloche.open(runs.folder)
     assert [one.path for one in project.du("data").asked] == ["data", "data"]
     assert project.du(runs=True).runs
+
+
+def test_what_gc_has_taken_on_purpose_is_not_missed(plain: Shell) -> None:
+    for text in ("1", "2"):
+        plain.write("data/deep/a", text)
+        plain.cloche("add", "data")
+    plain.write("data/deep/a", "3")
+    plain.cloche("revert", "--lock")
+    plain.cloche("gc", "--grace", "0")
+    assert plain.facts("du")["unreadable"] == 0

@@ -26,7 +26,8 @@ class Collected(msgspec.Struct, frozen=True):
     packs: how many went to quarantine, rewritten: how many of them since only a part of each was needed, or since they
     were small. files: whole files that went there; no link of a work tree leads to them either. unused: what they hold
     and nothing needs. kept: what is needed. quarantine: what lies there now. deleted: what lay there for longer than
-    the grace time, and is gone. missing: contents that records need and the store does not hold.
+    the grace time, and is gone; without any also what is unused. missing: contents that records
+    need and the store does not hold.
     """
 
     packs: int
@@ -71,6 +72,7 @@ def gc(
         whole = sum(size for _, size in store.loose.all()) - sum(idle.values())
         old = [one for one in aside if one.since <= now - grace * DAY]
         garbage = find_garbage(store, reached)
+        unused = garbage.freed + sum(idle.values())
         if not dry_run:
             _forget_unneeded(project, wanted)
             sweep(store, old)
@@ -78,16 +80,15 @@ def gc(
                 set_aside(store, garbage, reached, now)
             set_files_aside(store, idle, now)
             if not grace:
-                old += store.quarantine.packs()
                 sweep(store, store.quarantine.packs())
         left = sum(one.size for one in store.quarantine.packs())
     return Collected(
         packs=len(garbage.packs) + len(garbage.rewritten),
         rewritten=len(garbage.rewritten),
-        unused=garbage.freed + sum(idle.values()),
+        unused=unused,
         kept=garbage.kept + whole,
         quarantine=left,
-        deleted=sum(one.size for one in old),
+        deleted=sum(one.size for one in old) + (0 if grace else unused),
         missing=len(reached.missing),
         grace=grace,
         dry_run=dry_run,

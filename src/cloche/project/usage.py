@@ -11,7 +11,7 @@ from cloche.errors import Damaged, NotFound
 from cloche.model.paths import inside
 from cloche.model.usage import Used
 from cloche.project.project import Project
-from cloche.project.reach import Root, lock_roots, operation_roots, run_roots
+from cloche.project.reach import Root, if_there, lock_roots, operation_roots, run_roots
 from cloche.store.objects import Store
 from cloche.store.shares import Shares
 
@@ -22,14 +22,16 @@ Division = Callable[[Root, str], Used]
 
 def all_roots(project: Project) -> Iterator[tuple[Root, str]]:
     """Everything that any record names, with the id of the run that names it, if one does. Removed runs count: `undo`
-    brings them back."""
+    brings them back, as long as `gc` leaves what they need."""
+    should_be_here = set(project.catalog.ids("")) - project.catalog.elsewhere()
     for run in project.catalog.ids("", hidden=True):
-        for root in run_roots(project.catalog.run(run)):
+        roots = run_roots(project.catalog.run(run))
+        for root in roots if run in should_be_here else if_there(roots):
             yield root, run
     for root in lock_roots(project.tracked):
         yield root, ""
     for operation in project.catalog.operations():
-        for root in operation_roots(operation):
+        for root in if_there(operation_roots(operation)):
             yield root, ""
 
 
@@ -37,6 +39,7 @@ class Ledger:
     """Divides the store up in several ways at once. What two things of one division need is unique to neither."""
 
     def __init__(self, store: Store) -> None:
+        self._store = store
         self._shares = Shares(store)
         self._bits: dict[tuple[int, Used], int] = {}
         self._all: dict[int, int] = {}
@@ -55,6 +58,8 @@ class Ledger:
             owners |= bit
             size = root.size or (0 if root.kind == "d" else self._shares.length(raw))
             self._held.setdefault(key, {})[(root.name, root.digest)] = size
+        if root.optional and root.kind == "d" and not self._store.in_use(root.digest):
+            return  # nobody misses it
         where = (raw, root.kind == "d")
         self._pending[where] = self._pending.get(where, 0) | owners
 
