@@ -257,6 +257,37 @@ def test_what_lies_where_nothing_looks_for_it_is_named_and_put_away(place: Path,
     assert_whole(place, ada)
 
 
+@pytest.mark.parametrize("how", ["renamed", "a copy", "swapped", "over a lost one"])
+@pytest.mark.parametrize("ending", ["pack", "bundle"])
+def test_what_is_whole_under_another_name_is_put_back_also_by_who_cannot_send_it(
+    place: Path, ada: OpenProject, ending: str, how: str
+) -> None:
+    before = {file: file.read_bytes() for file in (place / "remote").rglob("*") if file.is_file()}
+    file, other = sorted((place / "remote").rglob(f"*.{ending}"), key=lambda one: one.stat().st_size)[-1:-3:-1]
+    unknown = other.with_stem("ab" * 32)
+    if ending == "pack":
+        unknown = place / f"remote/packs/ab/{unknown.name}"
+        unknown.parent.mkdir(exist_ok=True)
+    if how == "swapped":
+        file.rename(place / "aside")
+        other.rename(file)
+        (place / "aside").rename(other)
+    elif how == "a copy":
+        shutil.copyfile(file, unknown)
+    else:
+        file.rename(other if how == "over a lost one" else unknown)
+    with cloche.init(place / "carl") as carl:  # knows nothing, and never read this remote before
+        carl.remote_add("origin", os.fspath(place / "remote"))
+        assert_same(carl.push(repair=True, dry_run=True), done := carl.push(repair=True))
+    assert (f"{ending} {file.stem[:12]}, which had another name" in done.mended) == (how != "a copy")
+    if how == "over a lost one":
+        assert ada.push(repair=True).problems == ()
+    else:
+        assert {file: file.read_bytes() for file in (place / "remote").rglob("*") if file.is_file()} == before
+        assert done.problems == ()
+    assert_whole(place, ada)
+
+
 # Bundles that are gone
 
 
@@ -327,6 +358,26 @@ def test_a_damaged_bundle_of_others_is_taken_away_but_not_forgotten(
     for push in (done, ada.push(), ada.push(repair=True)):
         assert lost.stem[:12] in " ".join(push.problems)
     assert bob.push(repair=True).problems == ()
+    assert ada.remote_test(data=True).problems == ()
+
+
+def test_what_never_was_a_bundle_is_taken_away_and_forgotten(
+    place: Path, ada: OpenProject, at: Callable[[str], Shell]
+) -> None:
+    inventory = place / "remote/inventory"
+    good = inventory.read_bytes()
+    junk = place / f"remote/bundles/{'ab' * 32}.bundle"
+    junk.write_bytes(random.Random(3).randbytes(3000))
+    ada.push()
+    assert "abababababab" in " ".join(ada.remote_test().problems)
+    assert_same(ada.push(repair=True, dry_run=True), done := ada.push(repair=True))
+    assert ("took away bundle abababababab" in done.mended, done.problems) == (True, ())
+    assert ada.remote_test(data=True).problems == ()
+    assert inventory.read_bytes() == good
+    inventory.write_bytes(good.replace(b"end 2", b"ab" * 32 + b"\nend 3"))  # as an older Cloche would have written it
+    assert "delete the file `inventory`" in at("ada").cloche("push", "--repair", status=9).err
+    inventory.unlink()
+    at("ada").cloche("push")
     assert ada.remote_test(data=True).problems == ()
 
 

@@ -288,7 +288,7 @@ class _Fetcher:
     def _whole(self, listed: tuple[str, bytes]) -> bytes | None:
         """A pack of the remote where it is what it should be, in every frame."""
         name, positions = listed
-        data = self._place.backend.get(pack_name(name), self._sizes[name]) or b""
+        data = self._place.read(pack_name(name), self._sizes[name]) or b""
         return data if is_proven(name, data, positions) else None
 
     def again(self, wanted: set[bytes]) -> None:
@@ -381,7 +381,7 @@ class _Fetcher:
         if one.start or one.length != self._sizes[name]:
             data = self._place.backend.get_range(pack_name(name), one.start, one.length)
         else:
-            data = self._place.backend.get(pack_name(name), one.length) or b""
+            data = self._place.read(pack_name(name), one.length) or b""
             if blake3(data).hexdigest() != name:
                 self.problems.append(f"pack {name[:12]} of the remote is damaged: its bytes do not match its name")
             if len(data) <= _GAP and len(self._small) < _MOST_SMALL:  # its trees are read first, its files later

@@ -85,7 +85,9 @@ def pushed_lines(pushed: Pushed) -> Iterator[str]:
             yield f"not pushed: {some(list(pushed.in_place))}, tracked in place: only its digests are"
     yield from (f"warning: {problem}" for problem in pushed.problems)
     if pushed.problems:
-        yield f"hint: `cloche push --repair --remote {pushed.remote}`, where those runs are, mends it"
+        yield f"hint: `cloche push --repair --remote {pushed.remote}`, where those runs are, mends it" + (
+            "; where nobody has a bundle that is gone, delete the file `inventory` there, then push" * pushed.repair
+        )
 
 
 def fetched_lines(fetched: Fetched) -> Iterator[str]:
