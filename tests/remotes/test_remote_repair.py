@@ -361,6 +361,50 @@ def test_a_damaged_bundle_of_others_is_taken_away_but_not_forgotten(
     assert ada.remote_test(data=True).problems == ()
 
 
+def test_who_fetches_is_told_of_bundles_whose_runs_never_came(
+    place: Path, ada: OpenProject, at: Callable[[str], Shell]
+) -> None:
+    bundles = sorted((place / "remote/bundles").iterdir())
+    bundles[0].unlink()
+    told = at(".").cloche("clone", "remote", "some", status=9).err
+    assert f"warning: origin has lost bundle {bundles[0].stem[:12]}" in told
+    for verb in ("fetch", "pull"):
+        assert "cloche push --repair" in at("some").cloche(verb, status=9).err
+    bundles[1].unlink()
+    assert "no run yet" not in at(".").cloche("clone", "remote", "none", status=9).err
+    assert ada.fetch().problems == ()  # all of them are here
+    ada.push(repair=True)
+    assert "warning" not in at("some").cloche("fetch").err
+
+
+def test_of_a_remote_that_lost_some_content_every_run_comes_that_is_whole_there(
+    place: Path, ada: OpenProject, at: Callable[[str], Shell]
+) -> None:
+    """Also the folders that they have in common with runs that are not, and nothing promises what is not there."""
+    packs = {*(place / "remote").rglob("*.pack")}
+    (place / "ada/data/deep/deeper").mkdir(parents=True)
+    (place / "ada/data/deep/deeper/new.bin").write_bytes(os.urandom(50_000))
+    ada.add("data")
+    run = ada.run(["true"])
+    ada.push()
+    for new in {*(place / "remote").rglob("*.pack")} - packs:
+        new.write_bytes(b"")
+    told = at(".").cloche("clone", "remote", "bob", status=9).err
+    assert "is only there" not in told
+    assert f"does not hold all of run {run.short}:" in told
+    (place / "remote").rename(place / "away")
+    with cloche.open(place / "bob") as bob:
+        assert bob.verify().sound
+        for one in bob.log()[1:]:
+            bob.revert(one.id)
+    (place / "away").rename(place / "remote")
+    ada.push(repair=True)
+    with cloche.open(place / "bob") as bob:
+        assert (bob.fetch().problems, bob.fetch().elsewhere) == ((), 0)
+        bob.revert(run.id)
+        assert (place / "bob/data/deep/deeper/new.bin").exists()
+
+
 def test_what_never_was_a_bundle_is_taken_away_and_forgotten(
     place: Path, ada: OpenProject, at: Callable[[str], Shell]
 ) -> None:
