@@ -377,6 +377,54 @@ def test_who_fetches_is_told_of_bundles_whose_runs_never_came(
     assert "warning" not in at("some").cloche("fetch").err
 
 
+def device(file: Path) -> None:
+    file.unlink()
+    file.symlink_to("/dev/zero")
+
+
+def pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+def folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+    (file / "notes.txt").touch()
+
+
+def huge(file: Path) -> None:
+    os.truncate(file, 1 << 40)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes and devices in the file system")
+@pytest.mark.parametrize(
+    ("put_there", "ending"),
+    [(device, "pack"), (device, "bundle"), (pipe, "inventory"), (pipe, "format"), (pipe, "index")]
+    + [(put_there, ending) for put_there in (folder, huge) for ending in ("pack", "index", "bundle")],
+)
+def test_what_cannot_be_an_object_is_never_read_and_counts_as_damaged(
+    place: Path, ada: OpenProject, ending: str, put_there: Callable[[Path], None]
+) -> None:
+    """Nobody waits for a pipe or runs out of memory, and a folder that is in the way is not deleted."""
+    file = place / "remote" / ending if ending in ("inventory", "format") else largest(place, ending)
+    good = file.read_bytes()
+    put_there(file)
+    if ending == "format":
+        with pytest.raises(RemoteError, match="`format` is damaged"):
+            ada.push()
+    else:
+        assert ada.remote_test(data=True).problems
+        with cloche.init(place / "carl") as carl:
+            carl.remote_add("origin", os.fspath(place / "remote"))
+            assert carl.fetch().problems or ending == "inventory"
+    assert_same(ada.push(repair=True, dry_run=True), done := ada.push(repair=True))
+    assert (done.runs, done.problems) == ((), ())
+    assert (file.read_bytes() == good or ending == "format", file.is_symlink()) == (True, False)
+    assert len([*(place / "remote").rglob("notes.txt")]) == (put_there is folder)
+    assert_whole(place, ada)
+
+
 def test_of_a_remote_that_lost_some_content_every_run_comes_that_is_whole_there(
     place: Path, ada: OpenProject, at: Callable[[str], Shell]
 ) -> None:

@@ -360,7 +360,7 @@ class _Fetcher:
         if one.pack in self._small:
             return self._small[one.pack]
         if one.start or one.length != self._sizes[name]:
-            data = self._place.backend.get_range(pack_name(name), one.start, one.length)
+            data = self._place.read_range(pack_name(name), one.start, one.length)
         else:
             data = self._place.read(pack_name(name), one.length) or b""
             if blake3(data).hexdigest() != name:

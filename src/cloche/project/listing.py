@@ -244,6 +244,8 @@ def _decoded(digest: Digest, data: bytes | None) -> Bundle | str:
     """A bundle, or what is wrong with it."""
     if data is None:
         return f"bundle {digest[:12]} is gone"
+    if not data:
+        return f"bundle {digest[:12]} is damaged: it is empty, too large, or no file"
     try:
         return decode_bundle(data, digest)
     except (Damaged, NewerVersion) as error:

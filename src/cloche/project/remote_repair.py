@@ -34,12 +34,14 @@ from cloche.project.remotes import LostFormat, Place, format_of, known_id, open_
 from cloche.project.sending import finished
 from cloche.remotes.backend import FORMAT, astray, bundle_name, pack_name
 from cloche.remotes.bundles import LARGEST_FILE, decode_bundle
+from cloche.store.frames import PACK_LIMIT
 from cloche.store.pack_mending import index_of, made_again
 
 Progress = Callable[[int, int], None]
 
 _AT_ONCE = 2
 _LARGEST_INDEX = 256 << 20
+_LARGEST_PACK = 4 * PACK_LIMIT
 INVENTORY_AGAIN = "the inventory, which those who read by the web need"
 OLD = 3600.0  # seconds: nobody writes one object for so long without a byte arriving
 
@@ -74,12 +76,16 @@ def read_packs(place: Place, found: Remotely, progress: Progress | None = None) 
     """The bytes of every pack, unproven."""
     sizes = {**found.bare, **found.packs}
     total, done = sum(sizes.values()), 0
-    read = each(lambda one: place.read(pack_name(one), sizes[one]) or b"", sorted(sizes), _AT_ONCE)
+    read = each(lambda one: _read_pack(place, one, sizes[one]), sorted(sizes), _AT_ONCE)
     for name, data in zip(sorted(sizes), read, strict=True):
         yield name, data
         done += sizes[name]
         if progress is not None:
             progress(done, total)
+
+
+def _read_pack(place: Place, name: Digest, size: int) -> bytes:
+    return place.read(pack_name(name), min(size, _LARGEST_PACK)) or b""
 
 
 def damaged_packs(place: Place, found: Remotely, progress: Progress | None = None) -> list[str]:
@@ -128,7 +134,7 @@ def mend(project: Project, place: Place, progress: Progress | None = None) -> Me
     back = _put_away(place, found, misplaced, sound, mended, put)
     wrong |= _named(look(place)) - sizes.keys()
     for name in sorted(one for one in wrong if pack_name(one) not in back):
-        left = place.read(pack_name(name), sizes.get(name, 0)) or b""
+        left = _read_pack(place, name, sizes.get(name, 0))
         again = made_again(project.store, name, left, _indexes(place, name))
         if again is None:
             mended.bad.add(name)
@@ -157,7 +163,7 @@ def _put_away(
     for digest in found.broken:
         misplaced.note(bundle_name(digest), "bundle", place.read(bundle_name(digest), LARGEST_FILE) or b"")
     for one in found.astray:
-        misplaced.note(one.name, astray(one.name), place.read(one.name, one.size) or b"")
+        misplaced.note(one.name, astray(one.name), place.read(one.name, min(one.size, _LARGEST_PACK)) or b"")
     sound |= {bundle_name(one) for one in found.listed if one not in found.broken}
     back = misplaced.put_back(sound, put)
     for one in found.astray:

@@ -58,6 +58,13 @@ class Place:
         except Unfit:
             return b""
 
+    def read_range(self, name: str, start: int, length: int) -> bytes:
+        """`length` bytes of an object from `start` on; fewer where it ends before, none where it cannot be one."""
+        try:
+            return self.backend.get_range(name, start, length)
+        except Unfit:
+            return b""
+
     def rehearse(self) -> None:
         """From now on nothing is written there, nor noted here: what follows finds the remote as if it were."""
         self.backend, self.rehearsed = Rehearsal(self.backend), True
