@@ -288,6 +288,25 @@ def test_what_is_whole_under_another_name_is_put_back_also_by_who_cannot_send_it
     assert_whole(place, ada)
 
 
+@pytest.mark.parametrize("to", ["ab", "43"])
+def test_what_is_left_of_a_lost_pack_stays_until_the_pack_is_there_again(
+    place: Path, ada: OpenProject, to: str
+) -> None:
+    file = largest(place, "pack")
+    flip(file)
+    left = place / f"remote/packs/{to}/{'ab' * 32}.pack"
+    left.parent.mkdir(exist_ok=True)
+    file.rename(left)
+    with cloche.init(place / "carl") as carl:
+        carl.remote_add("origin", os.fspath(place / "remote"))
+        assert_same(carl.push(repair=True, dry_run=True), done := carl.push(repair=True))
+    assert (done.mended, left.exists()) == ((), True)
+    assert file.stem[:12] in " ".join(done.problems)
+    assert_same(ada.push(repair=True, dry_run=True), done := ada.push(repair=True))
+    assert (done.problems, left.exists()) == ((), False)
+    assert_whole(place, ada)
+
+
 # Bundles that are gone
 
 

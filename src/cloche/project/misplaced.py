@@ -39,6 +39,10 @@ class Misplaced:
             self._lies[name] = (at, len(data))
             self._held[at] = name
 
+    def holds(self, at: str) -> bool:
+        """Whether what lies there is whole."""
+        return at in self._held
+
     def put_back(self, sound: Collection[str], put: Put) -> set[str]:
         """Put all where they belong, but for those of which there is a sound one; their names."""
         done: set[str] = set()

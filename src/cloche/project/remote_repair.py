@@ -158,7 +158,7 @@ def _mend_index(place: Place, name: Digest, pack: bytes, put: Put) -> None:
 def _put_away(
     place: Place, found: Remotely, misplaced: Misplaced, sound: set[str], mended: Mended, put: Put
 ) -> set[str]:
-    """Put back what is whole and has another name or place than its own, unless it is there; take away what lies where
+    """Put back what is whole and has another name or place than its own, unless it is there; take it away from where
     nobody looks for it. The names of what was put back."""
     for digest in found.broken:
         misplaced.note(bundle_name(digest), "bundle", place.read(bundle_name(digest), LARGEST_FILE) or b"")
@@ -167,9 +167,14 @@ def _put_away(
     sound |= {bundle_name(one) for one in found.listed if one not in found.broken}
     back = misplaced.put_back(sound, put)
     for one in found.astray:
-        place.backend.delete(one.name)
-        mended.done.append(f"took away {one.name}, where nothing looks for it")
+        if misplaced.holds(one.name) or astray(one.name) == "index":
+            mended.done.append(_taken(place, one.name))
     return back
+
+
+def _taken(place: Place, name: str) -> str:
+    place.backend.delete(name)
+    return f"took away {name}, where nothing looks for it"
 
 
 def _mend_bundles(place: Place, found: Remotely, mended: Mended, put: Put) -> None:
@@ -185,8 +190,9 @@ def _mend_bundles(place: Place, found: Remotely, mended: Mended, put: Put) -> No
 
 
 def clear(project: Project, place: Place, bad: Collection[Digest]) -> tuple[list[str], list[str]]:
-    """Take away damaged bundles, and those of which others hold everything on sound packs; then damaged packs that no
-    bundle names. What was done, and what is still wrong, but for bundles that are gone."""
+    """Take away damaged bundles, and those of which others hold everything on sound packs; then, if all else is sound,
+    damaged packs that no bundle names or that lie where nobody looks for them. What was done, and what is still wrong,
+    but for bundles that are gone."""
     found = look(place)
     for one in bad:
         found.packs.pop(one, None)
@@ -200,13 +206,17 @@ def clear(project: Project, place: Place, bad: Collection[Digest]) -> tuple[list
     lost = lost_bundles(place, read_inventory(place), found.listed)
     everything = found.bundles.values()
     again = [one for one in (*lost, *found.broken) if _is_again(project, place, one, sound, everything)]
-    write_inventory(place, replaced=(*replaced, *again))
+    missed = write_inventory(place, replaced=(*replaced, *again)).lost
     found = look(place)
+    wrong = unmet(found, bad)
+    if missed or wrong:  # what is damaged may be all that is left of what is needed
+        return done, [*found.problems, *wrong]
+    done += [_taken(place, one.name) for one in found.astray]
     for name in sorted((set(bad) & (found.packs.keys() | found.bare.keys())) - _named(found)):
         place.backend.delete(pack_name(name, "index"))  # a pack without its index is passed over, not so an index
         place.backend.delete(pack_name(name))
         done.append(f"took away pack {name[:12]}")
-    return done, [*found.problems, *unmet(found, bad)]
+    return done, found.problems
 
 
 def _is_again(project: Project, place: Place, lost: Digest, sound: list[Bundle], everything: Iterable[Bundle]) -> bool:
