@@ -257,6 +257,56 @@ def test_what_lies_where_nothing_looks_for_it_is_named_and_put_away(place: Path,
     assert_whole(place, ada)
 
 
+@pytest.mark.parametrize("how", ["renamed", "a copy", "swapped", "over a lost one"])
+@pytest.mark.parametrize("ending", ["pack", "bundle"])
+def test_what_is_whole_under_another_name_is_put_back_also_by_who_cannot_send_it(
+    place: Path, ada: OpenProject, ending: str, how: str
+) -> None:
+    before = {file: file.read_bytes() for file in (place / "remote").rglob("*") if file.is_file()}
+    file, other = sorted((place / "remote").rglob(f"*.{ending}"), key=lambda one: one.stat().st_size)[-1:-3:-1]
+    unknown = other.with_stem("ab" * 32)
+    if ending == "pack":
+        unknown = place / f"remote/packs/ab/{unknown.name}"
+        unknown.parent.mkdir(exist_ok=True)
+    if how == "swapped":
+        file.rename(place / "aside")
+        other.rename(file)
+        (place / "aside").rename(other)
+    elif how == "a copy":
+        shutil.copyfile(file, unknown)
+    else:
+        file.rename(other if how == "over a lost one" else unknown)
+    with cloche.init(place / "carl") as carl:  # knows nothing, and never read this remote before
+        carl.remote_add("origin", os.fspath(place / "remote"))
+        assert_same(carl.push(repair=True, dry_run=True), done := carl.push(repair=True))
+    assert (f"{ending} {file.stem[:12]}, which had another name" in done.mended) == (how != "a copy")
+    if how == "over a lost one":
+        assert ada.push(repair=True).problems == ()
+    else:
+        assert {file: file.read_bytes() for file in (place / "remote").rglob("*") if file.is_file()} == before
+        assert done.problems == ()
+    assert_whole(place, ada)
+
+
+@pytest.mark.parametrize("to", ["ab", "43"])
+def test_what_is_left_of_a_lost_pack_stays_until_the_pack_is_there_again(
+    place: Path, ada: OpenProject, to: str
+) -> None:
+    file = largest(place, "pack")
+    flip(file)
+    left = place / f"remote/packs/{to}/{'ab' * 32}.pack"
+    left.parent.mkdir(exist_ok=True)
+    file.rename(left)
+    with cloche.init(place / "carl") as carl:
+        carl.remote_add("origin", os.fspath(place / "remote"))
+        assert_same(carl.push(repair=True, dry_run=True), done := carl.push(repair=True))
+    assert (done.mended, left.exists()) == ((), True)
+    assert file.stem[:12] in " ".join(done.problems)
+    assert_same(ada.push(repair=True, dry_run=True), done := ada.push(repair=True))
+    assert (done.problems, left.exists()) == ((), False)
+    assert_whole(place, ada)
+
+
 # Bundles that are gone
 
 
@@ -327,6 +377,118 @@ def test_a_damaged_bundle_of_others_is_taken_away_but_not_forgotten(
     for push in (done, ada.push(), ada.push(repair=True)):
         assert lost.stem[:12] in " ".join(push.problems)
     assert bob.push(repair=True).problems == ()
+    assert ada.remote_test(data=True).problems == ()
+
+
+def test_who_fetches_is_told_of_bundles_whose_runs_never_came(
+    place: Path, ada: OpenProject, at: Callable[[str], Shell]
+) -> None:
+    bundles = sorted((place / "remote/bundles").iterdir())
+    bundles[0].unlink()
+    told = at(".").cloche("clone", "remote", "some", status=9).err
+    assert f"warning: origin has lost bundle {bundles[0].stem[:12]}" in told
+    for verb in ("fetch", "pull"):
+        assert "cloche push --repair" in at("some").cloche(verb, status=9).err
+    bundles[1].unlink()
+    assert "no run yet" not in at(".").cloche("clone", "remote", "none", status=9).err
+    assert ada.fetch().problems == ()  # all of them are here
+    ada.push(repair=True)
+    assert "warning" not in at("some").cloche("fetch").err
+
+
+def device(file: Path) -> None:
+    file.unlink()
+    file.symlink_to("/dev/zero")
+
+
+def pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+def folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+    (file / "notes.txt").touch()
+
+
+def huge(file: Path) -> None:
+    os.truncate(file, 1 << 40)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes and devices in the file system")
+@pytest.mark.parametrize(
+    ("put_there", "ending"),
+    [(device, "pack"), (device, "bundle"), (pipe, "inventory"), (pipe, "format"), (pipe, "index")]
+    + [(put_there, ending) for put_there in (folder, huge) for ending in ("pack", "index", "bundle")],
+)
+def test_what_cannot_be_an_object_is_never_read_and_counts_as_damaged(
+    place: Path, ada: OpenProject, ending: str, put_there: Callable[[Path], None]
+) -> None:
+    """Nobody waits for a pipe or runs out of memory, and a folder that is in the way is not deleted."""
+    file = place / "remote" / ending if ending in ("inventory", "format") else largest(place, ending)
+    good = file.read_bytes()
+    put_there(file)
+    if ending == "format":
+        with pytest.raises(RemoteError, match="`format` is damaged"):
+            ada.push()
+    else:
+        assert ada.remote_test(data=True).problems
+        with cloche.init(place / "carl") as carl:
+            carl.remote_add("origin", os.fspath(place / "remote"))
+            assert carl.fetch().problems or ending == "inventory"
+    assert_same(ada.push(repair=True, dry_run=True), done := ada.push(repair=True))
+    assert (done.runs, done.problems) == ((), ())
+    assert (file.read_bytes() == good or ending == "format", file.is_symlink()) == (True, False)
+    assert len([*(place / "remote").rglob("notes.txt")]) == (put_there is folder)
+    assert_whole(place, ada)
+
+
+def test_of_a_remote_that_lost_some_content_every_run_comes_that_is_whole_there(
+    place: Path, ada: OpenProject, at: Callable[[str], Shell]
+) -> None:
+    """Also the folders that they have in common with runs that are not, and nothing promises what is not there."""
+    packs = {*(place / "remote").rglob("*.pack")}
+    (place / "ada/data/deep/deeper").mkdir(parents=True)
+    (place / "ada/data/deep/deeper/new.bin").write_bytes(os.urandom(50_000))
+    ada.add("data")
+    run = ada.run(["true"])
+    ada.push()
+    for new in {*(place / "remote").rglob("*.pack")} - packs:
+        new.write_bytes(b"")
+    told = at(".").cloche("clone", "remote", "bob", status=9).err
+    assert "is only there" not in told
+    assert f"does not hold all of run {run.short}:" in told
+    (place / "remote").rename(place / "away")
+    with cloche.open(place / "bob") as bob:
+        assert bob.verify().sound
+        for one in bob.log()[1:]:
+            bob.revert(one.id)
+    (place / "away").rename(place / "remote")
+    ada.push(repair=True)
+    with cloche.open(place / "bob") as bob:
+        assert (bob.fetch().problems, bob.fetch().elsewhere) == ((), 0)
+        bob.revert(run.id)
+        assert (place / "bob/data/deep/deeper/new.bin").exists()
+
+
+def test_what_never_was_a_bundle_is_taken_away_and_forgotten(
+    place: Path, ada: OpenProject, at: Callable[[str], Shell]
+) -> None:
+    inventory = place / "remote/inventory"
+    good = inventory.read_bytes()
+    junk = place / f"remote/bundles/{'ab' * 32}.bundle"
+    junk.write_bytes(random.Random(3).randbytes(3000))
+    ada.push()
+    assert "abababababab" in " ".join(ada.remote_test().problems)
+    assert_same(ada.push(repair=True, dry_run=True), done := ada.push(repair=True))
+    assert ("took away bundle abababababab" in done.mended, done.problems) == (True, ())
+    assert ada.remote_test(data=True).problems == ()
+    assert inventory.read_bytes() == good
+    inventory.write_bytes(good.replace(b"end 2", b"ab" * 32 + b"\nend 3"))  # as an older Cloche would have written it
+    assert "delete the file `inventory`" in at("ada").cloche("push", "--repair", status=9).err
+    inventory.unlink()
+    at("ada").cloche("push")
     assert ada.remote_test(data=True).problems == ()
 
 

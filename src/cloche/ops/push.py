@@ -130,7 +130,8 @@ def _tidied(project: Project, place: Place, sending: Sending, *, cleared: bool) 
     been taken away since it was looked."""
     left = clear_left_overs(project, place, sending.found)
     done = [f"took away {left} left-over{'s' if left > 1 else ''} of pushes that were cut off"] if left else []
-    inventory = write_inventory(place, sending.found.listed if sending.empty and not cleared else None)
+    found = sending.found
+    inventory = write_inventory(place, found.listed if sending.empty and not cleared else None, broken=found.broken)
     if sending.empty and inventory.wrong:
         done.append(INVENTORY_AGAIN)
     return done, in_words(place, inventory.lost)

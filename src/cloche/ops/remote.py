@@ -186,7 +186,7 @@ def try_out(project: Project, name: str = "", *, data: bool = False, progress: P
     problems += unmet(found)
     problems += [f"{one.name} lies where nothing looks for it" for one in found.astray]
     if place.backend.listable:
-        problems += inventory_problems(place, found.listed)
+        problems += inventory_problems(place, found)
     if data:
         problems += damaged_packs(place, found, progress)
     runs = {shared.run.id for bundle in found.bundles.values() for shared in bundle.runs}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import msgspec
 
 from cloche.errors import RemoteError
+from cloche.model.digest import Digest
 from cloche.model.run import Run
 from cloche.model.wording import some
 from cloche.project.fetching import Brought, bring, refuse_lost
 from cloche.project.in_place import in_place
-from cloche.project.listing import Remotely, look
+from cloche.project.listing import Remotely, look, lost_bundles, read_inventory
 from cloche.project.merging import Merged, merge
 from cloche.project.other_locks import note_held
 from cloche.project.project import Project
@@ -24,7 +25,8 @@ Progress = Callable[[int, int], None]
 
 class Fetched(msgspec.Struct, frozen=True):
     """What came from a remote. objects, size: of the content. elsewhere: runs of which only the record is here.
-    problems: what is damaged on the remote or contradicts what is here; the rest was taken."""
+    problems: what is damaged on the remote or contradicts what is here; the rest was taken. lost: runs whose content is
+    neither here nor wholly there."""
 
     remote: str
     url: str
@@ -34,6 +36,7 @@ class Fetched(msgspec.Struct, frozen=True):
     elsewhere: int = 0
     problems: tuple[str, ...] = ()
     dry_run: bool = False
+    lost: tuple[str, ...] = ()
 
 
 def exchange(
@@ -48,7 +51,8 @@ def exchange(
 ) -> Fetched:
     """Take the records that are new, then the content of the runs named (none: of all that have it elsewhere), and of
     `cloche.lock` where `lock` says so. data: bring the content of runs."""
-    found = look(place, skip=project.catalog.merged())
+    before = project.catalog.merged()
+    found = look(place, skip=before)
     merged = Merged() if dry_run else merge(project, place.name, found.bundles)
     runs = _runs(project, revisions, found, dry_run=dry_run) if data else []
     roots = [root for run in runs for root in run_roots(run)]
@@ -56,7 +60,8 @@ def exchange(
     brought = bring(project, place, [*locked, *roots], known=found, dry_run=dry_run, progress=progress)
     if not dry_run:
         _settle(project, runs, brought)
-    problems = (*found.problems, *brought.problems, *_lost(project, runs, brought, place))
+    lost = [run for run in runs if brought.lost and _missing(project, run_roots(run), brought)]
+    problems = (*found.problems, *_gone(place, found, before), *brought.problems, *_told(lost, place))
     conflicts = tuple(
         f"run {run[:8]} of {place.name} is not the run of that id here; it was left out" for run in merged.conflicts
     )
@@ -74,6 +79,7 @@ def exchange(
         away,
         (*conflicts, *dict.fromkeys(problems)),
         dry_run,
+        tuple(run.id for run in lost),
     )
 
 
@@ -106,12 +112,20 @@ def _missing(project: Project, roots: Iterable[Root], brought: Brought) -> bool:
     return bool(reached.missing) or not brought.lost.isdisjoint(raw.hex() for raw in reached.named)
 
 
-def _lost(project: Project, runs: Iterable[Run], brought: Brought, place: Place) -> tuple[str, ...]:
-    if not brought.lost:
-        return ()
-    names = [f"run {run.short}" for run in runs if _missing(project, run_roots(run), brought)]
+def _told(lost: list[Run], place: Place) -> list[str]:
+    names = some([f"run {run.short}" for run in lost])
     hint = "`cloche push --repair` from where they were made puts it there"
-    return (f"{place.name} does not hold all of {some(names)}: {hint}",) if names else ()
+    return [f"{place.name} does not hold all of {names}: {hint}"] if lost else []
+
+
+def _gone(place: Place, found: Remotely, known: Collection[Digest]) -> list[str]:
+    """Bundles that are not there any more and whose records never came here, in words."""
+    if not place.backend.listable:  # there it is the inventory that tells of bundles
+        return []
+    gone = [one for one in lost_bundles(place, read_inventory(place), found.listed) if one not in known]
+    hint = "`cloche push --repair` from where their runs were made puts them there"
+    names = some([f"bundle {one[:12]}" for one in gone])
+    return [f"{place.name} has lost {names}, with runs that are not here: {hint}"] if gone else []
 
 
 def lock_at_hand(project: Project, progress: Progress | None = None) -> str:

@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
 
 import msgspec
 from blake3 import blake3
@@ -18,13 +16,14 @@ from cloche.model.digest import Digest
 from cloche.model.tree import EMPTY_DIGEST, raw_entries
 from cloche.project.listing import Remotely, each, look, shelf
 from cloche.project.project import Project
+from cloche.project.ranges import GAP, LARGEST_WHOLE, Range, to_read
 from cloche.project.reach import Root
 from cloche.project.remotes import Place
 from cloche.project.sums import Sums
 from cloche.remotes.backend import pack_name
 from cloche.store.codec import Decompressor
-from cloche.store.frames import HEADER, open_frame, open_small
 from cloche.store.frames import Place as Lies
+from cloche.store.frames import open_frame, open_small
 from cloche.store.index import digests
 from cloche.store.proofs import Cut, Proofs
 from cloche.store.receiving import Receiver, Shelf, is_proven
@@ -32,8 +31,6 @@ from cloche.store.recipes import DEEPEST, RECIPE, Recipe, decode_recipe, with_ro
 
 Progress = Callable[[int, int], None]
 
-_GAP = 256 << 10
-_MOST = 32 << 20
 _AT_ONCE = 2
 _WORTH_ITSELF = 16 << 20  # bytes of a pack that is taken over as it is: many small ones would be a burden
 _MOST_SMALL = 256
@@ -50,13 +47,6 @@ class Brought(msgspec.Struct, frozen=True):
     size: int = 0
     lost: frozenset[Digest] = frozenset()
     problems: tuple[str, ...] = ()
-
-
-class _Range(NamedTuple):
-    pack: int
-    start: int
-    length: int
-    places: list[Lies]
 
 
 def bring(
@@ -159,10 +149,24 @@ class _Fetcher:
             level = below - seen - {_EMPTY}
         for raw in sums.wrong():
             self._damaged(raw, "is a folder of another size than it claims")
-        if not self.lost:  # a tree promises those below it
-            for lies, frame in self._below:
+        lacking = self._lacking_some()
+        for lies, frame in self._below:
+            if lies.digest not in lacking:  # a tree promises those below it
                 self._take(lies, frame, promise=True)
         self._optional = optional
+
+    def _lacking_some(self) -> set[bytes]:
+        """What is lost, and the trees that came and are above some of it."""
+        lost, before = set(self.lost), -1
+        below: dict[bytes, set[bytes]] = {}
+        for lies, frame in self._below if lost else ():
+            payload = open_frame(frame, lies, self._decompressor)
+            data = self._assembled(lies.digest, payload) if lies.kind == RECIPE else payload
+            below[lies.digest] = {one.digest for one in raw_entries(data or b"") if one.kind == b"d"}
+        while len(lost) > before:
+            before = len(lost)
+            lost |= {raw for raw, folders in below.items() if not lost.isdisjoint(folders)}
+        return lost
 
     def _trees(self, wanted: set[bytes], optional: set[bytes]) -> Iterator[tuple[bytes, bytes]]:
         """Raw digests and bytes of trees, those that are missing here from the remote."""
@@ -270,7 +274,7 @@ class _Fetcher:
         """Take over packs of the remote as they are, where nothing but plain files that are missing here is in them;
         the raw digests of what came. What is wrong with any other is found out when its frames are read."""
         fit = plain - self._taken - {lies.digest for lies, _ in self._below}
-        listed = [one for one in self._shelf.wholly(fit) if _WORTH_ITSELF <= self._sizes[one[0]] <= 2 * _MOST]
+        listed = [one for one in self._shelf.wholly(fit) if _WORTH_ITSELF <= self._sizes[one[0]] <= LARGEST_WHOLE]
         came: set[bytes] = set()
         total, done = sum(self._sizes[name] for name, _ in listed), 0
         for (name, positions), data in zip(listed, each(self._whole, listed, _AT_ONCE), strict=True):
@@ -288,7 +292,7 @@ class _Fetcher:
     def _whole(self, listed: tuple[str, bytes]) -> bytes | None:
         """A pack of the remote where it is what it should be, in every frame."""
         name, positions = listed
-        data = self._place.backend.get(pack_name(name), self._sizes[name]) or b""
+        data = self._place.read(pack_name(name), self._sizes[name]) or b""
         return data if is_proven(name, data, positions) else None
 
     def again(self, wanted: set[bytes]) -> None:
@@ -317,7 +321,7 @@ class _Fetcher:
             now = [found.pop(0) for found in places.values() if found]
             if not now:
                 return
-            ranges = self._ranges(now)
+            ranges = to_read(now, lambda pack: self._sizes[self._shelf.names[pack]])
             total, done = sum(one.length for one in ranges), 0
             for one, data in zip(ranges, each(self._read, ranges, _AT_ONCE), strict=True):
                 for lies, frame, payload in self._opened(one, data):
@@ -330,7 +334,7 @@ class _Fetcher:
                 if progress is not None:
                     progress(done, total)
 
-    def _opened(self, one: _Range, data: bytes) -> Iterator[tuple[Lies, bytes, bytes | None]]:
+    def _opened(self, one: Range, data: bytes) -> Iterator[tuple[Lies, bytes, bytes | None]]:
         """Each frame with its payload; None where it is damaged."""
         for at in range(0, len(one.places), _TOGETHER):
             places = one.places[at : at + _TOGETHER]
@@ -351,40 +355,17 @@ class _Fetcher:
         self.lost.add(raw)
         self.problems.append(f"{raw.hex()[:12]} of the remote {what}")
 
-    def _ranges(self, places: Iterable[Lies]) -> list[_Range]:
-        """What to read: whole packs of which most is needed, and else pieces that lie close together."""
-        by_pack: dict[int, list[Lies]] = defaultdict(list)
-        for lies in places:
-            by_pack[lies.pack].append(lies)
-        found: list[_Range] = []
-        for pack, listed in sorted(by_pack.items()):
-            size = self._sizes[self._shelf.names[pack]]
-            listed.sort(key=lambda lies: lies.offset)
-            most = 2 * sum(HEADER.size + lies.stored for lies in listed) >= size
-            if (most and size <= 2 * _MOST) or size <= _GAP:
-                found.append(_Range(pack, 0, size, listed))
-                continue
-            start, end, near = listed[0].offset, listed[0].end, [listed[0]]
-            for lies in listed[1:]:
-                if lies.offset - end > _GAP or max(end, lies.end) - start > _MOST:
-                    found.append(_Range(pack, start, end - start, near))
-                    start, end, near = lies.offset, lies.end, []
-                near.append(lies)
-                end = max(end, lies.end)
-            found.append(_Range(pack, start, end - start, near))
-        return found
-
-    def _read(self, one: _Range) -> bytes:
+    def _read(self, one: Range) -> bytes:
         name = self._shelf.names[one.pack]
         if one.pack in self._small:
             return self._small[one.pack]
         if one.start or one.length != self._sizes[name]:
-            data = self._place.backend.get_range(pack_name(name), one.start, one.length)
+            data = self._place.read_range(pack_name(name), one.start, one.length)
         else:
-            data = self._place.backend.get(pack_name(name), one.length) or b""
+            data = self._place.read(pack_name(name), one.length) or b""
             if blake3(data).hexdigest() != name:
                 self.problems.append(f"pack {name[:12]} of the remote is damaged: its bytes do not match its name")
-            if len(data) <= _GAP and len(self._small) < _MOST_SMALL:  # its trees are read first, its files later
+            if len(data) <= GAP and len(self._small) < _MOST_SMALL:  # its trees are read first, its files later
                 self._small[one.pack] = data
         self.size += len(data)
         return data

@@ -126,7 +126,7 @@ def read_inventory(place: Place) -> list[Digest]:
 
 def _read_inventory(place: Place) -> tuple[list[Digest], str]:
     """What it names, and what is wrong with it. Its last line counts the others, so that it is not cut short."""
-    data = place.backend.get(INVENTORY, _LARGEST_INVENTORY)
+    data = place.read(INVENTORY, _LARGEST_INVENTORY)
     if data is None:
         return [], "has no inventory"
     lines = data.decode("ascii", "replace").splitlines()[1:] if data.startswith(_INVENTORY) else []
@@ -147,13 +147,14 @@ def _needed_inventory(place: Place) -> list[Digest]:
     return named
 
 
-def inventory_problems(place: Place, listed: Collection[Digest]) -> list[str]:
+def inventory_problems(place: Place, found: Remotely) -> list[str]:
     """What those who read by the web do not see as it is, and which bundles are gone."""
     named, wrong = _read_inventory(place)
-    gone = in_words(place, lost_bundles(place, named, listed))
-    if wrong and listed:
+    gone = in_words(place, lost_bundles(place, named, found.listed))
+    if wrong and found.listed:
         return [f"{place.name} {wrong}, which those who read by the web need", *gone]
-    return [*gone, *(f"the inventory does not name bundle {one[:12]}" for one in listed if one not in named)]
+    left_out = set(found.listed).difference(named, found.broken)
+    return [*gone, *(f"the inventory does not name bundle {one[:12]}" for one in sorted(left_out))]
 
 
 def lost_bundles(place: Place, named: Iterable[Digest], listed: Collection[Digest]) -> list[Digest]:
@@ -185,9 +186,14 @@ class Inventory(NamedTuple):
 
 
 def write_inventory(
-    place: Place, listed: Collection[Digest] | None = None, replaced: Collection[Digest] = ()
+    place: Place,
+    listed: Collection[Digest] | None = None,
+    *,
+    broken: Collection[Digest] = (),
+    replaced: Collection[Digest] = (),
 ) -> Inventory:
-    """List the bundles for those who cannot. listed: what is known to be there. replaced: what nobody needs any more.
+    """List the bundles for those who cannot. listed: what is known to be there. broken: what is called as a bundle, and
+    is none; an inventory that is whole and has never named it does not do so now. replaced: what nobody needs any more.
     Whatever else it names and is not there keeps its line, so that everybody is told.
 
     Looked at again after each write, so that of two who write at once the last one names what both have added.
@@ -197,6 +203,7 @@ def write_inventory(
         named, wrong = _read_inventory(place)
         there = set(listed) if listed is not None and not set(named).difference(listed) else _bundle_names(place)
         lost = set(named) - there - set(replaced)
+        there -= set() if wrong else set(broken).difference(named)
         wanted = sorted(there | lost)
         if named == wanted and (not wrong or not wanted):
             break
@@ -227,7 +234,7 @@ def _cached_or_got(place: Place, digest: Digest) -> bytes | None:
     data = None if place.fresh else cached(place, f"{digest}.bundle")
     if data is not None and digest_bytes(data) == digest:
         return data
-    data = place.backend.get(bundle_name(digest), LARGEST_FILE)
+    data = place.read(bundle_name(digest), LARGEST_FILE)
     if data is not None and digest_bytes(data) == digest:
         cache(place, f"{digest}.bundle", data)
     return data
@@ -237,6 +244,8 @@ def _decoded(digest: Digest, data: bytes | None) -> Bundle | str:
     """A bundle, or what is wrong with it."""
     if data is None:
         return f"bundle {digest[:12]} is gone"
+    if not data:
+        return f"bundle {digest[:12]} is damaged: it is empty, too large, or no file"
     try:
         return decode_bundle(data, digest)
     except (Damaged, NewerVersion) as error:
@@ -250,7 +259,7 @@ def _read_index(place: Place, digest: Digest, size: int) -> bytes | str:
         with contextlib.suppress(Damaged):
             if data is not None:
                 return check_index(data, bytes.fromhex(digest))
-        data = place.backend.get(pack_name(digest, "index"), min(_LARGEST_INDEX, 4096 + 2 * size))
+        data = place.read(pack_name(digest, "index"), min(_LARGEST_INDEX, 4096 + 2 * size))
         if data is None:
             return f"the index of pack {digest[:12]} is gone"
         check_index(data, bytes.fromhex(digest))

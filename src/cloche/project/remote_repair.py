@@ -10,11 +10,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 
 from blake3 import blake3
 
-from cloche.errors import ClocheError, StoreError
+from cloche.errors import StoreError
 from cloche.model.bundle import Bundle
 from cloche.model.digest import Digest, digest_bytes
 from cloche.project.listing import (
@@ -29,17 +28,20 @@ from cloche.project.listing import (
     write_inventory,
 )
 from cloche.project.merging import latest_facts
+from cloche.project.misplaced import Misplaced, Put
 from cloche.project.project import Project
 from cloche.project.remotes import LostFormat, Place, format_of, known_id, open_unread, read_id
 from cloche.project.sending import finished
 from cloche.remotes.backend import FORMAT, astray, bundle_name, pack_name
-from cloche.remotes.bundles import decode_bundle
+from cloche.remotes.bundles import LARGEST_FILE, decode_bundle
+from cloche.store.frames import PACK_LIMIT
 from cloche.store.pack_mending import index_of, made_again
 
 Progress = Callable[[int, int], None]
 
 _AT_ONCE = 2
 _LARGEST_INDEX = 256 << 20
+_LARGEST_PACK = 4 * PACK_LIMIT
 INVENTORY_AGAIN = "the inventory, which those who read by the web need"
 OLD = 3600.0  # seconds: nobody writes one object for so long without a byte arriving
 
@@ -70,18 +72,20 @@ def reopen(project: Project, name: str, *, dry_run: bool = False) -> tuple[Place
     return place, []
 
 
-def read_packs(
-    place: Place, found: Remotely, progress: Progress | None = None, *, skip: Collection[Digest] = ()
-) -> Iterator[tuple[Digest, bytes]]:
-    """The bytes of every pack but those to skip, unproven."""
-    sizes = {name: size for name, size in {**found.bare, **found.packs}.items() if name not in skip}
+def read_packs(place: Place, found: Remotely, progress: Progress | None = None) -> Iterator[tuple[Digest, bytes]]:
+    """The bytes of every pack, unproven."""
+    sizes = {**found.bare, **found.packs}
     total, done = sum(sizes.values()), 0
-    read = each(lambda one: place.backend.get(pack_name(one), sizes[one]) or b"", sorted(sizes), _AT_ONCE)
+    read = each(lambda one: _read_pack(place, one, sizes[one]), sorted(sizes), _AT_ONCE)
     for name, data in zip(sorted(sizes), read, strict=True):
         yield name, data
         done += sizes[name]
         if progress is not None:
             progress(done, total)
+
+
+def _read_pack(place: Place, name: Digest, size: int) -> bytes:
+    return place.read(pack_name(name), min(size, _LARGEST_PACK)) or b""
 
 
 def damaged_packs(place: Place, found: Remotely, progress: Progress | None = None) -> list[str]:
@@ -103,6 +107,11 @@ def unmet(found: Remotely, bad: Collection[Digest] = ()) -> list[str]:
     return said
 
 
+def _named(found: Remotely) -> set[Digest]:
+    """The packs that bundles name."""
+    return {one.digest for bundle in found.bundles.values() for one in bundle.packs}
+
+
 def mend(project: Project, place: Place, progress: Progress | None = None) -> Mended:
     """Put right what can be had again byte for byte: of what is left there, of the store and of the cache."""
     mended = Mended()
@@ -111,53 +120,64 @@ def mend(project: Project, place: Place, progress: Progress | None = None) -> Me
         mended.done.append(what)
         place.backend.put(name, data)
 
-    sound = _put_away(place, mended, put)
     found = look(place)
-    named = {one.digest for bundle in found.bundles.values() for one in bundle.packs}
-    gone = sorted(named - found.packs.keys() - found.bare.keys())
-    for name, data in chain(read_packs(place, found, progress, skip=sound), ((one, b"") for one in gone)):
-        whole = data
-        if not _is(name, data):
-            again = made_again(project.store, name, data, _indexes(place, name))
-            if again is None:
-                mended.bad.add(name)
-                continue
+    sizes = {**found.bare, **found.packs}
+    misplaced = Misplaced(place, _named(found) | sizes.keys())
+    wrong = set[Digest]()
+    for name, data in read_packs(place, found, progress):
+        if _is(name, data):
+            _mend_index(place, name, data, put)
+        else:
+            wrong.add(name)
+            misplaced.note(pack_name(name), "pack", data)
+    sound = {pack_name(one) for one in sizes.keys() - wrong}
+    back = _put_away(place, found, misplaced, sound, mended, put)
+    wrong |= _named(look(place)) - sizes.keys()
+    for name in sorted(one for one in wrong if pack_name(one) not in back):
+        left = _read_pack(place, name, sizes.get(name, 0))
+        again = made_again(project.store, name, left, _indexes(place, name))
+        if again is None:
+            mended.bad.add(name)
+        else:
             put(pack_name(name), again, f"pack {name[:12]}")
-            whole = again
-        try:
-            positions = index_of(whole)
-        except StoreError:  # no pack, whatever it is called, or a newer one
-            continue
-        if place.backend.get(pack_name(name, "index"), _LARGEST_INDEX) != positions:
-            put(pack_name(name, "index"), positions, f"the index of pack {name[:12]}")
-    _mend_bundles(place, found, mended, put)
-    inventory = write_inventory(place)
+            _mend_index(place, name, again, put)
+    _mend_bundles(place, look(place), mended, put)
+    inventory = write_inventory(place, broken=look(place).broken)
     mended.done += [INVENTORY_AGAIN] if inventory.wrong else []
     mended.lost = [bundle for one in inventory.lost if (bundle := known_bundle(place, one))]
     return mended
 
 
-def _put_away(place: Place, mended: Mended, put: Callable[[str, bytes, str], None]) -> set[Digest]:
-    """Take away what lies where nobody looks for it; where it belongs, if it is whole and not there, it is put.
-    The packs that were."""
-    found = look(place)
-    packs: set[Digest] = set()
+def _mend_index(place: Place, name: Digest, pack: bytes, put: Put) -> None:
+    with contextlib.suppress(StoreError):  # no pack, whatever it is called, or a newer one
+        positions = index_of(pack)
+        if place.read(pack_name(name, "index"), _LARGEST_INDEX) != positions:
+            put(pack_name(name, "index"), positions, f"the index of pack {name[:12]}")
+
+
+def _put_away(
+    place: Place, found: Remotely, misplaced: Misplaced, sound: set[str], mended: Mended, put: Put
+) -> set[str]:
+    """Put back what is whole and has another name or place than its own, unless it is there; take it away from where
+    nobody looks for it. The names of what was put back."""
+    for digest in found.broken:
+        misplaced.note(bundle_name(digest), "bundle", place.read(bundle_name(digest), LARGEST_FILE) or b"")
     for one in found.astray:
-        data, ending = place.backend.get(one.name, one.size) or b"", astray(one.name)
-        digest = digest_bytes(data)
-        with contextlib.suppress(ClocheError):  # it is none
-            if ending == "pack" and digest not in found.packs and digest not in found.bare:
-                place.backend.put(pack_name(digest, "index"), index_of(data))
-                packs.add(digest)
-                put(pack_name(digest), data, f"pack {digest[:12]}, which lay elsewhere")
-            elif ending == "bundle" and digest not in found.listed and decode_bundle(data, digest):
-                put(bundle_name(digest), data, f"bundle {digest[:12]}, which lay elsewhere")
-        place.backend.delete(one.name)
-        mended.done.append(f"took away {one.name}, where nothing looks for it")
-    return packs
+        misplaced.note(one.name, astray(one.name), place.read(one.name, min(one.size, _LARGEST_PACK)) or b"")
+    sound |= {bundle_name(one) for one in found.listed if one not in found.broken}
+    back = misplaced.put_back(sound, put)
+    for one in found.astray:
+        if misplaced.holds(one.name) or astray(one.name) == "index":
+            mended.done.append(_taken(place, one.name))
+    return back
 
 
-def _mend_bundles(place: Place, found: Remotely, mended: Mended, put: Callable[[str, bytes, str], None]) -> None:
+def _taken(place: Place, name: str) -> str:
+    place.backend.delete(name)
+    return f"took away {name}, where nothing looks for it"
+
+
+def _mend_bundles(place: Place, found: Remotely, mended: Mended, put: Put) -> None:
     """Bundles that were read here before; but none whose content is gone."""
     packs = {**found.packs, **found.bare}
     for digest in (*found.broken, *(one for one in read_inventory(place) if one not in found.listed)):
@@ -170,8 +190,9 @@ def _mend_bundles(place: Place, found: Remotely, mended: Mended, put: Callable[[
 
 
 def clear(project: Project, place: Place, bad: Collection[Digest]) -> tuple[list[str], list[str]]:
-    """Take away damaged bundles, and those of which others hold everything on sound packs; then damaged packs that no
-    bundle names. What was done, and what is still wrong, but for bundles that are gone."""
+    """Take away damaged bundles, and those of which others hold everything on sound packs; then, if all else is sound,
+    damaged packs that no bundle names or that lie where nobody looks for them. What was done, and what is still wrong,
+    but for bundles that are gone."""
     found = look(place)
     for one in bad:
         found.packs.pop(one, None)
@@ -185,14 +206,17 @@ def clear(project: Project, place: Place, bad: Collection[Digest]) -> tuple[list
     lost = lost_bundles(place, read_inventory(place), found.listed)
     everything = found.bundles.values()
     again = [one for one in (*lost, *found.broken) if _is_again(project, place, one, sound, everything)]
-    write_inventory(place, replaced=(*replaced, *again))
+    missed = write_inventory(place, replaced=(*replaced, *again)).lost
     found = look(place)
-    named = {one.digest for bundle in found.bundles.values() for one in bundle.packs}
-    for name in sorted((set(bad) & (found.packs.keys() | found.bare.keys())) - named):
+    wrong = unmet(found, bad)
+    if missed or wrong:  # what is damaged may be all that is left of what is needed
+        return done, [*found.problems, *wrong]
+    done += [_taken(place, one.name) for one in found.astray]
+    for name in sorted((set(bad) & (found.packs.keys() | found.bare.keys())) - _named(found)):
         place.backend.delete(pack_name(name, "index"))  # a pack without its index is passed over, not so an index
         place.backend.delete(pack_name(name))
         done.append(f"took away pack {name[:12]}")
-    return done, [*found.problems, *unmet(found, bad)]
+    return done, found.problems
 
 
 def _is_again(project: Project, place: Place, lost: Digest, sound: list[Bundle], everything: Iterable[Bundle]) -> bool:
@@ -230,5 +254,5 @@ def _is(name: Digest, data: bytes) -> bool:
 
 def _indexes(place: Place, name: Digest) -> list[bytes]:
     """What may be the index of a pack."""
-    there = place.backend.get(pack_name(name, "index"), _LARGEST_INDEX)
+    there = place.read(pack_name(name, "index"), _LARGEST_INDEX)
     return [one for one in (there, cached(place, f"{name}.index")) if one is not None]

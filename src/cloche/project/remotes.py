@@ -17,7 +17,7 @@ from cloche.model.settings_text import parse_settings
 from cloche.model.suggestions import closest
 from cloche.project.project import FOLDER, Project, root_of
 from cloche.remotes.address import Address, check_server, parse_address
-from cloche.remotes.backend import BUNDLES, FORMAT, PACKS, Backend, parse_name
+from cloche.remotes.backend import BUNDLES, FORMAT, PACKS, Backend, Unfit, parse_name
 from cloche.remotes.opening import open_backend
 from cloche.remotes.rehearsal import Rehearsal
 from cloche.store.filesystem import FileSystem
@@ -50,6 +50,20 @@ class Place:
     fs: FileSystem = field(default_factory=FileSystem)
     fresh: bool = False
     rehearsed: bool = False
+
+    def read(self, name: str, most: int) -> bytes | None:
+        """An object, whole; None where there is none, and no bytes where what is there cannot be one."""
+        try:
+            return self.backend.get(name, most)
+        except Unfit:
+            return b""
+
+    def read_range(self, name: str, start: int, length: int) -> bytes:
+        """`length` bytes of an object from `start` on; fewer where it ends before, none where it cannot be one."""
+        try:
+            return self.backend.get_range(name, start, length)
+        except Unfit:
+            return b""
 
     def rehearse(self) -> None:
         """From now on nothing is written there, nor noted here: what follows finds the remote as if it were."""
@@ -202,7 +216,7 @@ def read_id(place: Place) -> str:
 def find_id(place: Place) -> str:
     """By what a remote is known; empty where nothing is at this place. Raises RemoteError where something else is,
     LostFormat where only what it is known by is gone or damaged."""
-    data = place.backend.get(FORMAT, _LARGEST)
+    data = place.read(FORMAT, _LARGEST)
     found = _FORMAT.fullmatch(data or b"")
     if found is not None:
         return found[1].decode()

@@ -248,7 +248,7 @@ def send(project: Project, place: Place, sending: Sending, progress: Progress | 
         cache(place, f"{digest_bytes(data)}.bundle", data)
         if not place.rehearsed:
             project.catalog.mark_merged(digest_bytes(data))
-    write_inventory(place)
+    write_inventory(place, broken=sending.found.broken)
     return done
 
 

@@ -40,6 +40,10 @@ class Passing(RemoteError):
     """A failure that may be gone the next time: the network, a server that is busy."""
 
 
+class Unfit(RemoteError):
+    """What has the name of an object cannot be one: it is too large, or no file."""
+
+
 class Backend(Protocol):
     """One place. Its methods may be called by several threads at once.
 
@@ -55,11 +59,12 @@ class Backend(Protocol):
         ...
 
     def get(self, name: str, most: int) -> bytes | None:
-        """An object, whole; None where there is none. Raises RemoteError for one of more than `most` bytes, unread."""
+        """An object, whole; None where there is none. Raises Unfit for one of more than `most` bytes, unread, and for
+        what is no file."""
         ...
 
     def get_range(self, name: str, start: int, length: int) -> bytes:
-        """`length` bytes of an object from `start` on; fewer where it ends before."""
+        """`length` bytes of an object from `start` on; fewer where it ends before. Raises Unfit for what is no file."""
         ...
 
     def put(self, name: str, data: bytes, *, create: bool = False) -> bool:
@@ -116,6 +121,6 @@ def probe_folder(name: str) -> str:
     return folder if name.startswith(PROBES) and folder != name else ""
 
 
-def too_large(name: str, most: int) -> RemoteError:
+def too_large(name: str, most: int) -> Unfit:
     """What `get` raises for an object of more than `most` bytes."""
-    return RemoteError(f"{name} has more than {most:,} bytes, which it cannot have", hint="is this a remote of Cloche?")
+    return Unfit(f"{name} has more than {most:,} bytes, which it cannot have", hint="is this a remote of Cloche?")

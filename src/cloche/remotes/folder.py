@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Iterator
-from typing import Protocol
+from typing import IO, Protocol
 
 from cloche.errors import RemoteError
-from cloche.remotes.backend import CannotCreate, Listed, probe_folder, too_large
+from cloche.remotes.backend import CannotCreate, Listed, Unfit, probe_folder, too_large
 
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+_ABSENT = (FileNotFoundError, NotADirectoryError)
 
 
 class Disk(Protocol):
@@ -65,7 +67,7 @@ class FolderBackend:
         pending = [prefix]
         while pending:
             at = pending.pop()
-            with _translated(self.folder, "list"), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            with _translated(self.folder, "list"), contextlib.suppress(*_ABSENT):
                 with os.scandir(os.path.join(self.folder, at)) as listing:
                     found = [(one.name, one.is_dir(follow_symlinks=False), _stat(one)) for one in listing]
                 pending += [f"{at}/{name}" for name, is_folder, _ in found if is_folder]
@@ -77,29 +79,38 @@ class FolderBackend:
         """See `Backend`."""
         with _translated(self.folder, f"read {name} of"):
             try:
-                with open(os.path.join(self.folder, name), "rb", buffering=0) as file:
-                    if os.fstat(file.fileno()).st_size > most:
+                with self._opened(name) as file:
+                    size = os.fstat(file.fileno()).st_size
+                    if size > most:
                         raise too_large(name, most)
-                    return file.readall()
-            except FileNotFoundError:
+                    return file.read(size)
+            except _ABSENT:
                 return None
 
     def get_range(self, name: str, start: int, length: int) -> bytes:
         """See `Backend`."""
-        with _translated(self.folder, f"read {name} of"), open(os.path.join(self.folder, name), "rb") as file:
+        with _translated(self.folder, f"read {name} of"), self._opened(name) as file:
             file.seek(start)
             return file.read(length)
+
+    def _opened(self, name: str) -> IO[bytes]:
+        path = os.path.join(self.folder, name)
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a device or pipe may never end
+            raise Unfit(f"{name} of {self.folder} is no file", hint="`cloche push --repair` mends it")
+        return open(path, "rb")
 
     def put(self, name: str, data: bytes, *, create: bool = False) -> bool:
         """See `Backend`."""
         target = os.path.join(self.folder, name)
         with _translated(self.folder, f"write {name} to"):
-            if create and os.path.lexists(target):
+            if create and os.path.lexists(target) and not _is_folder(target):
                 return False
             self._disk.make_folders(os.path.dirname(target))
             beside = f"{target}.{os.urandom(8).hex()}.tmp"
             try:
                 self._disk.write_file(beside, data)
+                if _is_folder(target):
+                    self._disk.rename(target, f"{beside[:-4]}.folder")  # not ours to delete
                 if create:
                     self._disk.link(beside, target)
                     self._disk.unlink(beside)
@@ -121,8 +132,10 @@ class FolderBackend:
 
     def delete(self, name: str) -> None:
         """See `Backend`."""
-        with _translated(self.folder, f"delete {name} of"), contextlib.suppress(FileNotFoundError):
-            self._disk.unlink(os.path.join(self.folder, name))
+        with _translated(self.folder, f"delete {name} of"), contextlib.suppress(*_ABSENT):
+            target = os.path.join(self.folder, name)
+            if not _is_folder(target):
+                self._disk.unlink(target)
             if folder := probe_folder(name):
                 with contextlib.suppress(OSError):  # not its last
                     self._disk.rmdir(os.path.join(self.folder, folder))
@@ -131,12 +144,20 @@ class FolderBackend:
         """See `Backend`."""
 
 
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)
+
+
 def _stat(one: os.DirEntry[str]) -> os.stat_result | None:
-    """None for what went away since it was listed."""
+    """None for what went away since it was listed, and for links that lead nowhere."""
     try:
         return one.stat()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
+        raise
 
 
 @contextlib.contextmanager

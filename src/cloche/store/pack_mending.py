@@ -30,6 +30,17 @@ def index_of(data: bytes) -> bytes:
     return index.encode_index(blake3(data).digest(), rows)
 
 
+def is_true(data: bytes) -> bool:
+    """Whether everything in a pack with these bytes is what its digest says. Raises Damaged where it is no pack."""
+    decompressor = Decompressor()
+    places = [Place(*index.RECORD.unpack(row)) for row in index.records(index_of(data))]
+    with contextlib.suppress(Damaged):
+        for place in places:
+            open_frame(data[place.offset : place.end], place, decompressor)
+        return bool(places)
+    return False
+
+
 def made_again(store: Store, name: str, data: bytes, positions: Iterable[bytes]) -> bytes | None:
     """A pack byte for byte as it was; None where that cannot be.
 

@@ -44,7 +44,7 @@ def command(url: str, folder: str, no_data: bool, endpoint: str, region: str, as
     if done.fetched is None:
         say("its cloche.toml names no default remote: `cloche remote add` one, then `cloche pull`")
         return 0
-    if not done.git and done.fetched.merged == Merged():
+    if not done.git and done.fetched.merged == Merged() and not done.fetched.problems:
         say("the remote holds no run yet: `cloche push` puts some there")
     for line in fetched_lines(done.fetched):
         say(line)

@@ -85,7 +85,9 @@ def pushed_lines(pushed: Pushed) -> Iterator[str]:
             yield f"not pushed: {some(list(pushed.in_place))}, tracked in place: only its digests are"
     yield from (f"warning: {problem}" for problem in pushed.problems)
     if pushed.problems:
-        yield f"hint: `cloche push --repair --remote {pushed.remote}`, where those runs are, mends it"
+        yield f"hint: `cloche push --repair --remote {pushed.remote}`, where those runs are, mends it" + (
+            "; where nobody has a bundle that is gone, delete the file `inventory` there, then push" * pushed.repair
+        )
 
 
 def fetched_lines(fetched: Fetched) -> Iterator[str]:
@@ -104,6 +106,7 @@ def fetched_lines(fetched: Fetched) -> Iterator[str]:
         yield f"tag {tag.name} {now}" + (f" (it named {tag.before[:ID_SHOWN]})" if tag.before else "")
     for run in merged.removed:
         yield f"run {run[:ID_SHOWN]} was removed by somebody; its content stays here"
-    if fetched.elsewhere and not fetched.dry_run:
-        yield f"the content of {plural(fetched.elsewhere, 'run')} is only there: `cloche fetch RUN` brings it"
+    there = fetched.elsewhere - len(fetched.lost)
+    if there > 0 and not fetched.dry_run:
+        yield f"the content of {plural(there, 'run')} is only there: `cloche fetch RUN` brings it"
     yield from (f"warning: {problem}" for problem in fetched.problems)
