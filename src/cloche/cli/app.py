@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import io
@@ -84,7 +85,22 @@ def cli(ctx: click.Context, folder: Path | None) -> None:
 
 def run() -> None:
     """Run the command line and end the process with its exit status."""
-    sys.exit(call(sys.argv[1:]))
+    status = call(sys.argv[1:])
+    threads = sys.modules.get("threading")
+    if threads is not None and any(one.daemon for one in threads.enumerate()):
+        _leave(status)
+    sys.exit(status)
+
+
+def _leave(status: int) -> None:
+    """End the process while calls to a remote are still out, which would come back to a Python that is half gone."""
+    import atexit
+
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    os._exit(status)
 
 
 def call(arguments: list[str]) -> int:
