@@ -9,7 +9,7 @@ import msgspec
 from cloche.errors import Busy, UsageError
 from cloche.model.run import Run
 from cloche.project.listing import in_words, write_inventory
-from cloche.project.probing import refuse_unsafe
+from cloche.project.probing import refuse_read_only, refuse_unsafe
 from cloche.project.project import Project
 from cloche.project.recovery import recover
 from cloche.project.related import refuse_unrelated
@@ -62,6 +62,8 @@ def push(
     recover(project)
     runs = _ended(project, revisions)
     place, done = reopen(project, remote, dry_run=dry_run) if repair else (open_remote(project, remote), [])
+    if not place.backend.writable:  # such a place is not listed either, so that it only seems to hold everything
+        refuse_read_only(place)
     chosen = runs if revisions or data else None
     with project.storing():
         if repair:

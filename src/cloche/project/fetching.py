@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
 
 import msgspec
 from blake3 import blake3
@@ -16,15 +14,17 @@ from blake3 import blake3
 from cloche.errors import Damaged, RemoteError
 from cloche.model.digest import Digest
 from cloche.model.tree import EMPTY_DIGEST, raw_entries
-from cloche.project.listing import Remotely, each, look, shelf
+from cloche.project.listing import Remotely, look, shelf
 from cloche.project.project import Project
+from cloche.project.ranges import GAP, LARGEST_READ, Range, ranges
 from cloche.project.reach import Root
 from cloche.project.remotes import Place
 from cloche.project.sums import Sums
 from cloche.remotes.backend import pack_name
+from cloche.remotes.waiting import each
 from cloche.store.codec import Decompressor
-from cloche.store.frames import HEADER, open_frame, open_small
 from cloche.store.frames import Place as Lies
+from cloche.store.frames import open_frame, open_small
 from cloche.store.index import digests
 from cloche.store.proofs import Cut, Proofs
 from cloche.store.receiving import Receiver, Shelf, is_proven
@@ -32,8 +32,6 @@ from cloche.store.recipes import DEEPEST, RECIPE, Recipe, decode_recipe, with_ro
 
 Progress = Callable[[int, int], None]
 
-_GAP = 256 << 10
-_MOST = 32 << 20
 _AT_ONCE = 2
 _WORTH_ITSELF = 16 << 20  # bytes of a pack that is taken over as it is: many small ones would be a burden
 _MOST_SMALL = 256
@@ -50,13 +48,6 @@ class Brought(msgspec.Struct, frozen=True):
     size: int = 0
     lost: frozenset[Digest] = frozenset()
     problems: tuple[str, ...] = ()
-
-
-class _Range(NamedTuple):
-    pack: int
-    start: int
-    length: int
-    places: list[Lies]
 
 
 def bring(
@@ -134,6 +125,7 @@ class _Fetcher:
         self._progress = progress
         self._files: set[bytes] = set()
         self._taken: set[bytes] = set()
+        self._told: set[int] = set()
         self._small: dict[int, bytes] = {}
         self._below: list[tuple[Lies, bytes]] = []
 
@@ -270,7 +262,7 @@ class _Fetcher:
         """Take over packs of the remote as they are, where nothing but plain files that are missing here is in them;
         the raw digests of what came. What is wrong with any other is found out when its frames are read."""
         fit = plain - self._taken - {lies.digest for lies, _ in self._below}
-        listed = [one for one in self._shelf.wholly(fit) if _WORTH_ITSELF <= self._sizes[one[0]] <= 2 * _MOST]
+        listed = [one for one in self._shelf.wholly(fit) if _WORTH_ITSELF <= self._sizes[one[0]] <= LARGEST_READ]
         came: set[bytes] = set()
         total, done = sum(self._sizes[name] for name, _ in listed), 0
         for (name, positions), data in zip(listed, each(self._whole, listed, _AT_ONCE), strict=True):
@@ -317,9 +309,9 @@ class _Fetcher:
             now = [found.pop(0) for found in places.values() if found]
             if not now:
                 return
-            ranges = self._ranges(now)
-            total, done = sum(one.length for one in ranges), 0
-            for one, data in zip(ranges, each(self._read, ranges, _AT_ONCE), strict=True):
+            pieces = ranges(now, [self._sizes[one] for one in self._shelf.names])
+            total, done = sum(one.length for one in pieces), 0
+            for one, data in zip(pieces, each(self._read, pieces, _AT_ONCE), strict=True):
                 for lies, frame, payload in self._opened(one, data):
                     if payload is not None:
                         places[lies.digest] = []
@@ -330,7 +322,7 @@ class _Fetcher:
                 if progress is not None:
                     progress(done, total)
 
-    def _opened(self, one: _Range, data: bytes) -> Iterator[tuple[Lies, bytes, bytes | None]]:
+    def _opened(self, one: Range, data: bytes) -> Iterator[tuple[Lies, bytes, bytes | None]]:
         """Each frame with its payload; None where it is damaged."""
         for at in range(0, len(one.places), _TOGETHER):
             places = one.places[at : at + _TOGETHER]
@@ -344,37 +336,20 @@ class _Fetcher:
         try:
             return open_frame(frame, lies, self._decompressor)
         except Damaged as error:
-            self.problems.append(f"pack {self._shelf.names[lies.pack][:12]} of the remote is damaged: {error.message}")
+            self._faulty(lies.pack, f"is damaged: {error.message}")
             return None
+
+    def _faulty(self, pack: int, what: str) -> None:
+        """Say of a pack what is wrong with it; once, for its frames have no more to tell."""
+        if pack not in self._told:
+            self._told.add(pack)
+            self.problems.append(f"pack {self._shelf.names[pack][:12]} of the remote {what}")
 
     def _damaged(self, raw: bytes, what: str) -> None:
         self.lost.add(raw)
         self.problems.append(f"{raw.hex()[:12]} of the remote {what}")
 
-    def _ranges(self, places: Iterable[Lies]) -> list[_Range]:
-        """What to read: whole packs of which most is needed, and else pieces that lie close together."""
-        by_pack: dict[int, list[Lies]] = defaultdict(list)
-        for lies in places:
-            by_pack[lies.pack].append(lies)
-        found: list[_Range] = []
-        for pack, listed in sorted(by_pack.items()):
-            size = self._sizes[self._shelf.names[pack]]
-            listed.sort(key=lambda lies: lies.offset)
-            most = 2 * sum(HEADER.size + lies.stored for lies in listed) >= size
-            if (most and size <= 2 * _MOST) or size <= _GAP:
-                found.append(_Range(pack, 0, size, listed))
-                continue
-            start, end, near = listed[0].offset, listed[0].end, [listed[0]]
-            for lies in listed[1:]:
-                if lies.offset - end > _GAP or max(end, lies.end) - start > _MOST:
-                    found.append(_Range(pack, start, end - start, near))
-                    start, end, near = lies.offset, lies.end, []
-                near.append(lies)
-                end = max(end, lies.end)
-            found.append(_Range(pack, start, end - start, near))
-        return found
-
-    def _read(self, one: _Range) -> bytes:
+    def _read(self, one: Range) -> bytes:
         name = self._shelf.names[one.pack]
         if one.pack in self._small:
             return self._small[one.pack]
@@ -382,10 +357,12 @@ class _Fetcher:
             data = self._place.backend.get_range(pack_name(name), one.start, one.length)
         else:
             data = self._place.backend.get(pack_name(name), one.length) or b""
-            if blake3(data).hexdigest() != name:
-                self.problems.append(f"pack {name[:12]} of the remote is damaged: its bytes do not match its name")
-            if len(data) <= _GAP and len(self._small) < _MOST_SMALL:  # its trees are read first, its files later
+            if data and blake3(data).hexdigest() != name:
+                self._faulty(one.pack, "is damaged: its bytes do not match its name")
+            if len(data) <= GAP and len(self._small) < _MOST_SMALL:  # its trees are read first, its files later
                 self._small[one.pack] = data
+        if not data:
+            self._faulty(one.pack, "is gone, or empty")
         self.size += len(data)
         return data
 

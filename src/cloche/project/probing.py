@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import NoReturn
 
 import msgspec
 
@@ -86,13 +87,18 @@ def refuse_unsafe(project: Project, place: Place) -> None:
         return
     probed = probe(project, place)
     if not probed.writable:
-        raise RemoteError(
-            f"{place.address.url} cannot be written to" + (f": {probed.why}" if probed.why else ""),
-            hint="push to another remote, or to the place that this one serves",
-        )
+        refuse_read_only(place, probed.why)
     refuse_overwriting(place, probed)
     os.makedirs(place.cache, exist_ok=True)
     place.fs.replace_file(mark, place.id.encode(), durable=False)
+
+
+def refuse_read_only(place: Place, why: str = "") -> NoReturn:
+    """Raises RemoteError. why: what the place said of being written to."""
+    raise RemoteError(
+        f"{place.address.url} cannot be written to" + (f": {why}" if why else ""),
+        hint="push to another remote, or to the place that this one serves",
+    )
 
 
 def refuse_overwriting(place: Place, probed: Probed) -> None:

@@ -59,7 +59,8 @@ class Backend(Protocol):
         ...
 
     def get_range(self, name: str, start: int, length: int) -> bytes:
-        """`length` bytes of an object from `start` on; fewer where it ends before."""
+        """`length` bytes of an object from `start` on; fewer where it ends before, none where a place that cannot be
+        listed holds no such object."""
         ...
 
     def put(self, name: str, data: bytes, *, create: bool = False) -> bool:
