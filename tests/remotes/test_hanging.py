@@ -102,3 +102,26 @@ def test_what_several_threads_wait_for_can_be_interrupted(
     status, said, seconds = interrupted(plain, asked, "clone", stuck, "../copy")
     assert (status, seconds < 10) == (130, True), said
     assert "Traceback" not in said
+
+
+def test_a_clone_that_was_interrupted_goes_on_where_it_stopped(
+    plain: Shell, stuck: str, asked: threading.Event, tmp_path: Path
+) -> None:
+    plain.write("data/a.csv", "id\n1\n")
+    plain.cloche("add", "data")
+    plain.run(command=["true"])
+    lab, copy = str(tmp_path / "lab"), Shell(tmp_path / "copy", plain.variables)
+    plain.cloche("remote", "add", "lab", lab)
+    plain.cloche("push")
+    said = interrupted(plain, asked, "clone", stuck, str(copy.folder))[1]
+    assert said.splitlines()[-1] == f"cloche: `cloche clone {stuck} {copy.folder}` goes on where it stopped"
+    assert "is there already" in plain.cloche("clone", lab, str(copy.folder), status=6).err, "another remote"
+    (copy.folder / ".cloche/cloning").write_text(f'{{"url": "{lab}"}}')
+    copy.write(".cloche/remotes.toml", f'[remotes.origin]\nurl = "{lab}"\n')
+    assert f"`cloche clone {lab} {copy.folder}` goes on" in copy.cloche("pull").err
+    assert not (copy.folder / "data").exists()
+    plain.cloche("clone", lab, str(copy.folder))
+    assert copy.read("data/a.csv") == "id\n1\n"
+    assert copy.facts("log") == plain.facts("log")
+    assert copy.facts("remote")[0]["url"] == lab
+    assert "is there already" in plain.cloche("clone", lab, str(copy.folder), status=6).err

@@ -120,8 +120,8 @@ def call(arguments: list[str]) -> int:
         return _fail(message, hint or place, error.exit_code)
     except click.ClickException as error:
         return _fail(error.format_message(), "", error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        return INTERRUPTED
+    except (KeyboardInterrupt, click.Abort) as error:
+        return _interrupted(error)
     except BrokenPipeError:
         # The reader went away (`cloche log | head`): nothing is left to say, not even at exit.
         _silence(sys.stdout)
@@ -132,6 +132,17 @@ def call(arguments: list[str]) -> int:
         _silence(sys.stdout)
         return _fail(f"the output could not be written: {error.strerror}", "look at where it is sent to", 1)
     return status if isinstance(status, int) else 0
+
+
+def _interrupted(error: BaseException) -> int:
+    """Say what the verb noted about its interruption, such as how to go on; click puts an error of its own over it."""
+    from cloche.cli.output import say
+
+    notes = [note for one in (error, error.__cause__) for note in getattr(one, "__notes__", ())]
+    with contextlib.suppress(OSError):
+        for note in notes:
+            say(note)
+    return INTERRUPTED
 
 
 def _prepare_streams() -> None:
