@@ -65,6 +65,14 @@ def test_an_object_of_no_bytes_is_one(place: Open) -> None:
     assert backend.get(bundle_name(DIGEST), 0) == b""
 
 
+def test_what_lies_at_the_top_is_seen_whosever_it_is(place: Open) -> None:
+    backend = place()
+    assert [*backend.top()] == []
+    for name in ("format", "thesis/chapter/one.tex", "thesis/two.tex"):
+        backend.put(name, b"x")
+    assert sorted(place().top()) == ["format", "thesis"]
+
+
 def test_overwriting_is_whole(place: Open) -> None:
     backend = place()
     backend.put("inventory", b"one" * 1000)

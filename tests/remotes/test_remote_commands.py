@@ -13,7 +13,7 @@ import pytest
 from places import S3
 
 import cloche
-from cloche.errors import NotFound
+from cloche.errors import Conflict, NotFound
 from cloche.remotes.folder import FolderBackend
 from shell import Shell
 
@@ -101,6 +101,20 @@ def test_a_folder_that_is_something_else_is_no_remote(plain: Shell, tmp_path: Pa
     after = [one for one in tmp_path.rglob("*") if ".cloche" not in one.parts]
     assert sorted(after) == [one for one in before if ".cloche" not in one.parts]
     assert remotes(plain) == []
+
+
+def test_a_place_of_others_is_no_remote(plain: Shell, tmp_path: Path, s3: S3) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/thesis.tex").write_text("")
+    bucket = f"s3://{s3.bucket()}"
+    with cloche.open(plain.folder) as project:
+        for url, endpoint, inner in ((f"local://{tmp_path}/full", None, "full"), (bucket, s3.endpoint, "b")):
+            project.remote_add(inner, f"{url}/cloche", endpoint=endpoint)
+            with pytest.raises(Conflict, match="holds other things, such as"):
+                project.remote_add("o", url, endpoint=endpoint)
+        (tmp_path / "full/cloche/.git").mkdir()
+        with pytest.raises(Conflict, match="is a project or Git repository itself"):
+            project.remote_add("o", f"local://{tmp_path}/full/cloche")
 
 
 @pytest.mark.parametrize("endpoint", ["http://user:hunter2@127.0.0.1:5599", "hunter2"])

@@ -17,7 +17,7 @@ from cloche.model.settings_text import parse_settings
 from cloche.model.suggestions import closest
 from cloche.project.project import FOLDER, Project, root_of
 from cloche.remotes.address import Address, check_server, parse_address
-from cloche.remotes.backend import BUNDLES, FORMAT, PACKS, Backend, parse_name
+from cloche.remotes.backend import BUNDLES, FORMAT, PACKS, PROBES, Backend, parse_name
 from cloche.remotes.opening import open_backend
 from cloche.remotes.rehearsal import Rehearsal
 from cloche.store.filesystem import FileSystem
@@ -28,6 +28,10 @@ _FORMAT = re.compile(rb"cloche-remote-1\n([0-9a-f]{32})\n")
 _NEWER = re.compile(rb"cloche-remote-(?!1\n)[0-9]+\n")
 TRIED = "creates"  # in the cache of a remote that refuses to overwrite: its id
 _LARGEST = 4096
+WORK_TREE = (FILE_NAME, FOLDER, ".git", "HEAD")
+"""What a project or a Git repository has at its top."""
+NOT_OTHERS = (".", PROBES, "lost+found")
+"""How names begin that may be in the place of a new remote."""
 
 
 class LostFormat(RemoteError):
@@ -264,7 +268,7 @@ def refuse_work_tree(project: Project, address: Address, *, is_remote: bool) -> 
             hint="name a folder outside",
         )
     if os.path.isdir(path):
-        others = sorted(name for name in os.listdir(path) if not name.startswith((".", "probe-", "lost+found")))
+        others = sorted(name for name in os.listdir(path) if not name.startswith(NOT_OTHERS))
         if others:
             hint = f"name a new folder, such as {shlex.quote(os.path.join(address.path, 'cloche'))}"
             raise Conflict(f"{address.path} holds other things, such as {others[0]}", hint=hint)
@@ -272,7 +276,7 @@ def refuse_work_tree(project: Project, address: Address, *, is_remote: bool) -> 
 
 def is_work_tree(path: str) -> bool:
     """Whether a folder is that of a project, or of a Git repository (also of a bare one)."""
-    return any(os.path.lexists(os.path.join(path, name)) for name in (FILE_NAME, FOLDER, ".git", "HEAD"))
+    return any(os.path.lexists(os.path.join(path, name)) for name in WORK_TREE)
 
 
 def _refuse_inside(project: Project, address: Address) -> None:

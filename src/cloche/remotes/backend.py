@@ -54,6 +54,10 @@ class Backend(Protocol):
         """Every object below a folder of the remote; none where there is no such folder."""
         ...
 
+    def top(self) -> Iterable[str]:
+        """Names of files and folders at the top, whosever they are; some, where there are many."""
+        ...
+
     def get(self, name: str, most: int) -> bytes | None:
         """An object, whole; None where there is none. Raises RemoteError for one of more than `most` bytes, unread."""
         ...

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
@@ -82,6 +82,14 @@ class CloudBackend:
         with self._translated(f"read {name} of"):
             answer = patiently(lambda: obstore.get(self._store, name))
             yield from map(bytes, _arriving(answer.stream(min_chunk_size=_PIECE)))
+
+    def top(self) -> Iterable[str]:
+        """See `Backend`."""
+        import obstore
+
+        with self._translated("list"):
+            first = next(_arriving(obstore.list(self._store, chunk_size=1000)), ())
+            return dict.fromkeys(one["path"].partition("/")[0] for one in first)
 
     def get(self, name: str, most: int) -> bytes | None:
         """See `Backend`."""

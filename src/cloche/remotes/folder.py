@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from cloche.errors import RemoteError
@@ -72,6 +72,10 @@ class FolderBackend:
                 for name, is_folder, facts in found:
                     if not is_folder and facts is not None:
                         yield Listed(f"{at}/{name}", facts.st_size, facts.st_mtime)
+
+    def top(self) -> Iterable[str]:
+        """See `Backend`."""
+        return os.listdir(self.folder) if os.path.isdir(self.folder) else []
 
     def get(self, name: str, most: int) -> bytes | None:
         """See `Backend`."""

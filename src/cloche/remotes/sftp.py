@@ -14,7 +14,7 @@ import shlex
 import socket
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from cloche.errors import RemoteError
@@ -60,6 +60,12 @@ class SftpBackend:
                         pending.append(f"{at}/{one.filename}")
                     else:
                         yield Listed(f"{at}/{one.filename}", one.st_size or 0, one.st_mtime or 0)
+
+    def top(self) -> Iterable[str]:
+        """See `Backend`."""
+        with self._translated("list") as sftp, contextlib.suppress(FileNotFoundError):
+            return sftp.listdir(self._root)
+        return []
 
     def get(self, name: str, most: int) -> bytes | None:
         """See `Backend`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
@@ -37,6 +37,10 @@ class WebBackend:
     def list(self, prefix: str) -> Iterator[Listed]:
         """See `Backend`: never called, for nothing can be listed."""
         raise RemoteError(f"{self.url} cannot be listed", hint=_READ_ONLY)
+
+    def top(self) -> Iterable[str]:
+        """See `Backend`."""
+        return []
 
     def get(self, name: str, most: int) -> bytes | None:
         """See `Backend`."""
