@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 import re
 import shlex
+import threading
 from collections.abc import Callable
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -250,6 +252,29 @@ def test_data_follows_git_clone_where_the_hooks_are_global(shared: Shell, folder
         (tmp_path / "gone").rename(shared.folder.parent / "shared")
     assert "there is no remote of Cloche" in told.err
     assert (folder.folder / "without/train.py").exists()
+
+
+class Closed(BaseHTTPRequestHandler):
+    """A server that lets nobody in."""
+
+    def do_GET(self) -> None:
+        self.send_error(403)
+
+    def log_message(self, *_words: object) -> None:
+        """Nothing is logged."""
+
+
+def test_a_remote_that_cannot_be_read_is_not_taken_for_a_git_repository(folder: Shell) -> None:
+    folder.write("lab/format", "cloche-remote-2\nand more\n")
+    for words in (("clone", "lab"), ("get", "lab", "data")):
+        assert "was made by a newer Cloche" in folder.cloche(*words, status=11).err
+    with ThreadingHTTPServer(("127.0.0.1", 0), Closed) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        told = folder.cloche("clone", url, "copy", status=11).err
+        server.shutdown()
+    assert f"{url} answers 403" in told
+    assert "`git clone` fails for it, too" in told
 
 
 def test_an_empty_remote_says_that_it_is(plain: Shell, tmp_path: Path) -> None:

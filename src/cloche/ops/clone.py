@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
 
 from cloche.capture.cloning import clone_repository
-from cloche.errors import ClocheError, Conflict, InputError, NotAProject, UsageError
+from cloche.errors import ClocheError, Conflict, InputError, NotAProject, RemoteError, UsageError
 from cloche.model.lock import LOCK_NAME, render_lock
 from cloche.model.run import Run
 from cloche.model.settings import FILE_NAME, Remote
@@ -75,7 +75,8 @@ def clone(
     data: False brings the records of runs without their content, and of content only what `cloche.lock` names.
     endpoint, region: of a remote that speaks S3; the clone keeps them. Raises InputError, RemoteError, Conflict.
     """
-    source = remote_at(url, endpoint, region)
+    doubts: list[RemoteError] = []
+    source = remote_at(url, endpoint, region, doubts)
     target = real(Path(folder or _name_of(url)))
     goes_on = source is not None and unfinished(target) == source
     if not goes_on and target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -84,7 +85,7 @@ def clone(
         )
     if source is None:
         _refuse_without_git(url)
-        clone_repository(url, target)
+        _clone_repository(url, target, doubts)
         return _pulled(target, data=data, progress=progress)
     created = not target.exists()
     try:
@@ -97,6 +98,17 @@ def clone(
             error.hint = f"{error.hint}; `{to_go_on(target)}` goes on where it stopped"
         elif created:
             shutil.rmtree(target, ignore_errors=True)
+        raise
+
+
+def _clone_repository(url: str, target: Path, doubts: Iterable[RemoteError]) -> None:
+    """As `clone_repository`; where Git cannot, and a remote may be there all the same, the error is its own."""
+    try:
+        clone_repository(url, target)
+    except InputError as error:
+        for doubt in doubts:
+            doubt.hint = f"{doubt.hint}; `git clone` fails for it, too"
+            raise doubt from error
         raise
 
 

@@ -38,6 +38,10 @@ class LostFormat(RemoteError):
     """There is a remote, but its `format`, by which it is known, is gone or damaged."""
 
 
+class NewerFormat(RemoteError):
+    """There is a remote, of a format that this Cloche does not know."""
+
+
 @dataclass
 class Place:
     """A remote that is open. id: by which it is known, wherever it is reached. local: only this copy of the project
@@ -159,10 +163,11 @@ def open_unread(project: Project, name: str) -> Place:
         raise UsageError(f"the remote {name}: {error.message}", hint=hint) from None
 
 
-def remote_at(url: str, endpoint: str = "", region: str = "") -> Remote | None:
+def remote_at(url: str, endpoint: str = "", region: str = "", doubts: list[RemoteError] | None = None) -> Remote | None:
     """The remote at an address that somebody typed; None for what is left to Git: its addresses, and work trees.
 
-    Raises RemoteError and UsageError where Git could not be meant.
+    doubts: gets why it is not certain that what is left to Git is no remote. Raises RemoteError and UsageError where
+    Git could not be meant.
     """
     try:
         address = parse_address(url, os.getcwd())
@@ -180,10 +185,14 @@ def remote_at(url: str, endpoint: str = "", region: str = "") -> Remote | None:
     place = connect(Project(Path.cwd()), "origin", remote)
     try:
         found = find_id(place)
-    except RemoteError as error:
-        if git_too and not isinstance(error, LostFormat):
-            return None
+    except (LostFormat, NewerFormat):
         raise
+    except RemoteError as error:
+        if not git_too:
+            raise
+        if doubts is not None:
+            doubts.append(error)
+        return None
     finally:
         place.backend.close()
     if not found and not git_too:
@@ -211,7 +220,7 @@ def find_id(place: Place) -> str:
     if found is not None:
         return found[1].decode()
     if data is not None and _NEWER.match(data):
-        raise RemoteError(f"{place.address.url} was made by a newer Cloche", hint="upgrade cloche")
+        raise NewerFormat(f"{place.address.url} was made by a newer Cloche", hint="upgrade cloche")
     if _holds_objects(place):
         how = "lost" if data is None else "damaged"
         raise LostFormat(
