@@ -193,6 +193,25 @@ def test_a_file_or_folder_of_a_remote_comes_without_the_rest(shared: Shell, fold
     }
 
 
+def test_a_run_of_a_git_repository_comes_from_its_remote(shared: Shell, folder: Shell, tmp_path: Path) -> None:
+    there = shared.copied_to(Shell(tmp_path / "there", shared.variables))
+    there.commit("with a remote")
+    there("git", "clone", "--quiet", "--bare", ".", "../hub.git")
+    hub = str(tmp_path / "hub.git")
+    for run in ("champion", "@"):
+        cloche.get(hub, "model.bin", revision=run, out=folder.folder / run)
+        assert folder.data(run) == shared.data("model.bin")
+    with pytest.raises(NotFound, match="no run, tag or Git revision is called `nobody`"):
+        cloche.get(hub, "model.bin", revision="nobody", out=folder.folder / "x")
+    settings = there.read("cloche.toml")
+    there.write("cloche.toml", settings.replace(str(shared.folder.parent / "shared"), str(tmp_path / "gone")))
+    there.commit("a remote that is gone")
+    there("git", "push", "--quiet", "../hub.git", "HEAD")
+    with pytest.raises(NotFound, match="no Git revision is called `champion`") as caught:
+        cloche.get(hub, "model.bin", revision="champion", out=folder.folder / "x")
+    assert "its remote could not be asked" in caught.value.hint
+
+
 def test_of_a_remote_only_what_is_asked_for_is_read(
     shared: Shell, folder: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
