@@ -86,6 +86,28 @@ def test_a_key_that_is_there_twice_loses_the_file_and_is_a_warning(bare: Shell) 
     assert bare.facts("import", "dvc")["stages"] == []
 
 
+def test_stages_of_a_pipeline_that_cannot_be_read_are_those_of_its_lock(bare: Shell) -> None:
+    bare.write("p/dvc.yaml", ": : [")
+    bare.write("p/dvc.lock", "schema: '2.0'\nstages:\n  s:\n    cmd: echo 1\n")
+    done = bare.cloche("import", "dvc")
+    assert "warning: p/dvc.yaml cannot be read" in done.err
+    assert "nothing of" not in done.err
+    assert '[stages."p.s"]' in bare.read("cloche.toml")
+
+
+def test_a_remote_that_was_not_read_says_why(bare: Shell) -> None:
+    bare.write("../plain/a", "a")
+    bare.write(
+        ".dvc/config",
+        "['remote \"none\"']\nurl = ../../none\n['remote \"plain\"']\nurl = ../../plain\nworktree = true\n"
+        "['remote \"cloud\"']\nurl = s3://bucket/x\n",
+    )
+    why = reasons(bare.facts("import", "dvc"))
+    assert why["none"] == "there is no folder ../none: where its disk is mounted, import again"
+    assert why["plain"].startswith("../plain was not read, it holds plain files and no objects: type `dvc fetch")
+    assert why["cloud"].startswith("s3://bucket/x was not read, only folders are: type `dvc fetch")
+
+
 def test_going_back_to_a_run_whose_data_was_not_to_be_had_says_so(bare: Shell) -> None:
     bare.write("gone.dvc", f"outs:\n- md5: {md5(b'gone')}\n  hash: md5\n  path: gone\n")
     bare.commit("gone")

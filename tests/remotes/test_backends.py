@@ -21,11 +21,13 @@ import pytest
 from places import PLACES, Sshd
 
 from cloche.errors import ClocheError, RemoteError, UsageError
+from cloche.remotes import sftp
 from cloche.remotes.address import parse_address
-from cloche.remotes.backend import Backend, CannotCreate, bundle_name, pack_name, parse_name
+from cloche.remotes.backend import Backend, CannotCreate, Passing, bundle_name, pack_name, parse_name
 from cloche.remotes.opening import open_backend
 from cloche.remotes.profiles import aws_profile
 from cloche.remotes.retrying import Retrying
+from cloche.remotes.sftp import SftpBackend
 from cloche.remotes.web import WebBackend, only_web
 from cloche.store.filesystem import FileSystem
 
@@ -63,6 +65,14 @@ def test_an_object_of_no_bytes_is_one(place: Open) -> None:
     backend = place()
     assert backend.put(bundle_name(DIGEST), b"")
     assert backend.get(bundle_name(DIGEST), 0) == b""
+
+
+def test_what_lies_at_the_top_is_seen_whosever_it_is(place: Open) -> None:
+    backend = place()
+    assert [*backend.top()] == []
+    for name in ("format", "thesis/chapter/one.tex", "thesis/two.tex"):
+        backend.put(name, b"x")
+    assert sorted(place().top()) == ["format", "thesis"]
 
 
 def test_overwriting_is_whole(place: Open) -> None:
@@ -293,6 +303,20 @@ def test_a_server_that_hangs_up_is_told_in_one_line_and_traced_only_for_who_logs
     assert (quiet.stdout.count("\n"), quiet.stderr) == (1, "")
     assert "127.0.0.1 cannot be reached" in quiet.stdout
     assert "cloche.sftp" in logging.stderr
+
+
+@pytest.mark.parametrize(("listens", "message"), [(True, "does not answer"), (False, "at port .*: Connection refused")])
+def test_a_server_that_says_nothing_is_not_one_that_refuses(
+    monkeypatch: pytest.MonkeyPatch, listens: bool, message: str
+) -> None:
+    pytest.importorskip("paramiko")
+    monkeypatch.setattr(sftp, "_TIMEOUT", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"sftp://ada@127.0.0.1:{server.getsockname()[1]}/x"
+        if not listens:
+            server.close()
+        with closing(SftpBackend(parse_address(url, "/"))) as backend, pytest.raises(Passing, match=message):
+            backend.get("format", 10)
 
 
 def test_a_file_system_that_cannot_refuse_to_overwrite_says_so(tmp_path: Path) -> None:

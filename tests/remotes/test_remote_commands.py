@@ -5,15 +5,17 @@ from __future__ import annotations
 import random
 import re
 import shlex
+import threading
 from collections.abc import Callable
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from places import S3
 
 import cloche
-from cloche.errors import NotFound
+from cloche.errors import Conflict, NotFound
 from cloche.remotes.folder import FolderBackend
 from shell import Shell
 
@@ -103,6 +105,20 @@ def test_a_folder_that_is_something_else_is_no_remote(plain: Shell, tmp_path: Pa
     assert remotes(plain) == []
 
 
+def test_a_place_of_others_is_no_remote(plain: Shell, tmp_path: Path, s3: S3) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/thesis.tex").write_text("")
+    bucket = f"s3://{s3.bucket()}"
+    with cloche.open(plain.folder) as project:
+        for url, endpoint, inner in ((f"local://{tmp_path}/full", None, "full"), (bucket, s3.endpoint, "b")):
+            project.remote_add(inner, f"{url}/cloche", endpoint=endpoint)
+            with pytest.raises(Conflict, match="holds other things, such as"):
+                project.remote_add("o", url, endpoint=endpoint)
+        (tmp_path / "full/cloche/.git").mkdir()
+        with pytest.raises(Conflict, match="is a project or Git repository itself"):
+            project.remote_add("o", f"local://{tmp_path}/full/cloche")
+
+
 @pytest.mark.parametrize("endpoint", ["http://user:hunter2@127.0.0.1:5599", "hunter2"])
 def test_a_secret_is_neither_stored_nor_shown(plain: Shell, endpoint: str) -> None:
     refused = plain.cloche("remote", "add", "n", "s3://b/y", "--endpoint", endpoint, status=2)
@@ -177,6 +193,25 @@ def test_a_file_or_folder_of_a_remote_comes_without_the_rest(shared: Shell, fold
     }
 
 
+def test_a_run_of_a_git_repository_comes_from_its_remote(shared: Shell, folder: Shell, tmp_path: Path) -> None:
+    there = shared.copied_to(Shell(tmp_path / "there", shared.variables))
+    there.commit("with a remote")
+    there("git", "clone", "--quiet", "--bare", ".", "../hub.git")
+    hub = str(tmp_path / "hub.git")
+    for run in ("champion", "@"):
+        cloche.get(hub, "model.bin", revision=run, out=folder.folder / run)
+        assert folder.data(run) == shared.data("model.bin")
+    with pytest.raises(NotFound, match="no run, tag or Git revision is called `nobody`"):
+        cloche.get(hub, "model.bin", revision="nobody", out=folder.folder / "x")
+    settings = there.read("cloche.toml")
+    there.write("cloche.toml", settings.replace(str(shared.folder.parent / "shared"), str(tmp_path / "gone")))
+    there.commit("a remote that is gone")
+    there("git", "push", "--quiet", "../hub.git", "HEAD")
+    with pytest.raises(NotFound, match="no Git revision is called `champion`") as caught:
+        cloche.get(hub, "model.bin", revision="champion", out=folder.folder / "x")
+    assert "its remote could not be asked" in caught.value.hint
+
+
 def test_of_a_remote_only_what_is_asked_for_is_read(
     shared: Shell, folder: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,6 +271,29 @@ def test_data_follows_git_clone_where_the_hooks_are_global(shared: Shell, folder
         (tmp_path / "gone").rename(shared.folder.parent / "shared")
     assert "there is no remote of Cloche" in told.err
     assert (folder.folder / "without/train.py").exists()
+
+
+class Closed(BaseHTTPRequestHandler):
+    """A server that lets nobody in."""
+
+    def do_GET(self) -> None:
+        self.send_error(403)
+
+    def log_message(self, *_words: object) -> None:
+        """Nothing is logged."""
+
+
+def test_a_remote_that_cannot_be_read_is_not_taken_for_a_git_repository(folder: Shell) -> None:
+    folder.write("lab/format", "cloche-remote-2\nand more\n")
+    for words in (("clone", "lab"), ("get", "lab", "data")):
+        assert "was made by a newer Cloche" in folder.cloche(*words, status=11).err
+    with ThreadingHTTPServer(("127.0.0.1", 0), Closed) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        told = folder.cloche("clone", url, "copy", status=11).err
+        server.shutdown()
+    assert f"{url} answers 403" in told
+    assert "`git clone` fails for it, too" in told
 
 
 def test_an_empty_remote_says_that_it_is(plain: Shell, tmp_path: Path) -> None:

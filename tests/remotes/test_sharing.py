@@ -364,6 +364,14 @@ def test_from_a_web_server_that_can_only_be_read(ada: Person, tmp_path: Path, re
         assert contents(web) == contents(ada)
         web.cloche("tag", "mine")
         assert "cannot be written to" in web.cloche("push", status=11).err
+        for at, pack in enumerate(sorted(remote.glob("packs/*/*.pack"))[:2]):
+            pack.write_bytes(b"") if at else pack.unlink()
+        torn = other.cloche("clone", url, "torn", status=9).err
+        assert torn.count("of the remote is gone, or empty") == 2
+        assert "not hold all of" in torn
+        assert Shell(tmp_path / "torn", ada.variables).facts("log") == ada.facts("log")
+        ada.cloche("remote", "add", "web", url)
+        assert "cannot be written to" in ada.cloche("push", "--remote", "web", status=11).err
         assert "no remote of Cloche yet" in web.cloche("remote", "add", "a", f"{url}/packs", status=11).err
     finally:
         server.shutdown()

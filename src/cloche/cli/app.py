@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import io
@@ -84,7 +85,22 @@ def cli(ctx: click.Context, folder: Path | None) -> None:
 
 def run() -> None:
     """Run the command line and end the process with its exit status."""
-    sys.exit(call(sys.argv[1:]))
+    status = call(sys.argv[1:])
+    threads = sys.modules.get("threading")
+    if threads is not None and any(one.daemon for one in threads.enumerate()):
+        _leave(status)
+    sys.exit(status)
+
+
+def _leave(status: int) -> None:
+    """End the process while calls to a remote are still out, which would come back to a Python that is half gone."""
+    import atexit
+
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    os._exit(status)
 
 
 def call(arguments: list[str]) -> int:
@@ -104,8 +120,8 @@ def call(arguments: list[str]) -> int:
         return _fail(message, hint or place, error.exit_code)
     except click.ClickException as error:
         return _fail(error.format_message(), "", error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        return INTERRUPTED
+    except (KeyboardInterrupt, click.Abort) as error:
+        return _interrupted(error)
     except BrokenPipeError:
         # The reader went away (`cloche log | head`): nothing is left to say, not even at exit.
         _silence(sys.stdout)
@@ -116,6 +132,17 @@ def call(arguments: list[str]) -> int:
         _silence(sys.stdout)
         return _fail(f"the output could not be written: {error.strerror}", "look at where it is sent to", 1)
     return status if isinstance(status, int) else 0
+
+
+def _interrupted(error: BaseException) -> int:
+    """Say what the verb noted about its interruption, such as how to go on; click puts an error of its own over it."""
+    from cloche.cli.output import say
+
+    notes = [note for one in (error, error.__cause__) for note in getattr(one, "__notes__", ())]
+    with contextlib.suppress(OSError):
+        for note in notes:
+            say(note)
+    return INTERRUPTED
 
 
 def _prepare_streams() -> None:

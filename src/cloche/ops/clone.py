@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
 
 from cloche.capture.cloning import clone_repository
-from cloche.errors import ClocheError, Conflict, InputError, NotAProject, UsageError
+from cloche.errors import ClocheError, Conflict, InputError, NotAProject, RemoteError, UsageError
 from cloche.model.lock import LOCK_NAME, render_lock
 from cloche.model.run import Run
 from cloche.model.settings import FILE_NAME, Remote
-from cloche.model.settings_text import template
 from cloche.model.snapshot import Tracked
 from cloche.model.wording import some
+from cloche.project.cloning import begin, finish, to_go_on, unfinished
+from cloche.project.creating import create
 from cloche.project.exchange import Fetched, exchange
 from cloche.project.fetching import bring
 from cloche.project.journal import perform, text_change
@@ -31,6 +32,7 @@ from cloche.project.remotes import (
     all_remotes,
     connect,
     default_name,
+    local_remotes,
     open_remote,
     read_id,
     remote_at,
@@ -43,7 +45,8 @@ _NAME = "origin"
 class Cloned(msgspec.Struct, frozen=True):
     """What came. git: from a Git repository. fetched: None where no remote is named there. files: brought into the
     work tree. in_place: data paths of a remote alone that were not brought, since only their digests are recorded.
-    links: to data elsewhere that were made; notes: what is tracked in place and not as `cloche.lock` names it."""
+    links: to data elsewhere that were made; notes: what is tracked in place and not as `cloche.lock` names it. run: the
+    newest one of a remote alone, empty where it holds none."""
 
     root: str
     git: bool
@@ -52,6 +55,7 @@ class Cloned(msgspec.Struct, frozen=True):
     in_place: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    run: str = ""
 
 
 def clone(
@@ -66,26 +70,55 @@ def clone(
     """Clone a Git repository and pull from the remote that its cloche.toml names; or make a project of a remote alone,
     with the data of its newest run.
 
+    A clone of a remote alone that was cut off goes on where it stopped.
+
     data: False brings the records of runs without their content, and of content only what `cloche.lock` names.
     endpoint, region: of a remote that speaks S3; the clone keeps them. Raises InputError, RemoteError, Conflict.
     """
-    source = remote_at(url, endpoint, region)
+    doubts: list[RemoteError] = []
+    source = remote_at(url, endpoint, region, doubts)
     target = real(Path(folder or _name_of(url)))
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    goes_on = source is not None and unfinished(target) == source
+    if not goes_on and target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise Conflict(
             f"{target} is there already, and not empty", hint="name another folder: `cloche clone URL FOLDER`"
         )
     if source is None:
         _refuse_without_git(url)
-        clone_repository(url, target)
+        _clone_repository(url, target, doubts)
         return _pulled(target, data=data, progress=progress)
     created = not target.exists()
     try:
         return _alone(source, target, data=data, progress=progress)
-    except ClocheError:
-        if created:
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(f"`{to_go_on(target)}` goes on where it stopped")
+        raise
+    except ClocheError as error:
+        if goes_on or _has_records(target):
+            error.hint = f"{error.hint}; `{to_go_on(target)}` goes on where it stopped"
+        elif created:
             shutil.rmtree(target, ignore_errors=True)
         raise
+
+
+def _clone_repository(url: str, target: Path, doubts: Iterable[RemoteError]) -> None:
+    """As `clone_repository`; where Git cannot, and a remote may be there all the same, the error is its own."""
+    try:
+        clone_repository(url, target)
+    except InputError as error:
+        for doubt in doubts:
+            doubt.hint = f"{doubt.hint}; `git clone` fails for it, too"
+            raise doubt from error
+        raise
+
+
+def _has_records(root: Path) -> bool:
+    """Whether something has come that would have to be fetched again."""
+    project = Project(root)
+    try:
+        return project.has_catalog and bool(project.catalog.merged())
+    finally:
+        project.close()
 
 
 def _refuse_without_git(url: str) -> None:
@@ -111,6 +144,9 @@ def _pulled(root: Path, *, data: bool, progress: Progress | None) -> Cloned:
         place = open_remote(project)
         fetched = exchange(project, place, data=data, lock=True, progress=progress)
         plan = to_lock(project, "pull")
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(f"`cloche -C {shlex.quote(os.path.relpath(root))} pull` goes on where it stopped")
+        raise
     except ClocheError as error:
         error.hint = f"the code is in {root.name}; {error.hint}; then `cd {shlex.quote(root.name)}` and `cloche pull`"
         raise
@@ -121,13 +157,12 @@ def _pulled(root: Path, *, data: bool, progress: Progress | None) -> Cloned:
 
 def _alone(source: Remote, root: Path, *, data: bool, progress: Progress | None) -> Cloned:
     """A project from a remote without a Git repository: the data of the newest run; its code comes by `revert`."""
-    root.mkdir(parents=True, exist_ok=True)
-    project = Project(root)
-    project.prepare()
-    with project.writing():
-        perform(project, "init", f"made {root.name} a project", [text_change(project, FILE_NAME, template())])
-        write_remotes(project, {_NAME: source}, local=True, summary="")
-    project = Project.find(root)
+    begin(root, source)
+    project, _ = create(root, nested=True)
+    if local_remotes(project).get(_NAME) != source:
+        with project.writing():
+            write_remotes(project, {_NAME: source}, local=True, summary="")
+    project.refresh()
     place: Place = connect(project, _NAME, source, local=True)
     place.id = read_id(place)
     fetched = exchange(project, place, data=data, progress=progress)
@@ -145,7 +180,8 @@ def _alone(source: Remote, root: Path, *, data: bool, progress: Progress | None)
             perform(project, "clone", f"took {LOCK_NAME} of run {run.short}", lock)
         files, in_place = to_lock(project, "pull").count, run.snapshot.data.in_place
     project.close()
-    return Cloned(str(root), git=False, fetched=fetched, files=files, in_place=in_place)
+    finish(root)
+    return Cloned(str(root), git=False, fetched=fetched, files=files, in_place=in_place, run=newest or "")
 
 
 def _data_of(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from cloche.model.plan import Plan
+from cloche.project.cloning import to_go_on
 from cloche.project.exchange import Fetched, exchange
 from cloche.project.in_place import in_place
 from cloche.project.locked import to_lock
@@ -17,10 +18,13 @@ Progress = Callable[[int, int], None]
 
 
 class Pulled(msgspec.Struct, frozen=True):
-    """What came, and what of it was (or would be) brought into the work tree; None where that cannot be told before."""
+    """What came, and what of it was (or would be) brought into the work tree; None where that cannot be told before.
+    tracked: whether `cloche.lock` names any data. to_go_on: what to type where this is a clone that was cut off."""
 
     fetched: Fetched
     plan: Plan | None
+    tracked: bool = True
+    to_go_on: str = ""
 
 
 def pull(
@@ -45,4 +49,4 @@ def pull(
     stays = in_place(project)
     held = not project.store.missing(item.digest for item in project.tracked if not stays(item.path))
     plan = to_lock(project, "pull", dry_run=dry_run, careful=not force) if held or not dry_run else None
-    return Pulled(fetched, plan)
+    return Pulled(fetched, plan, bool(project.tracked), to_go_on(project.root))

@@ -9,7 +9,7 @@ import msgspec
 from cloche.errors import Busy, UsageError
 from cloche.model.run import Run
 from cloche.project.listing import in_words, write_inventory
-from cloche.project.probing import refuse_unsafe
+from cloche.project.probing import refuse_read_only, refuse_unsafe
 from cloche.project.project import Project
 from cloche.project.recovery import recover
 from cloche.project.related import refuse_unrelated
@@ -61,7 +61,7 @@ def push(
     _refuse_contradictions(revisions, data=data, repair=repair)
     recover(project)
     runs = _ended(project, revisions)
-    place, done = reopen(project, remote, dry_run=dry_run) if repair else (open_remote(project, remote), [])
+    place, done = _opened(project, remote, repair=repair, dry_run=dry_run)
     chosen = runs if revisions or data else None
     with project.storing():
         if repair:
@@ -82,10 +82,9 @@ def push(
         if repair:
             more, problems = clear(project, place, sending.apart)
             done += more
-        if place.backend.writable:
-            more, gone = _tidied(project, place, sending, cleared=repair)
-            done += more
-            problems += gone
+        more, gone = _tidied(project, place, sending, cleared=repair)
+        done += more
+        problems += gone
     place.backend.close()
     return Pushed(
         place.name,
@@ -109,6 +108,14 @@ def _refuse_contradictions(revisions: Sequence[str], *, data: bool, repair: bool
         raise UsageError("--data sends what cloche.lock names, and no runs", hint="leave one of the two out")
     if repair and (data or revisions):
         raise UsageError("--repair is about all that the remote holds", hint="leave the runs and --data out")
+
+
+def _opened(project: Project, remote: str, *, repair: bool, dry_run: bool) -> tuple[Place, list[str]]:
+    """The remote to push to, and what was mended to have it open."""
+    place, done = reopen(project, remote, dry_run=dry_run) if repair else (open_remote(project, remote), [])
+    if not place.backend.writable:  # such a place is not listed either, so that it only seems to hold everything
+        refuse_read_only(place)
+    return place, done
 
 
 def _ended(project: Project, revisions: Sequence[str]) -> list[Run]:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from cloche.errors import Conflict, NotFound, UsageError, hide_secrets
 from cloche.model.settings import Remote
 from cloche.project.listing import inventory_problems, look, shelf
-from cloche.project.probing import Probed, make, probe, refuse_overwriting
+from cloche.project.probing import Probed, make, probe, refuse_occupied, refuse_overwriting
 from cloche.project.project import Project
 from cloche.project.remote_repair import damaged_packs, unmet
 from cloche.project.remote_settings import write_remotes
@@ -118,6 +118,8 @@ def _prepare(project: Project, place: Place) -> None:
     try:
         if place.address.kind == "folder":
             refuse_work_tree(project, place.address, is_remote=bool(find_id(place)))
+        else:
+            refuse_occupied(place, is_remote=bool(find_id(place)))
         probed = probe(project, place)
         refuse_overwriting(place, probed)
         make(project, place, probed)

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from cloche.capture.git_clone import clone, is_git_url, without_secrets
 from cloche.capture.git_files import files_at, read_file
-from cloche.errors import InputError, NotFound, UsageError
+from cloche.errors import InputError, NotFound, RemoteError, UsageError
 from cloche.model.paths import decode_path
 from cloche.model.revision import Latest, WorkTree, parse_revision
 from cloche.model.settings import FILE_NAME, Remote
@@ -44,7 +44,8 @@ class Source(NamedTuple):
 def opened(url: str, revision: str = "") -> Iterator[Source]:
     """A version of the project at `url`: a folder of this machine, the address of a Git repository, or a remote.
 
-    revision: a run or tag of a project on this machine or of a remote, or a Git revision; without one the newest commit
+    revision: a run or tag of a project on this machine or of a remote (that of a Git repository, too, where Git knows
+    no such revision), or a Git revision; without one the newest commit
     of Git, and the last run where there is no Git. Raises NotFound, InputError, UsageError, RemoteError.
     """
     place = _folder(url)
@@ -107,13 +108,18 @@ def _shared(project: Project, remote: Remote, revision: str) -> Source:
     (project.root / FILE_NAME).write_text("", "utf-8")
     project.prepare()
     write_remotes(project, {"origin": remote}, local=True, summary="")
+    return Source(remote.url, project, _run_there(project, revision or "@"), cloned=True)
+
+
+def _run_there(project: Project, revision: str) -> Version:
+    """A run that the remote of a project has, whose records come into it."""
+    project.prepare()
     place = open_remote(project)
     try:
         exchange(project, place, data=False)
     finally:
         place.backend.close()
-    run = project.catalog.run(find_id(project, revision or "@", commits=False))
-    return Source(place.address.url, project, run_version(project, run), cloned=True)
+    return run_version(project, project.catalog.run(find_id(project, revision, commits=False)))
 
 
 def _folder(url: str) -> Path | None:
@@ -148,12 +154,7 @@ def _version(project: Project, revision: str) -> Version:
 
 
 def _cloned(url: str, revision: str, folder: Path) -> Source:
-    if revision and (revision == "." or isinstance(parse_revision(revision), Latest)):
-        raise NotFound(
-            f"`{revision}` is a run, and Git brings none of {without_secrets(url)}",
-            hint="name a Git revision with --rev",
-        )
-    commit = clone(url, revision, folder)
+    commit, unknown = _commit(url, revision, folder)
     files = list(files_at(folder, commit, sizes=False))
     settings = [file for file in files if file.path.rpartition("/")[2] == FILE_NAME and file.kind != "l"]
     roots = [file.path.removesuffix(FILE_NAME) for file in settings]
@@ -167,4 +168,28 @@ def _cloned(url: str, revision: str, folder: Path) -> Source:
     for file in settings:
         if file.path.removesuffix(FILE_NAME) == ("" if "" in roots else roots[0]):
             (root / FILE_NAME).write_bytes(read_file(folder, file.name))  # it names the remotes
+    if unknown is not None:
+        if not settings or not all_remotes(project):
+            raise unknown
+        try:
+            return Source(without_secrets(url), project, _run_there(project, revision), cloned=True)
+        except RemoteError as error:
+            unknown.hint = f"{unknown.hint}; its remote could not be asked for a run: {error.message}"
+            raise unknown from error
     return Source(without_secrets(url), project, commit_version(project, commit, sizes=False), cloned=True)
+
+
+def _commit(url: str, revision: str, folder: Path) -> tuple[str, NotFound | None]:
+    """Clone a repository; the commit to look at. Where Git has no such revision that is its newest one, with the error:
+    it may be the name of a run, which the remote of the project knows."""
+    if revision == ".":
+        raise NotFound("`.` is the work tree, which is no version", hint="name a Git revision with --rev")
+    if revision and isinstance(parse_revision(revision), Latest):
+        what = f"`{revision}` is a run, and Git brings none of {without_secrets(url)}"
+        return clone(url, "", folder), NotFound(what, hint="name a Git revision with --rev")
+    try:
+        return clone(url, revision, folder), None
+    except NotFound as error:
+        if not revision:
+            raise
+        return "HEAD", error

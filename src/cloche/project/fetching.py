@@ -14,13 +14,14 @@ from blake3 import blake3
 from cloche.errors import Damaged, RemoteError
 from cloche.model.digest import Digest
 from cloche.model.tree import EMPTY_DIGEST, raw_entries
-from cloche.project.listing import Remotely, each, look, shelf
+from cloche.project.listing import Remotely, look, shelf
 from cloche.project.project import Project
-from cloche.project.ranges import GAP, LARGEST_WHOLE, Range, to_read
+from cloche.project.ranges import GAP, LARGEST_READ, Range, ranges
 from cloche.project.reach import Root
 from cloche.project.remotes import Place
 from cloche.project.sums import Sums
 from cloche.remotes.backend import pack_name
+from cloche.remotes.waiting import each
 from cloche.store.codec import Decompressor
 from cloche.store.frames import Place as Lies
 from cloche.store.frames import open_frame, open_small
@@ -124,6 +125,7 @@ class _Fetcher:
         self._progress = progress
         self._files: set[bytes] = set()
         self._taken: set[bytes] = set()
+        self._told: set[int] = set()
         self._small: dict[int, bytes] = {}
         self._below: list[tuple[Lies, bytes]] = []
 
@@ -274,7 +276,7 @@ class _Fetcher:
         """Take over packs of the remote as they are, where nothing but plain files that are missing here is in them;
         the raw digests of what came. What is wrong with any other is found out when its frames are read."""
         fit = plain - self._taken - {lies.digest for lies, _ in self._below}
-        listed = [one for one in self._shelf.wholly(fit) if _WORTH_ITSELF <= self._sizes[one[0]] <= LARGEST_WHOLE]
+        listed = [one for one in self._shelf.wholly(fit) if _WORTH_ITSELF <= self._sizes[one[0]] <= LARGEST_READ]
         came: set[bytes] = set()
         total, done = sum(self._sizes[name] for name, _ in listed), 0
         for (name, positions), data in zip(listed, each(self._whole, listed, _AT_ONCE), strict=True):
@@ -321,9 +323,9 @@ class _Fetcher:
             now = [found.pop(0) for found in places.values() if found]
             if not now:
                 return
-            ranges = to_read(now, lambda pack: self._sizes[self._shelf.names[pack]])
-            total, done = sum(one.length for one in ranges), 0
-            for one, data in zip(ranges, each(self._read, ranges, _AT_ONCE), strict=True):
+            pieces = ranges(now, [self._sizes[one] for one in self._shelf.names])
+            total, done = sum(one.length for one in pieces), 0
+            for one, data in zip(pieces, each(self._read, pieces, _AT_ONCE), strict=True):
                 for lies, frame, payload in self._opened(one, data):
                     if payload is not None:
                         places[lies.digest] = []
@@ -348,8 +350,14 @@ class _Fetcher:
         try:
             return open_frame(frame, lies, self._decompressor)
         except Damaged as error:
-            self.problems.append(f"pack {self._shelf.names[lies.pack][:12]} of the remote is damaged: {error.message}")
+            self._faulty(lies.pack, f"is damaged: {error.message}")
             return None
+
+    def _faulty(self, pack: int, what: str) -> None:
+        """Say of a pack what is wrong with it; once, for its frames have no more to tell."""
+        if pack not in self._told:
+            self._told.add(pack)
+            self.problems.append(f"pack {self._shelf.names[pack][:12]} of the remote {what}")
 
     def _damaged(self, raw: bytes, what: str) -> None:
         self.lost.add(raw)
@@ -363,10 +371,12 @@ class _Fetcher:
             data = self._place.read_range(pack_name(name), one.start, one.length)
         else:
             data = self._place.read(pack_name(name), one.length) or b""
-            if blake3(data).hexdigest() != name:
-                self.problems.append(f"pack {name[:12]} of the remote is damaged: its bytes do not match its name")
+            if data and blake3(data).hexdigest() != name:
+                self._faulty(one.pack, "is damaged: its bytes do not match its name")
             if len(data) <= GAP and len(self._small) < _MOST_SMALL:  # its trees are read first, its files later
                 self._small[one.pack] = data
+        if not data:
+            self._faulty(one.pack, "is gone, or empty")
         self.size += len(data)
         return data
 

@@ -388,5 +388,9 @@ def _remotes_skipped(repository: Repository) -> Iterable[Skipped]:
     """The remotes that were not read."""
     for remote in repository.shown_remotes:
         if remote.name not in repository.remotes:
-            more = f"type `dvc fetch --all-commits -r {remote.name}` for what is missing, and import again"
-            yield Skipped("remote", remote.name, f"{remote.url} was not read, only folders are: {more}")
+            why = f"there is no folder {remote.url}: where its disk is mounted, import again"
+            if remote.copies or not remote.folder:
+                only = "it holds plain files and no objects" if remote.folder else "only folders are"
+                more = f"type `dvc fetch --all-commits -r {remote.name}` for what is missing, and import again"
+                why = f"{remote.url} was not read, {only}: {more}"
+            yield Skipped("remote", remote.name, why)

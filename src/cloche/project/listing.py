@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
 
 import msgspec
 
@@ -27,16 +26,14 @@ from cloche.remotes.backend import (
     parse_name,
 )
 from cloche.remotes.bundles import LARGEST_FILE, decode_bundle
+from cloche.remotes.waiting import each
 from cloche.store.index import check_index
 from cloche.store.receiving import Shelf
 
-AT_ONCE = 8
+_AT_ONCE = 8
 _INVENTORY = b"cloche-inventory-1\n"
 _LARGEST_INVENTORY = 64 << 20
 _LARGEST_INDEX = 256 << 20
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 class Remotely(msgspec.Struct):
@@ -67,7 +64,7 @@ def look(place: Place, skip: Collection[Digest] = ()) -> Remotely:
     else:
         found.listed = _needed_inventory(place)
     wanted = [one for one in found.listed if one not in skip or not place.backend.listable]
-    for digest, data in zip(wanted, each(lambda one: _cached_or_got(place, one), wanted), strict=True):
+    for digest, data in zip(wanted, each(lambda one: _cached_or_got(place, one), wanted, _AT_ONCE), strict=True):
         # Not in the threads that read: to decode a type for the first time, in two threads at once, crashes msgspec.
         bundle = _decoded(digest, data)
         if isinstance(bundle, Bundle):
@@ -108,7 +105,7 @@ def shelf(place: Place, packs: dict[Digest, int], problems: list[str]) -> Shelf:
     """Where everything lies in these packs of a remote. What is damaged is left out and named in `problems`."""
     names = sorted(packs)
     found = Shelf(place.cache)
-    for name, data in zip(names, each(lambda one: _read_index(place, one, packs[one]), names), strict=True):
+    for name, data in zip(names, each(lambda one: _read_index(place, one, packs[one]), names, _AT_ONCE), strict=True):
         try:
             if isinstance(data, bytes):
                 found.add(name, data, packs[name])
@@ -211,22 +208,6 @@ def write_inventory(
         place.backend.put(INVENTORY, _INVENTORY + f"{lines}end {len(wanted)}\n".encode())
         wrote, listed = True, None
     return Inventory(wrote, sorted(lost))
-
-
-def each(step: Callable[[T], R], items: Iterable[T], at_once: int = AT_ONCE) -> Iterator[R]:
-    """The results of a step on each item, in order; a few steps are under way at the same time."""
-    pool = ThreadPoolExecutor(at_once)
-    waiting: list[Future[R]] = []
-    try:
-        for item in items:
-            waiting.append(pool.submit(step, item))
-            del item  # it may be large, and the next one takes a while
-            if len(waiting) > at_once:
-                yield waiting.pop(0).result()
-        while waiting:
-            yield waiting.pop(0).result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _cached_or_got(place: Place, digest: Digest) -> bytes | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
+from typing import NoReturn
 
 import msgspec
 
 from cloche.errors import Conflict, RemoteError
 from cloche.project.project import Project
-from cloche.project.remotes import TRIED, Place, find_id, format_of
+from cloche.project.remotes import NOT_OTHERS, TRIED, WORK_TREE, Place, find_id, format_of
 from cloche.remotes.backend import FORMAT, PROBES, CannotCreate
 
 _LARGEST = 4096
@@ -86,13 +88,31 @@ def refuse_unsafe(project: Project, place: Place) -> None:
         return
     probed = probe(project, place)
     if not probed.writable:
-        raise RemoteError(
-            f"{place.address.url} cannot be written to" + (f": {probed.why}" if probed.why else ""),
-            hint="push to another remote, or to the place that this one serves",
-        )
+        refuse_read_only(place, probed.why)
     refuse_overwriting(place, probed)
     os.makedirs(place.cache, exist_ok=True)
     place.fs.replace_file(mark, place.id.encode(), durable=False)
+
+
+def refuse_read_only(place: Place, why: str = "") -> NoReturn:
+    """Raises RemoteError. why: what the place said of being written to."""
+    raise RemoteError(
+        f"{place.address.url} cannot be written to" + (f": {why}" if why else ""),
+        hint="push to another remote, or to the place that this one serves",
+    )
+
+
+def refuse_occupied(place: Place, *, is_remote: bool) -> None:
+    """Raises Conflict for a place that is a work tree, or is no remote and holds other things."""
+    names = sorted(place.backend.top())
+    if any(name in WORK_TREE for name in names):
+        raise Conflict(f"{place.address.url} is a project or Git repository itself", hint="name a new or empty place")
+    others = [name for name in names if not name.startswith(NOT_OTHERS)]
+    if others and not is_remote:
+        raise Conflict(
+            f"{place.address.url} holds other things, such as {others[0]}",
+            hint=f"name a new place, such as {shlex.quote(place.address.url + '/cloche')}",
+        )
 
 
 def refuse_overwriting(place: Place, probed: Probed) -> None:

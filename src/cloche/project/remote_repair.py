@@ -19,7 +19,6 @@ from cloche.model.digest import Digest, digest_bytes
 from cloche.project.listing import (
     Remotely,
     cached,
-    each,
     known_bundle,
     look,
     lost_bundles,
@@ -34,6 +33,7 @@ from cloche.project.remotes import LostFormat, Place, format_of, known_id, open_
 from cloche.project.sending import finished
 from cloche.remotes.backend import FORMAT, astray, bundle_name, pack_name
 from cloche.remotes.bundles import LARGEST_FILE, decode_bundle
+from cloche.remotes.waiting import each
 from cloche.store.frames import PACK_LIMIT
 from cloche.store.pack_mending import index_of, made_again
 

@@ -17,7 +17,7 @@ from cloche.model.settings_text import parse_settings
 from cloche.model.suggestions import closest
 from cloche.project.project import FOLDER, Project, root_of
 from cloche.remotes.address import Address, check_server, parse_address
-from cloche.remotes.backend import BUNDLES, FORMAT, PACKS, Backend, Unfit, parse_name
+from cloche.remotes.backend import BUNDLES, FORMAT, PACKS, PROBES, Backend, Unfit, parse_name
 from cloche.remotes.opening import open_backend
 from cloche.remotes.rehearsal import Rehearsal
 from cloche.store.filesystem import FileSystem
@@ -28,10 +28,18 @@ _FORMAT = re.compile(rb"cloche-remote-1\n([0-9a-f]{32})\n")
 _NEWER = re.compile(rb"cloche-remote-(?!1\n)[0-9]+\n")
 TRIED = "creates"  # in the cache of a remote that refuses to overwrite: its id
 _LARGEST = 4096
+WORK_TREE = (FILE_NAME, FOLDER, ".git", "HEAD")
+"""What a project or a Git repository has at its top."""
+NOT_OTHERS = (".", PROBES, "lost+found")
+"""How names begin that may be in the place of a new remote."""
 
 
 class LostFormat(RemoteError):
     """There is a remote, but its `format`, by which it is known, is gone or damaged."""
+
+
+class NewerFormat(RemoteError):
+    """There is a remote, of a format that this Cloche does not know."""
 
 
 @dataclass
@@ -169,10 +177,11 @@ def open_unread(project: Project, name: str) -> Place:
         raise UsageError(f"the remote {name}: {error.message}", hint=hint) from None
 
 
-def remote_at(url: str, endpoint: str = "", region: str = "") -> Remote | None:
+def remote_at(url: str, endpoint: str = "", region: str = "", doubts: list[RemoteError] | None = None) -> Remote | None:
     """The remote at an address that somebody typed; None for what is left to Git: its addresses, and work trees.
 
-    Raises RemoteError and UsageError where Git could not be meant.
+    doubts: gets why it is not certain that what is left to Git is no remote. Raises RemoteError and UsageError where
+    Git could not be meant.
     """
     try:
         address = parse_address(url, os.getcwd())
@@ -190,10 +199,14 @@ def remote_at(url: str, endpoint: str = "", region: str = "") -> Remote | None:
     place = connect(Project(Path.cwd()), "origin", remote)
     try:
         found = find_id(place)
-    except RemoteError as error:
-        if git_too and not isinstance(error, LostFormat):
-            return None
+    except (LostFormat, NewerFormat):
         raise
+    except RemoteError as error:
+        if not git_too:
+            raise
+        if doubts is not None:
+            doubts.append(error)
+        return None
     finally:
         place.backend.close()
     if not found and not git_too:
@@ -221,7 +234,7 @@ def find_id(place: Place) -> str:
     if found is not None:
         return found[1].decode()
     if data is not None and _NEWER.match(data):
-        raise RemoteError(f"{place.address.url} was made by a newer Cloche", hint="upgrade cloche")
+        raise NewerFormat(f"{place.address.url} was made by a newer Cloche", hint="upgrade cloche")
     if _holds_objects(place):
         how = "lost" if data is None else "damaged"
         raise LostFormat(
@@ -278,7 +291,7 @@ def refuse_work_tree(project: Project, address: Address, *, is_remote: bool) -> 
             hint="name a folder outside",
         )
     if os.path.isdir(path):
-        others = sorted(name for name in os.listdir(path) if not name.startswith((".", "probe-", "lost+found")))
+        others = sorted(name for name in os.listdir(path) if not name.startswith(NOT_OTHERS))
         if others:
             hint = f"name a new folder, such as {shlex.quote(os.path.join(address.path, 'cloche'))}"
             raise Conflict(f"{address.path} holds other things, such as {others[0]}", hint=hint)
@@ -286,7 +299,7 @@ def refuse_work_tree(project: Project, address: Address, *, is_remote: bool) -> 
 
 def is_work_tree(path: str) -> bool:
     """Whether a folder is that of a project, or of a Git repository (also of a bare one)."""
-    return any(os.path.lexists(os.path.join(path, name)) for name in (FILE_NAME, FOLDER, ".git", "HEAD"))
+    return any(os.path.lexists(os.path.join(path, name)) for name in WORK_TREE)
 
 
 def _refuse_inside(project: Project, address: Address) -> None:

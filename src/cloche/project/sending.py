@@ -18,13 +18,14 @@ from cloche.model.lock import LOCK_NAME, parse_lock, render_lock
 from cloche.model.run import ID_SHOWN, Run
 from cloche.model.wording import some
 from cloche.project.in_place import in_place
-from cloche.project.listing import Remotely, cache, each, list_packs, look, shelf, write_inventory
+from cloche.project.listing import Remotely, cache, list_packs, look, shelf, write_inventory
 from cloche.project.merging import latest_facts
 from cloche.project.project import Project
 from cloche.project.reach import Reached, Root, lock_roots, run_roots
 from cloche.project.remotes import Place
 from cloche.remotes.backend import CannotCreate, bundle_name, pack_name
 from cloche.remotes.bundles import LARGEST, encode_bundle
+from cloche.remotes.waiting import each
 from cloche.store.index import digests
 from cloche.store.objects import Store
 from cloche.store.receiving import Shelf

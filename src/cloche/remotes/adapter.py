@@ -6,7 +6,7 @@ import contextlib
 import datetime
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cloche.errors import ClocheError, RemoteError, UsageError
@@ -40,6 +40,13 @@ class FsspecBackend:
                 changed = one.get("mtime") or one.get("LastModified") or 0
                 when = changed.timestamp() if isinstance(changed, datetime.datetime) else changed
                 yield Listed(path[start:], int(one.get("size") or 0), when if isinstance(when, int | float) else 0)
+
+    def top(self) -> Iterable[str]:
+        """See `Backend`."""
+        with self._translated("list"):
+            if not self._files.exists(self._root):
+                return []
+            return [str(one).rstrip("/").rpartition("/")[2] for one in self._files.ls(self._root, detail=False)]
 
     def get(self, name: str, most: int) -> bytes | None:
         """See `Backend`."""

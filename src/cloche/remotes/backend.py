@@ -58,13 +58,18 @@ class Backend(Protocol):
         """Every object below a folder of the remote; none where there is no such folder."""
         ...
 
+    def top(self) -> Iterable[str]:
+        """Names of files and folders at the top, whosever they are; some, where there are many."""
+        ...
+
     def get(self, name: str, most: int) -> bytes | None:
         """An object, whole; None where there is none. Raises Unfit for one of more than `most` bytes, unread, and for
         what is no file."""
         ...
 
     def get_range(self, name: str, start: int, length: int) -> bytes:
-        """`length` bytes of an object from `start` on; fewer where it ends before. Raises Unfit for what is no file."""
+        """`length` bytes of an object from `start` on; fewer where it ends before, none where a place that cannot be
+        listed holds no such object. Raises Unfit for what is no file."""
         ...
 
     def put(self, name: str, data: bytes, *, create: bool = False) -> bool:

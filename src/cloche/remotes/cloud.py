@@ -6,13 +6,15 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from cloche.errors import RemoteError
 from cloche.remotes.address import Address, check_endpoint, check_server
 from cloche.remotes.backend import CannotCreate, Listed, Passing, too_large
 from cloche.remotes.profiles import aws_profile
+from cloche.remotes.waiting import patiently
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -23,10 +25,14 @@ _KEYS = {
     "az": "set AZURE_STORAGE_ACCOUNT_NAME, and AZURE_STORAGE_ACCOUNT_KEY or what `az login` leaves",
 }
 _PIECE = 8 << 20
+_SILENCE = "30s"  # of a server, after which it is asked again
+_SMALL = 64 << 10
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist")
 _NOT_WITH_CREATE = ("NotImplemented", "501", "not supported", "not implemented")
+
+T = TypeVar("T")
 
 
 class Seen(NamedTuple):
@@ -45,14 +51,20 @@ class CloudBackend:
 
     def __init__(self, address: Address, endpoint: str = "", region: str = "") -> None:
         self.address = address
-        self._store = _opened(address, endpoint, region)
+        self._server = endpoint, region
+        self._store = _opened(address, endpoint, region, {"read_timeout": _SILENCE})
+
+    @cached_property
+    def _unhurried(self) -> ObjectStore:
+        """To write through: until a request is sent there is no answer, so what is large must not wait for one."""
+        return _opened(self.address, *self._server, {})
 
     def list(self, prefix: str) -> Iterator[Listed]:
         """See `Backend`."""
         import obstore
 
         with self._translated("list"):
-            for batch in obstore.list(self._store, prefix, chunk_size=1000):
+            for batch in _arriving(obstore.list(self._store, prefix, chunk_size=1000)):
                 yield from (Listed(one["path"], one["size"]) for one in batch)
 
     def seen(self) -> Iterator[Seen]:
@@ -60,7 +72,7 @@ class CloudBackend:
         import obstore
 
         with self._translated("list"):
-            for batch in obstore.list(self._store, chunk_size=1000):
+            for batch in _arriving(obstore.list(self._store, chunk_size=1000)):
                 yield from (Seen(one["path"], one["size"], _mark(one)) for one in batch)
 
     def pieces(self, name: str) -> Iterator[bytes]:
@@ -68,8 +80,16 @@ class CloudBackend:
         import obstore
 
         with self._translated(f"read {name} of"):
-            for piece in obstore.get(self._store, name).stream(min_chunk_size=_PIECE):
-                yield bytes(piece)
+            answer = patiently(lambda: obstore.get(self._store, name))
+            yield from map(bytes, _arriving(answer.stream(min_chunk_size=_PIECE)))
+
+    def top(self) -> Iterable[str]:
+        """See `Backend`."""
+        import obstore
+
+        with self._translated("list"):
+            first = next(_arriving(obstore.list(self._store, chunk_size=1000)), ())
+            return dict.fromkeys(one["path"].partition("/")[0] for one in first)
 
     def get(self, name: str, most: int) -> bytes | None:
         """See `Backend`."""
@@ -77,21 +97,21 @@ class CloudBackend:
 
         with self._translated(f"read {name} of"):
             try:
-                answer = obstore.get(self._store, name)
+                answer = patiently(lambda: obstore.get(self._store, name))
             except FileNotFoundError as error:
                 if _is_no_bucket(str(error)):
                     raise
                 return None
             if answer.meta["size"] > most:
                 raise too_large(name, most)
-            return bytes(answer.bytes())
+            return bytes(patiently(answer.bytes))
 
     def get_range(self, name: str, start: int, length: int) -> bytes:
         """See `Backend`."""
         import obstore
 
         with self._translated(f"read {name} of"):
-            return bytes(obstore.get_range(self._store, name, start=start, length=length))
+            return bytes(patiently(lambda: obstore.get_range(self._store, name, start=start, length=length)))
 
     def put(self, name: str, data: bytes, *, create: bool = False) -> bool:
         """See `Backend`."""
@@ -100,8 +120,9 @@ class CloudBackend:
 
         with self._translated(f"write {name} to"):
             try:
-                mode = "create" if create else "overwrite"
-                obstore.put(self._store, name, data, mode=mode, use_multipart=False)
+                mode: Literal["create", "overwrite"] = "create" if create else "overwrite"
+                store = self._store if len(data) <= _SMALL else self._unhurried
+                patiently(lambda: obstore.put(store, name, data, mode=mode, use_multipart=False))
             except (AlreadyExistsError, PreconditionError):
                 return False
             except NotSupportedError as error:
@@ -113,7 +134,7 @@ class CloudBackend:
         import obstore
 
         with self._translated(f"delete {name} of"), contextlib.suppress(FileNotFoundError):
-            obstore.delete(self._store, name)
+            patiently(lambda: obstore.delete(self._store, name))
 
     def close(self) -> None:
         """See `Backend`."""
@@ -132,7 +153,13 @@ def _mark(one: Any) -> str:
     return f"{one['size']} {one.get('e_tag') or ''} {one.get('version') or ''} {one['last_modified'].isoformat()}"
 
 
-def _opened(address: Address, endpoint: str, region: str) -> ObjectStore:
+def _arriving(batches: Iterator[T]) -> Iterator[T]:
+    """What a store sends, batch by batch."""
+    while (batch := patiently(lambda: next(batches, None))) is not None:
+        yield batch
+
+
+def _opened(address: Address, endpoint: str, region: str, limits: Mapping[str, str]) -> ObjectStore:
     import datetime
 
     from obstore import store
@@ -150,7 +177,7 @@ def _opened(address: Address, endpoint: str, region: str) -> ObjectStore:
         emulator = emulator if "://" in emulator else f"http://{emulator}"
         check_endpoint(emulator, "STORAGE_EMULATOR_HOST")
         config = {"service_account_key": _nobody(emulator)}
-    client: Any = {"connect_timeout": "10s", "timeout": "1200s", "user_agent": "cloche"}
+    client: Any = {"connect_timeout": "10s", "timeout": "1200s", "user_agent": "cloche", **limits}
     where = str(config.get("endpoint") or emulator or os.environ.get("AWS_ENDPOINT_URL", ""))
     if where.startswith("http://"):
         client["allow_http"] = True
@@ -201,5 +228,6 @@ def _meaning(address: Address, doing: str, text: str) -> RemoteError:
         return Passing(f"cannot {doing} {url}: the server is in trouble ({said})", hint="try again later")
     if not status and ("error sending request" in text or "timed out" in text or "dns" in text.lower()):
         hint = "check the network, the URL and its endpoint, then run it again: it goes on where it stopped"
-        return RemoteError(f"cannot {doing} {url}: the server cannot be reached", hint=hint)
+        what = "does not answer" if "timed out" in text else "cannot be reached"
+        return RemoteError(f"cannot {doing} {url}: the server {what}", hint=hint)
     return RemoteError(f"cannot {doing} {url}: {said}", hint="check the URL; `cloche remote test` tries everything")

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Protocol
 
 from cloche.errors import RemoteError
@@ -74,6 +74,10 @@ class FolderBackend:
                 for name, is_folder, facts in found:
                     if not is_folder and facts is not None:
                         yield Listed(f"{at}/{name}", facts.st_size, facts.st_mtime)
+
+    def top(self) -> Iterable[str]:
+        """See `Backend`."""
+        return os.listdir(self.folder) if os.path.isdir(self.folder) else []
 
     def get(self, name: str, most: int) -> bytes | None:
         """See `Backend`."""

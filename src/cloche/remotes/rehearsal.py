@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from cloche.remotes.backend import Backend, Listed, parse_name
 
@@ -23,6 +23,10 @@ class Rehearsal:
             if one.name not in self._deleted and one.name not in self._sizes:
                 yield one
         yield from (Listed(name, size) for name, size in self._sizes.items() if name.startswith(f"{prefix}/"))
+
+    def top(self) -> Iterable[str]:
+        """See `Backend`."""
+        return [*self._real.top()]
 
     def get(self, name: str, most: int) -> bytes | None:
         """See `Backend`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from cloche.remotes.backend import Backend, Listed, Passing
@@ -25,6 +25,10 @@ class Retrying:
     def list(self, prefix: str) -> list[Listed]:
         """See `Backend`."""
         return self._again(lambda: [*self._backend.list(prefix)])
+
+    def top(self) -> Iterable[str]:
+        """See `Backend`."""
+        return self._again(lambda: [*self._backend.top()])
 
     def get(self, name: str, most: int) -> bytes | None:
         """See `Backend`."""

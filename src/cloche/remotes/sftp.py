@@ -14,7 +14,7 @@ import shlex
 import socket
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from cloche.errors import RemoteError
@@ -28,6 +28,7 @@ _PORT = 22
 _TIMEOUT = 20.0
 _SILENCE = 60.0
 _BLOCK = 1 << 20
+_NO_SESSION = "No existing session"
 _LOG = "cloche.sftp"
 # What goes wrong is told in one line; the traces of paramiko are for who has set up logging.
 logging.getLogger(_LOG).addHandler(logging.NullHandler())
@@ -60,6 +61,12 @@ class SftpBackend:
                         pending.append(f"{at}/{one.filename}")
                     else:
                         yield Listed(f"{at}/{one.filename}", one.st_size or 0, one.st_mtime or 0)
+
+    def top(self) -> Iterable[str]:
+        """See `Backend`."""
+        with self._translated("list") as sftp, contextlib.suppress(FileNotFoundError):
+            return sftp.listdir(self._root)
+        return []
 
     def get(self, name: str, most: int) -> bytes | None:
         """See `Backend`."""
@@ -218,18 +225,36 @@ def _connect(address: Address) -> SSHClient:
     except (paramiko.SSHException, OSError, EOFError) as error:
         if "not found in known_hosts" in str(error):
             raise RemoteError(f"the host {host} is not known", hint=f"type `{ssh}` once and compare its key") from error
+        if _is_silence(client, error):
+            raise Passing(f"{host} does not answer", hint="check the network, then try again") from error
         if _is_refusal(error):
             hint = f"try `{ssh}`; keys come from the agent and ~/.ssh"
             raise RemoteError(f"{host} refuses to let you in: {error}", hint=hint) from error
-        raise Passing(f"{host} cannot be reached: {error}", hint="check the network, and that it listens") from error
+        where = f"{host} cannot be reached at port {options['port']}"
+        raise Passing(f"{where}: {_cause(error)}", hint="check the network, and that it listens") from error
     return client
+
+
+def _is_silence(client: SSHClient, error: Exception) -> bool:
+    """Whether a machine took the connection and said nothing. After that paramiko may go on to the keys, and find no
+    session."""
+    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
+        return True
+    transport = client.get_transport()
+    return _NO_SESSION in str(error) and transport is not None and not transport.remote_version
+
+
+def _cause(error: Exception) -> object:
+    """What went wrong; where several addresses were tried, at the first one."""
+    tried: dict[object, OSError] = getattr(error, "errors", {})
+    return next((one.strerror or one for one in tried.values()), error)
 
 
 def _is_refusal(error: Exception) -> bool:
     """Whether the machine was reached, and does not take the keys or the password that there are."""
     from paramiko import AuthenticationException
 
-    said = ("No authentication methods available", "No existing session", "not a valid", "Too many authentication")
+    said = ("No authentication methods available", _NO_SESSION, "not a valid", "Too many authentication")
     return isinstance(error, AuthenticationException) or any(one in str(error) for one in said)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # at run time only where a web server is really asked: they t
     import urllib.request
 
 _TIMEOUT = 60.0
+_NOTHING = (404, 410, 416)  # no such object; or a piece of it that begins behind its end
 _BUSY = (408, 429, 500, 502, 503, 504)
 _READ_ONLY = "a web server can only be read: push to the place that it serves"
 
@@ -37,6 +38,10 @@ class WebBackend:
         """See `Backend`: never called, for nothing can be listed."""
         raise RemoteError(f"{self.url} cannot be listed", hint=_READ_ONLY)
 
+    def top(self) -> Iterable[str]:
+        """See `Backend`."""
+        return []
+
     def get(self, name: str, most: int) -> bytes | None:
         """See `Backend`."""
         with self._open(name, None) as answer:
@@ -51,7 +56,7 @@ class WebBackend:
         """See `Backend`."""
         with self._open(name, f"bytes={start}-{start + length - 1}") as answer:
             if answer is None:
-                raise RemoteError(f"{self.url} does not hold {name}", hint="its owner pushes again")
+                return b""
             if getattr(answer, "status", 206) != 206:  # a server that knows no ranges begins at the beginning
                 _skip(answer, start)
             return answer.read(length)
@@ -81,7 +86,7 @@ class WebBackend:
             with self._opener.open(request, timeout=_TIMEOUT) as answer:
                 yield answer
         except urllib.error.HTTPError as error:
-            if error.code in (404, 410):
+            if error.code in _NOTHING:
                 yield None
                 return
             raise self._refused(error) from error

@@ -33,7 +33,6 @@ def command(url: str, folder: str, no_data: bool, endpoint: str, region: str, as
     from cloche.cli.render.words import plural
     from cloche.model.wording import some
     from cloche.ops.clone import clone
-    from cloche.project.merging import Merged
 
     with progress("fetching", in_bytes=True) as told:
         done = clone(url, folder, data=not no_data, endpoint=endpoint, region=region, progress=told)
@@ -44,7 +43,7 @@ def command(url: str, folder: str, no_data: bool, endpoint: str, region: str, as
     if done.fetched is None:
         say("its cloche.toml names no default remote: `cloche remote add` one, then `cloche pull`")
         return 0
-    if not done.git and done.fetched.merged == Merged() and not done.fetched.problems:
+    if not done.git and not done.run and not done.fetched.problems:
         say("the remote holds no run yet: `cloche push` puts some there")
     for line in fetched_lines(done.fetched):
         say(line)

@@ -38,12 +38,14 @@ def command(remote: str, no_data: bool, force: bool, dry_run: bool, as_json: boo
         return 9 if done.fetched.problems else 0
     for line in fetched_lines(done.fetched):
         say(line)
-    if done.plan is not None:
-        _tell(done.plan, dry_run)
+    if done.to_go_on:
+        say(f"no data is brought, since the clone here was cut off: `{done.to_go_on}` goes on where it stopped")
+    elif done.plan is not None:
+        _tell(done.plan, dry_run, tracked=done.tracked)
     return 9 if done.fetched.problems else 0
 
 
-def _tell(plan: Plan, dry_run: bool) -> None:
+def _tell(plan: Plan, dry_run: bool, *, tracked: bool) -> None:
     from cloche.cli.render.plan import print_plan
     from cloche.cli.render.words import plural
 
@@ -52,6 +54,8 @@ def _tell(plan: Plan, dry_run: bool) -> None:
         return
     if plan.files:
         say(f"brought {plural(plan.count, 'file')} to cloche.lock; `cloche undo` takes it back")
+    elif not tracked:
+        say("no data is tracked here: cloche.lock names none")
     else:
         say(f"{'all else' if plan.notes else 'the data here'} is as cloche.lock names it")
     tell_kept(plan.links, plan.notes)

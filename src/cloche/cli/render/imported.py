@@ -26,8 +26,12 @@ def print_imported(out: Console, done: Imported, say: Callable[[str], None]) -> 
         if len(done.skipped) > SHOWN:
             out.print(Text(f"… and {len(done.skipped) - SHOWN} more (--json lists all)", style="dim"))
     broken = [one.name for one in done.skipped if one.kind in WHOLE]
-    if broken:
-        say(f"warning: nothing of {some(broken)} is carried over: it cannot be read, see the list above")
+    locked = [name for name in broken if any(one.origin.startswith(f"{name}:") for one in done.stages)]
+    if lost := [name for name in broken if name not in locked]:
+        say(f"warning: nothing of {some(lost)} is carried over: it cannot be read, see the list above")
+    if locked:
+        what = f"warning: {some(locked)} cannot be read, see the list above"
+        say(f"{what}: its stages are those that the lock file beside it has")
     if done.created:
         say(f"{done.root} {'would be' if done.dry_run else 'is'} a project now")
     say(f"stages: {_counted(one.state for one in done.stages)}")
