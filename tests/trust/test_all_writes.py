@@ -63,6 +63,7 @@ OTHERS = {
     "cli/app.py": "nothing, to /dev/null",
     "cli/start.py": "a terminal",
     "client.py": "lines that a program logs, in the folder of its run",
+    "project/cloning.py": "a note in .cloche/ before there is anything else in it",
     "project/comparing.py": "copies for DuckDB to read, in tmp/",
     "project/hook_files.py": "Git's hooks, which are Git's",
     "project/sharing.py": "makes .cloche/ before there is anything in it",

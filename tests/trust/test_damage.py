@@ -306,9 +306,12 @@ def test_a_disk_that_really_is_full(disk: Path) -> None:
 
 def test_a_disk_that_may_only_be_read(disk: Path) -> None:
     with cloche.init(disk / "work") as project:
+        write(project.root, "data/0", b"0\n")
+        project.add("data")
         write(project.root, "data/0", b"1\n")
         project.add("data")
         project.run(["true"])
+        write(project.root, "data/0", b"2\n")
         project.status()
     if subprocess.run(["mount", "-o", "remount,ro", disk], capture_output=True, check=False).returncode:
         pytest.skip("this system does not remount")
@@ -317,8 +320,9 @@ def test_a_disk_that_may_only_be_read(disk: Path) -> None:
             assert len(project.log()) == 1
             assert b"".join(project.cat("@", "data/0")) == b"1\n"
             assert project.verify().sound
-            for act in VERBS.values():
-                with pytest.raises(ClocheError):
-                    act(project)
+            for verb, act in VERBS.items():
+                if verb != "repair":  # there is nothing to repair
+                    with pytest.raises(ClocheError):
+                        act(project)
     finally:
         subprocess.run(["mount", "-o", "remount,rw", disk], check=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 
 import msgspec
 
-from cloche.errors import Busy, Damaged, UsageError
+from cloche.errors import Busy, Damaged, DiskFull, UsageError
 from cloche.project.going import is_alive
 from cloche.project.linked import linked_digests
 from cloche.project.needed import needed
@@ -74,13 +74,15 @@ def gc(
         garbage = find_garbage(store, reached)
         unused = garbage.freed + sum(idle.values())
         if not dry_run:
-            _forget_unneeded(project, wanted)
+            with contextlib.suppress(DiskFull):  # there is room when something is gone
+                _forget_unneeded(project, wanted)
             sweep(store, old)
             if garbage.packs or garbage.rewritten:
                 set_aside(store, garbage, reached, now)
             set_files_aside(store, idle, now)
             if not grace:
                 sweep(store, store.quarantine.packs())
+            _forget_unneeded(project, wanted)
         left = sum(one.size for one in store.quarantine.packs())
     return Collected(
         packs=len(garbage.packs) + len(garbage.rewritten),
