@@ -14,8 +14,8 @@ from cloche.model.run import Run
 from cloche.model.tree import entry_of
 from cloche.model.wording import some
 from cloche.ops.ls import ls
+from cloche.project.alive import refuse_while_going
 from cloche.project.exchange import at_hand
-from cloche.project.going import refuse_while_going
 from cloche.project.in_place import Links, lacking_links
 from cloche.project.journal import in_the_way, parted, perform, planned
 from cloche.project.kept_in_place import as_in_place

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 import msgspec
 
 from cloche.errors import Busy, Damaged, DiskFull, UsageError
-from cloche.project.going import is_alive
+from cloche.project.alive import is_alive
 from cloche.project.linked import linked_digests
 from cloche.project.needed import needed
 from cloche.project.project import Project

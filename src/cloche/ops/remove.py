@@ -9,7 +9,7 @@ import msgspec
 from cloche.errors import Busy, Conflict, UsageError
 from cloche.model.operation import FactEffect
 from cloche.model.run import ID_SHOWN
-from cloche.project.going import is_alive
+from cloche.project.alive import is_alive
 from cloche.project.journal import perform
 from cloche.project.project import Project
 from cloche.project.revisions import find_id

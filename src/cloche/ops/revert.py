@@ -19,8 +19,8 @@ from cloche.model.run import Run
 from cloche.model.settings import FILE_NAME, Remote
 from cloche.model.tree import Entry, entry_of
 from cloche.model.wording import some
+from cloche.project.alive import refuse_while_going
 from cloche.project.exchange import at_hand, lock_at_hand
-from cloche.project.going import refuse_while_going
 from cloche.project.journal import parted, perform, planned, text_change, towards
 from cloche.project.kept_in_place import in_place_notes, in_place_problems, is_in_place
 from cloche.project.locked import to_lock

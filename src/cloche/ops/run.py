@@ -17,9 +17,10 @@ from cloche.model.run import Run
 from cloche.model.settings import Stage
 from cloche.model.suggestions import closest
 from cloche.model.values import Value, covers, plain, type_name
+from cloche.project.alive import refuse_while_going
 from cloche.project.executing import run_command, run_pipeline
 from cloche.project.finish import abandon, finish
-from cloche.project.going import Going, going, new_id, refuse_while_going
+from cloche.project.going import Going, going, new_id
 from cloche.project.in_place import Links
 from cloche.project.journal import perform, text_change
 from cloche.project.noticing import (

@@ -8,9 +8,8 @@ import msgspec
 
 from cloche.model.environment import Environment
 from cloche.model.run import Run, Series
+from cloche.project.closing import merged_series, metrics_so_far, read_spools
 from cloche.project.exchange import at_hand
-from cloche.project.finish import merged_series, metrics_so_far, read_spools
-from cloche.project.going import replaced
 from cloche.project.notes import Note, notes_of
 from cloche.project.project import Project
 from cloche.project.reach import Root
@@ -36,7 +35,7 @@ def show(project: Project, revision: str = "@") -> Shown:
     series = project.catalog.series(run.id)
     if run.status == "running":
         spooled = read_spools(project.runs_folder / run.id)
-        run, series = replaced(run, metrics=metrics_so_far(run, spooled)), merged_series(spooled)
+        run, series = msgspec.structs.replace(run, metrics=metrics_so_far(run, spooled)), merged_series(spooled)
     tags = tuple(sorted(tag for tag, of in project.catalog.facts("tag").items() if of == run.id))
     return Shown(
         run=run,

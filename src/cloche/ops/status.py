@@ -11,7 +11,7 @@ from cloche.model.paths import inside
 from cloche.model.run import Run
 from cloche.model.settings import is_address
 from cloche.model.snapshot import LeftOut
-from cloche.project.going import is_alive
+from cloche.project.alive import is_alive
 from cloche.project.in_place import in_place
 from cloche.project.linked import Edited, edited
 from cloche.project.project import LOCK_FILE, Project

@@ -15,7 +15,7 @@ from cloche.model.settings import FILE_NAME
 from cloche.model.snapshot import Tracked
 from cloche.model.tree import Entry
 from cloche.model.wording import some
-from cloche.project.going import refuse_while_going
+from cloche.project.alive import refuse_while_going
 from cloche.project.in_place import in_place
 from cloche.project.journal import effect_changes, in_the_way, perform, present, read_bytes
 from cloche.project.project import LOCK_FILE, Project

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from cloche.errors import InputError, UsageError
-from cloche.project.going import refuse_while_going
+from cloche.project.alive import refuse_while_going
 from cloche.project.linked import refuse_edited
 from cloche.project.project import Project
 from cloche.store.linking import is_link, unlink_file

@@ -17,7 +17,7 @@ from cloche.model.run import ID_SHOWN, Output, Place, Resources, StageRun, Statu
 from cloche.model.settings import Stage
 from cloche.model.values import Value
 from cloche.model.wording import some
-from cloche.project.going import Going, replaced, settle
+from cloche.project.going import Going, settle
 from cloche.project.links import through_links
 from cloche.project.observing import notice_unseen, observe, observed_outputs, only_read
 from cloche.project.stages import (
@@ -86,7 +86,7 @@ def run_pipeline(run: Going, stages: Mapping[str, Stage], force: bool, say: Say)
 def _keep(run: Going, done: Sequence[StageRun]) -> None:
     """Put the stages so far on record: they hold even where the run does not come to its end."""
     outputs = tuple(run.outputs[path] for path in sorted(run.outputs))
-    run.run = replaced(run.run, stages=tuple(done), outputs=outputs, observed=observed_outputs(run))
+    run.run = msgspec.structs.replace(run.run, stages=tuple(done), outputs=outputs, observed=observed_outputs(run))
     run.project.catalog.update_run(run.run)
 
 

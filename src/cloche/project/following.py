@@ -17,7 +17,7 @@ from cloche.model.paths import inside
 from cloche.model.snapshot import Tracked
 from cloche.model.tree import Entry
 from cloche.model.wording import some
-from cloche.project.going import refuse_while_going
+from cloche.project.alive import refuse_while_going
 from cloche.project.in_place import in_place, place_free_links
 from cloche.project.journal import files_of, perform, towards
 from cloche.project.kept_in_place import READ_BY_HOOKS, seen_in_place

@@ -8,16 +8,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
-
 from cloche.capture.code import is_source
 from cloche.capture.secrets import secret_reason
-from cloche.errors import Busy, InputError
+from cloche.errors import InputError
 from cloche.model.paths import inside
 from cloche.model.patterns import matcher
 from cloche.model.run import Finding, Output, Place, Run, run_id
 from cloche.model.tree import Entry
 from cloche.model.wording import some
+from cloche.project.alive import RUN_LOCK, WORKTREE
 from cloche.project.holding import held
 from cloche.project.in_place import in_place
 from cloche.project.project import LOCK_FILE, Project
@@ -26,9 +25,6 @@ from cloche.project.trees import entry_at
 from cloche.project.view import walk_project
 from cloche.store.capture import record_files
 from cloche.store.listing import Files, FileStat
-
-RUN_LOCK = "lock"
-WORKTREE = "worktree"
 
 
 @dataclass
@@ -86,36 +82,6 @@ def going(project: Project, taken: Taken, run: Run) -> Iterator[Going]:
 def new_id(project: Project) -> str:
     """An id that no run has."""
     return run_id(project.random(8))
-
-
-def is_alive(project: Project, run: str) -> bool:
-    """Whether the process that records this run is still there, by its lock."""
-    folder = project.runs_folder / run
-    if not folder.is_dir():
-        return False
-    try:
-        with held(folder / RUN_LOCK, "this run"):
-            return False
-    except Busy:
-        return True
-
-
-def refuse_while_going(project: Project, what: str) -> None:
-    """Raise Busy while a run is going in this work tree, which may yet read `what`."""
-    alive = [run.short for run in project.catalog.running() if _is_here(project, run.id) and is_alive(project, run.id)]
-    if alive:
-        raise Busy(
-            f"run {alive[0]} is still going and may yet read {what}",
-            hint="wait for it, or work in a second work tree (`git worktree add`)",
-        )
-
-
-def _is_here(project: Project, run: str) -> bool:
-    """Whether a run that is going was started in this work tree, and not in another worktree of the repository."""
-    try:
-        return (project.runs_folder / run / WORKTREE).read_text("ascii") == project.shared.worktree
-    except (OSError, ValueError):
-        return not project.shared.worktree
 
 
 def settle(
@@ -264,8 +230,3 @@ def _group(project: Project, entries: Mapping[str, Entry], writes: Sequence[str]
         if not any(inside(path, root) for root in writes):
             outputs[path] = Output(path, entry.kind, entry.digest, entry.size, declared=metric(path))
     return outputs
-
-
-def replaced(run: Run, **fields: object) -> Run:
-    """A copy of a run with some fields replaced."""
-    return msgspec.structs.replace(run, **fields)

@@ -9,7 +9,7 @@ from cloche.model.changes import PathChange
 from cloche.model.plan import Plan
 from cloche.model.snapshot import Tracked
 from cloche.model.wording import some
-from cloche.project.going import refuse_while_going
+from cloche.project.alive import refuse_while_going
 from cloche.project.in_place import Links, in_place, lacking_links
 from cloche.project.journal import files_of, parted, perform, planned, towards
 from cloche.project.kept_in_place import changed_in_place

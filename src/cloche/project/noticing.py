@@ -12,7 +12,8 @@ from cloche.model.portable import trouble
 from cloche.model.query import parse
 from cloche.model.run import Finding, Place
 from cloche.model.wording import some
-from cloche.project.going import Going, is_alive
+from cloche.project.alive import is_alive
+from cloche.project.going import Going
 from cloche.project.links import links_outside
 from cloche.project.naming import named_paths
 

@@ -6,11 +6,13 @@ import contextlib
 import shutil
 from pathlib import Path
 
+import msgspec
+
 from cloche.errors import Busy, DiskFull, NotFound, StoreError
 from cloche.model.operation import FilesEffect, Operation, PackagesEffect
 from cloche.model.run import Finding, Resources, Run
-from cloche.project.finish import close_with_what_is_left
-from cloche.project.going import RUN_LOCK, replaced
+from cloche.project.alive import RUN_LOCK
+from cloche.project.closing import close_with_what_is_left
 from cloche.project.holding import held
 from cloche.project.journal import conclude, effect_changes, present
 from cloche.project.project import LOCK, Project
@@ -105,7 +107,9 @@ def _close(project: Project, run: Run) -> Run:
     )
     ended = _last_sign(folder, run)
     resources = Resources(wall=max(0.0, ended - run.created))
-    record = replaced(run, status="killed", ended=ended, resources=resources, findings=(*run.findings, finding))
+    record = msgspec.structs.replace(
+        run, status="killed", ended=ended, resources=resources, findings=(*run.findings, finding)
+    )
     record = close_with_what_is_left(project, record, folder)
     shutil.rmtree(folder, ignore_errors=True)
     return record
