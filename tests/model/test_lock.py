@@ -111,6 +111,8 @@ WRONG = [
     (f"{HEADER}{A} f 1 1 a\\q\n", 2, "unsafe"),
     (f"{HEADER}{A} f 1 1 b/c/d\n{B} d 1 1 b\n", 2, "lies in b"),
     (f"{HEADER}{A} f 1 1 cloche.toml\n", 2, "no data"),
+    (f"{HEADER}{A} f 1 1 cloche.toml/a\n", 2, "no data"),
+    (f"{HEADER}{A} f 1 1 data/.gitignore/a\n", 2, "no data"),
     (f"{HEADER}{A} f 1 1 Cloche.lock\n", 2, "no data"),
     (f"{HEADER}{A} f 1 1 data/.gitignore\n", 2, "no data"),
     (f"{HEADER}{A} f 1 1 .gitattributes\n", 2, "no data"),

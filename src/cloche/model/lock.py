@@ -66,12 +66,14 @@ def parse_lock(text: str, *, apart: bool = True) -> tuple[Tracked, ...]:
 
 
 def describes_project(path: str) -> bool:
-    """Whether Cloche or Git reads in a file what is theirs, so that it is no data. In a folder of data, Git's may lie.
+    """Whether Cloche or Git reads there, or above it, what is theirs, so that it is no data. In a folder of data, Git's
+    may lie.
 
-    >>> describes_project("cloche.toml"), describes_project("data/.gitignore"), describes_project("old/cloche.lock")
+    >>> describes_project("cloche.toml/a"), describes_project("data/.gitignore"), describes_project("old/cloche.lock")
     (True, True, False)
     """
-    return plain_name(path) in (FILE_NAME, LOCK_NAME) or plain_name(path.rpartition("/")[2]) in _GITS
+    names = [plain_name(name) for name in path.split("/")]
+    return names[0] in (FILE_NAME, LOCK_NAME) or not set(_GITS).isdisjoint(names)
 
 
 def lines_of(text: str) -> list[Tracked]:
