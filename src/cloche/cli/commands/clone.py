@@ -47,7 +47,8 @@ def command(url: str, folder: str, no_data: bool, endpoint: str, region: str, as
         say("the remote holds no run yet: `cloche push` puts some there")
     for line in fetched_lines(done.fetched):
         say(line)
-    say(f"brought {plural(done.files, 'file')} of data" + ("" if done.git else "; `cloche revert @` brings the code"))
+    code = "; `cloche revert @` brings the code" if done.run and not done.git else ""
+    say(f"brought {plural(done.files, 'file')} of data{code}")
     if done.in_place:
         say(f"not brought: {some(list(done.in_place))}, tracked in place: only its digests are recorded")
     tell_kept(done.links, done.notes)
