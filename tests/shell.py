@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,3 +131,22 @@ json.dump({"total": total, "rows": len(rows)}, open("metrics.json", "w"))
 open("model.bin", "wb").write(repr(total).encode())
 print("total", total)
 """
+
+
+@contextlib.contextmanager
+def growing(file: Path) -> Iterator[None]:
+    """Meanwhile something is appended to a file without a pause."""
+    stop = threading.Event()
+
+    def grow() -> None:
+        with file.open("ab", buffering=0) as out:
+            while not stop.is_set():
+                out.write(b"more")
+
+    writer = threading.Thread(target=grow)
+    writer.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        writer.join()

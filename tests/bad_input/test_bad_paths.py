@@ -16,7 +16,7 @@ from bad_input_helpers import (
     tree,
 )
 
-from shell import Shell
+from shell import Shell, growing
 
 
 def test_data_that_does_not_exist_is_named(model: Shell) -> None:
@@ -162,20 +162,8 @@ def test_executable_bits_count_and_come_back(model: Shell) -> None:
 def test_a_file_that_keeps_changing_while_it_is_added_is_refused(model: Shell) -> None:
     before_lock = model.data("cloche.lock")
     file = model.write("raw/growing.csv", b"0" * 30_000_000)
-    stop = threading.Event()
-
-    def grow() -> None:
-        with file.open("ab", buffering=0) as out:
-            while not stop.is_set():
-                out.write(b"more")
-
-    writer = threading.Thread(target=grow)
-    writer.start()
-    try:
+    with growing(file):
         done = model.cloche("add", "raw", status=8)
-    finally:
-        stop.set()
-        writer.join()
     assert_complaint(
         done, "raw/growing.csv kept changing while it was read", "wait until the program that writes it is done"
     )

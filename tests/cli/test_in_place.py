@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import threading
 from pathlib import Path
 
 import pytest
 
-from shell import Shell
+from shell import Shell, growing
 
 BIG = os.urandom(90_000)
 
@@ -499,20 +498,8 @@ def test_untrack_says_that_the_link_goes(project: Shell, elsewhere: Path) -> Non
 def test_what_keeps_changing_elsewhere_is_named_as_it_is_called_there(project: Shell, elsewhere: Path) -> None:
     file = elsewhere / "growing.bin"
     file.write_bytes(b"0" * 30_000_000)
-    stop = threading.Event()
-
-    def grow() -> None:
-        with file.open("ab", buffering=0) as out:
-            while not stop.is_set():
-                out.write(b"more")
-
-    writer = threading.Thread(target=grow)
-    writer.start()
-    try:
+    with growing(file):
         error = project.cloche("add", "--in-place", str(elsewhere), status=8).err
-    finally:
-        stop.set()
-        writer.join()
     assert f"{file} kept changing while it was read" in error
 
 
