@@ -240,6 +240,18 @@ def test_a_strict_hook_stops_the_commit(followed: Shell) -> None:
     git(followed, "commit", "--allow-empty", "-m", "only a warning again")
 
 
+def test_a_strict_hook_stops_a_commit_that_takes_the_lock_away(followed: Shell) -> None:
+    followed.cloche("install", "pre-commit", "--strict")
+    (followed.folder / "cloche.lock").unlink()
+    said = followed("git", "commit", "-qam", "no lock", status=1).err
+    assert "not committed: cloche.lock is gone" in said
+    assert "`git checkout HEAD -- cloche.lock`, then `git commit`" in said
+    followed.cloche("install", "pre-commit", "--no-strict")
+    said = followed("git", "commit", "-qam", "no lock").err
+    assert "warning: cloche.lock is gone" in said
+    assert "`git checkout HEAD~ -- cloche.lock`, then `git commit --amend`" in said
+
+
 def test_a_strict_hook_stops_the_commit_of_a_lock_that_cannot_be_read(followed: Shell) -> None:
     followed.cloche("install", "pre-commit", "--strict")
     lock = followed.data("cloche.lock")

@@ -37,16 +37,18 @@ def set_config(folder: Path, key: str, value: str | None, *scope: str) -> None:
         raise StoreError(f"Git's setting {key} cannot be written: {said}", hint="look at who may write Git's config")
 
 
-def is_left_out(root: Path, name: str) -> bool:
-    """Whether a file of the project has changes that the commit which is being made does not hold."""
+def standing(root: Path, name: str) -> str:
+    """How a file of the project stands in the commit which is being made: the first two letters that `git status
+    --porcelain` says of it, the commit against the last one, and the work tree against the commit. Two spaces where
+    there is nothing to say."""
     top = top_of(root)
     if top is None:
-        return False
+        return "  "
     path = os.path.join(os.path.relpath(os.path.realpath(root), top), name)
     # The index of this commit may be another one than Git's own (`git commit FILE`): the variables are Git's to us.
     command = ["git", "-c", "core.fsmonitor=false", "status", "--porcelain", "-z", "--", path]
     done = subprocess.run(command, cwd=top, env=_variables(whole=True), capture_output=True, check=False)
-    return done.returncode == 0 and done.stdout[1:2] not in (b"", b" ")
+    return done.stdout[:2].decode("ascii", "replace") if done.returncode == 0 and done.stdout else "  "
 
 
 def _git(folder: Path, *words: str, failing: bool = False) -> subprocess.CompletedProcess[bytes]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from cloche.capture.hooks import is_left_out
+from cloche.capture.hooks import standing
 from cloche.errors import RemoteError, UsageError
 from cloche.model.hooks import HOOKS
 from cloche.project.exchange import lock_at_hand
@@ -24,11 +24,13 @@ PRE_COMMIT = "pre-commit"
 class Unrecorded(msgspec.Struct, frozen=True):
     """What a commit would leave out. changed: tracked data that is not as `cloche.lock` says. lock: whether
     `cloche.lock` itself has changes that are not part of the commit. edited: files among these that somebody changed
-    through a link into the store; `add` refuses them until `verify --repair` has taken them out of it."""
+    through a link into the store; `add` refuses them until `verify --repair` has taken them out of it. deleted: the
+    commit takes `cloche.lock` away, and with it all that it says of data."""
 
     changed: tuple[str, ...] = ()
     lock: bool = False
     edited: tuple[str, ...] = ()
+    deleted: bool = False
 
 
 def hook(project: Project, name: str, progress: Progress | None = None) -> Followed | Unrecorded:
@@ -69,4 +71,5 @@ def unrecorded(project: Project) -> Unrecorded:
         if item.path not in left  # a hook does not go far, and what is not the link is no data
     }
     changed = tuple(item.path for item, here in states.items() if here.entry is not None and not here.is_(item))
-    return Unrecorded(changed, is_left_out(project.root, LOCK_FILE), edited_paths(project))
+    lock = standing(project.root, LOCK_FILE)
+    return Unrecorded(changed, lock[1] != " ", edited_paths(project), lock == "D ")

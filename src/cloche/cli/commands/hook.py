@@ -57,7 +57,7 @@ def command(name: str, arguments: tuple[str, ...], strict: bool) -> None:
         return
     if isinstance(found, Unrecorded):
         _warn(found, strict)
-        if strict and (found.changed or found.lock):
+        if strict and (found.changed or found.lock or found.deleted):
             raise SystemExit(1)
     else:
         _tell(found)
@@ -82,6 +82,9 @@ def _warn(found: Unrecorded, strict: bool) -> None:
         steps.insert(0, f"{_REPAIR if found.edited else ''}`cloche add {_words(found.changed)}`")
     elif found.lock:
         say(f"{first}: cloche.lock changed, and is not part of this commit")
+    elif found.deleted:
+        say(f"{first}: cloche.lock is gone, and with it what this commit says of data")
+        steps = [f"`git checkout {'HEAD' if strict else 'HEAD~'} -- cloche.lock`"]
     else:
         return
     after = [_COMMIT if strict else "`git commit --amend`"]
