@@ -27,7 +27,7 @@ test: setup lint types ## Check everything that CI checks
 	$(BIN)/pytest -q -n $(CORES) --dist worksteal -m "not slow" $(TESTS)
 
 test-long: setup ## The longer form of the slow suites
-	$(BIN)/pytest -q -n $(CORES) --dist worksteal $(TESTS)
+	CLOCHE_TESTS_START=1 $(BIN)/pytest -q -n $(CORES) --dist worksteal $(TESTS)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -7,14 +7,15 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-BIN = Path(sys.executable).parent
+import forked
+
+BIN = forked.BIN
 
 
 @dataclass(frozen=True)
@@ -40,21 +41,26 @@ class Shell:
 
     def __call__(self, *words: str | bytes, status: int | None = 0, **variables: str) -> Done:
         """Run a program and check how it ends; `cloche` is the one under test."""
-        program = str(BIN / "cloche") if words[0] == "cloche" else words[0]
-        done = subprocess.run(
-            [program, *words[1:]],
-            cwd=self.folder,
-            env={**self.variables, **variables},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            timeout=120,
-        )
+        done = self._done(words, {**self.variables, **variables})
         out, err = done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
         if status is not None:
             assert done.returncode == status, f"{words}\n{out}\n{err}"
         assert os.path.join("cloche", "cli", "") not in err, err  # a traceback of Cloche's own
         return Done(done.returncode, out, err)
+
+    def _done(self, words: Sequence[str | bytes], variables: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
+        """How a program ended, with what it printed."""
+        if words[0] == "cloche" and forked.serves(variables):
+            return forked.run(words[1:], self.folder, variables, timeout=120)
+        return subprocess.run(
+            [forked.COMMAND if words[0] == "cloche" else words[0], *words[1:]],
+            cwd=self.folder,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=120,
+        )
 
     def cloche(self, *words: str | bytes, status: int | None = 0, **variables: str) -> Done:
         """Run a `cloche` command."""
