@@ -7,6 +7,7 @@ its own. `CLOCHE_TESTS_START=1` starts the real one every time, which `make test
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import gc
@@ -92,7 +93,7 @@ def _server() -> socket.socket:
     # Its streams are pipes from the start, as those are that the forks get in their place.
     reader, writer = os.pipe()
     with theirs:
-        subprocess.Popen(
+        server = subprocess.Popen(
             [sys.executable, __file__, str(theirs.fileno())],
             env=_inherited(),
             stdin=subprocess.DEVNULL,
@@ -101,7 +102,13 @@ def _server() -> socket.socket:
             pass_fds=[theirs.fileno()],
         )
     os.close(writer)
-    os.set_inheritable(reader, False)
+
+    @atexit.register
+    def end() -> None:
+        os.close(reader)
+        ours.close()
+        server.wait(timeout=10)
+
     return ours
 
 

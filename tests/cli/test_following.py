@@ -47,6 +47,10 @@ def git(shell: Shell, *words: str, **variables: str) -> Done:
     return Shell(shell.folder, shell.variables | variables)("git", *words)
 
 
+def tables(shell: Shell) -> dict[str, bytes]:
+    return {path: text for path, text in shell.files().items() if path.endswith(".csv")}
+
+
 def test_it_follows_a_switch_and_can_be_undone(followed: Shell) -> None:
     assert followed.read(POINTS) == ONE
     said = git(followed, "switch", "two").err
@@ -112,6 +116,38 @@ def test_what_is_code_on_the_other_branch_is_left_to_git(followed: Shell) -> Non
     assert "removed" not in said
     assert followed.read(POINTS) == ONE
     assert git(followed, "status", "--porcelain").out == ""
+
+
+def test_one_branch_tracks_a_folder_and_the_other_something_in_it(followed: Shell) -> None:
+    followed.write("data/sub/deep.csv", "deep\n")
+    followed.cloche("add", "data")
+    followed.commit("a folder in it")
+    git(followed, "switch", "--quiet", "-c", "inner")
+    followed.cloche("untrack", "data")
+    followed.cloche("add", "data/sub")
+    followed("git", "add", "-f", POINTS)
+    followed.commit("the rest is code")
+    data = tables(followed)
+    followed.write(POINTS, "code\n")
+    followed.write("data/sub/more.csv", "more\n")
+    followed.cloche("add")
+    followed.commit("both go on")
+
+    said = git(followed, "switch", "main").err
+    assert tables(followed) == data
+    assert "data follows cloche.lock" in said
+    assert "left as it is" not in said
+    said = git(followed, "switch", "inner").err
+    assert (followed.read(POINTS), followed.read("data/sub/more.csv")) == ("code\n", "more\n")
+    assert "data/sub follows cloche.lock: 1 file changed" in said
+    assert followed("git", "status", "--porcelain").out == ""
+
+    followed.write("data/sub/mine.csv", "mine\n")
+    said = git(followed, "switch", "main").err
+    assert "left as it is: data has changes" in said
+    assert followed.read("data/sub/mine.csv") == "mine\n"
+    followed.cloche("revert", "--lock")
+    assert tables(followed) == data
 
 
 def test_merge_pull_and_rebase(followed: Shell) -> None:
@@ -252,12 +288,15 @@ def test_a_strict_hook_stops_a_commit_that_takes_the_lock_away(followed: Shell) 
     assert "`git checkout HEAD~ -- cloche.lock`, then `git commit --amend`" in said
 
 
-def test_a_strict_hook_stops_the_commit_of_a_lock_that_cannot_be_read(followed: Shell) -> None:
+def test_a_strict_hook_stops_the_commit_of_a_lock_or_settings_that_cannot_be_read(followed: Shell) -> None:
     followed.cloche("install", "pre-commit", "--strict")
     lock = followed.data("cloche.lock")
     for broken in (b"rubbish\n", lock + b"<<<<<<< ours\n", lock + b"\xff\n"):
         followed.write("cloche.lock", broken)
         assert "not committed: cloche.lock" in followed("git", "commit", "-am", "x", status=1).err
+    followed.write("cloche.lock", lock)
+    followed.write("cloche.toml", "[data\n")
+    assert "not committed: cloche.toml" in followed("git", "commit", "-am", "x", status=1).err
     git(followed, "commit", "-am", "x", "--no-verify")
 
 

@@ -60,11 +60,15 @@ def hook(project: Project, name: str, progress: Progress | None = None) -> Follo
 
 def unrecorded(project: Project) -> Unrecorded:
     """Tracked data that differs from `cloche.lock`, and whether the lock is left out. What is missing differs not:
-    who works on the code alone needs no data."""
+    who works on the code alone needs no data. Raises SettingsError, also for a `cloche.toml` that cannot be read."""
+    places = project.settings.data.external
     stays = in_place(project)
     theirs = {item.path for item in project.tracked if stays(item.path)}
-    places = {path: project.settings.data.external.get(path, "") for path in theirs}
-    left = {path for path, place in places.items() if place and (is_far(place) or not is_link_to(project, path, place))}
+    left = {
+        path
+        for path, place in places.items()
+        if path in theirs and (is_far(place) or not is_link_to(project, path, place))
+    }
     states = {
         item: look_at(project, item.path, through=item.path in theirs and is_elsewhere(project, item.path))
         for item in project.tracked

@@ -61,7 +61,7 @@ def revert(
         lock_at_hand(project)
         return to_lock(project, "revert", dry_run=dry_run, partial=partial)
     at_hand(project, find_run(project, revision))
-    with project.writing():
+    with project.writing(), advising(_takes_files(revision)):
         run = find_run(project, revision)
         parts = tuple(only) or PARTS
         now, then = work_side(project, like=run, values=False), run_side(project, run)
@@ -78,12 +78,11 @@ def revert(
         problems = (*packages.problems, *stuck)
         blocked = {*(("code", "data") if stuck else ()), "environment" if packages.problems else ""}
         plan = Plan("revert", run.id, files, packages.changes, packages.python, packages.creates, problems, notes)
-        with advising(_takes_files(revision)):
-            if dry_run:
-                preview(project, files)
-                return plan
-            _refuse_problems(plan, revision, [one for one in PARTS if one not in blocked])
-            _apply(project, run, plan, then, keep)
+        if dry_run:
+            preview(project, files)
+            return plan
+        _refuse_problems(plan, revision, [one for one in PARTS if one not in blocked])
+        _apply(project, run, plan, then, keep)
     return plan
 
 

@@ -6,14 +6,14 @@ Only what lies there as it was placed or added before is replaced; anything else
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from cloche.errors import Damaged, NotFound
 from cloche.model.changes import PathChange
-from cloche.model.paths import inside
+from cloche.model.paths import above, inside
 from cloche.model.snapshot import Tracked
 from cloche.model.tree import Entry
 from cloche.model.wording import some
@@ -61,7 +61,7 @@ def follow(project: Project) -> Followed:
         paths = [path for path in sorted(now.keys() | (before or {})) if (before or {}).get(path) != now.get(path)]
         theirs = [now[path] for path in paths if path in now and stays(path)]  # which is not ours to bring
         paths = [path for path in paths if path not in now or not stays(path)]
-        steps = {path: _step(project, path, (before or {}).get(path), now.get(path)) for path in paths}
+        steps = _steps(project, paths, before or {}, now)
         changes = [change for step in steps.values() if isinstance(step, list) for change in step]
         if changes:
             refuse_while_going(project, "the data that would follow Git")
@@ -80,7 +80,7 @@ def follow(project: Project) -> Followed:
         changed=sum(change.before != change.after for change in changes),
         kept=tuple(path for path, step in steps.items() if step in ("kept", "recorded")),
         recorded=tuple(path for path, step in steps.items() if step == "recorded"),
-        absent=tuple(path for path, step in steps.items() if step == "absent"),
+        absent=tuple(path for path, step in steps.items() if step == "absent" and path in now),
         edited=edited_paths(project),
     )
 
@@ -111,6 +111,51 @@ def look_at(project: Project, path: str, *, through: bool = False) -> Here:
     walked = walk(project.root, path, through=through)
     files = record_path(project.root, path, walked.files, project.store, project.cache, keep=False)
     return Here(files.entry if len(files) else None, files, not walked.unreadable and not walked.special)
+
+
+def _steps(
+    project: Project, paths: Sequence[str], before: Mapping[str, Tracked], now: Mapping[str, Tracked]
+) -> dict[str, list[PathChange] | str]:
+    """What to change at each of these paths, which were tracked before or are now; a word where it is left as it is."""
+    nests: dict[str, list[str]] = {}
+    for path in paths:
+        *_, outermost = (one for one in (path, *above(path)) if one in before or one in now)
+        nests.setdefault(outermost, []).append(path)
+    steps: dict[str, list[PathChange] | str] = {}
+    for outer, nest in nests.items():
+        if nest == [outer]:
+            steps[outer] = _step(project, outer, before.get(outer), now.get(outer))
+            continue
+        was, wanted = ([side[path] for path in nest if path in side] for side in (before, now))
+        changes = _nested(project, outer, was, wanted)
+        for path in sorted(nest, reverse=True):  # a change belongs to the innermost path
+            if isinstance(changes, str):
+                steps[path] = changes if path in now else "left"
+                continue
+            steps[path] = [one for one in changes if inside(one.path, path)]
+            changes = [one for one in changes if not inside(one.path, path)]
+    return steps
+
+
+def _nested(project: Project, outer: str, was: Sequence[Tracked], wanted: Sequence[Tracked]) -> list[PathChange] | str:
+    """The same where one branch tracks a folder and the other something in it: file by file, since what is one's data
+    may be the other's code."""
+    target, known = _files_held(project, wanted), _files_held(project, was) or {}
+    if target is None:
+        return "absent"
+    here, gits = look_at(project, outer), project.git.tracked() if project.git is not None else set[str]()
+    files = {path: entry for path, entry in here.files.everything().items() if path not in gits}
+    work = [path for path, one in files.items() if one.kind != "d" and one not in (known.get(path), target.get(path))]
+    if work or not here.whole:
+        return "kept"
+    changes = [one for one in towards(project, files, target) if one.before != one.after]
+    return changes if all(inside(one.path, outer) and one.path not in gits for one in changes) else "kept"
+
+
+def _files_held(project: Project, items: Iterable[Tracked]) -> dict[str, Entry] | None:
+    """The files of several tracked paths; None where the store does not hold them all."""
+    held = [_held(project, item) for item in items]
+    return None if None in held else {path: entry for files in held if files for path, entry in files.items()}
 
 
 def _step(project: Project, path: str, was: Tracked | None, wanted: Tracked | None) -> list[PathChange] | str:

@@ -23,7 +23,7 @@ from cloche.store.capture import record_path
 from cloche.store.checkout import expand
 from cloche.store.recorded import Recorded
 from cloche.store.survey import is_whole
-from cloche.store.tree_diff import Opener, diff_trees
+from cloche.store.tree_diff import Opener, diff_trees, naming_folder, opener_of
 from cloche.store.walk import os_path, walk
 
 
@@ -170,8 +170,8 @@ def data_towards(project: Project, item: Located, now: Recorded | None = None) -
     if now is None:
         files = walk(project.root, item.path).files
         now = record_path(project.root, item.path, files, project.store, project.cache, keep=False)
-    opener = now.tree, lambda _, folder: raw_entries(project.store.read(folder.digest))
-    found = diff_trees(item.path, now.entry, entry_of(item), opener, whole=True)
+    openers = now.tree, opener_of(project.store)
+    found = diff_trees(item.path, now.entry, entry_of(item), openers, whole=True)
     changes = [part for change in found for part in _apart(project, change)]
     blocking = in_the_way(project, [item.path]) if now.entry is None else {}
     return changes + [PathChange(path, entry, None) for path, entry in blocking.items()]
@@ -183,8 +183,9 @@ def _apart(project: Project, change: PathChange) -> list[PathChange]:
     if change.before is not None or change.after is None or not is_whole(change.after):
         return [change]
     is_there = os.path.isdir(os_path(project.root, change.path))
-    if not is_there and not _holds_own(project, change.after):
-        return [change]
+    with naming_folder(change.path):
+        if not is_there and not _holds_own(project, change.after):
+            return [change]
     return [PathChange(path, None, entry) for path, entry in expand(project.store, change.after, change.path).items()]
 
 
@@ -208,7 +209,7 @@ def _data_root(project: Project, of: Side, path: str) -> tuple[Entry | None, Ope
         recorded = of.taken.data[path]
         return recorded.entry, recorded.tree
     item = of.data.get(path)
-    return None if item is None else entry_of(item), lambda _, folder: raw_entries(project.store.read(folder.digest))
+    return None if item is None else entry_of(item), opener_of(project.store)
 
 
 def data_files(project: Project, of: Side, path: str) -> dict[str, Entry]:

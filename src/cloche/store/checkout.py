@@ -28,6 +28,7 @@ from cloche.store.placing import Placing
 from cloche.store.spelling import one_name, refuse_twins
 from cloche.store.stat_cache import StatCache
 from cloche.store.survey import Survey, survey, with_execute
+from cloche.store.tree_diff import naming_folder
 from cloche.store.tree_staging import Written, write_tree
 from cloche.store.walk import os_path
 
@@ -112,7 +113,8 @@ def expand(store: Store, entry: Entry, path: str, lost: list[str] | None = None)
         folder, at = pending.pop()
         checked_depth(at)
         try:
-            tree = store.read_tree(folder.digest)
+            with naming_folder(at):
+                tree = store.read_tree(folder.digest)
         except (Damaged, NotFound):
             if lost is None:
                 raise

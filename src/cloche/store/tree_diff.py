@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 
+from cloche.errors import Damaged
 from cloche.model.changes import PathChange
 from cloche.model.paths import checked, checked_depth
-from cloche.model.tree import EMPTY_DIGEST, Entry, RawEntry, entry_from
+from cloche.model.tree import EMPTY_DIGEST, Entry, RawEntry, entry_from, raw_entries
+from cloche.store.objects import Store
 
 Opener = Callable[[str, Entry], list[RawEntry]]
 """Gives what is directly in a folder: told its path text and its entry."""
+
+
+@contextlib.contextmanager
+def naming_folder(path: str) -> Iterator[None]:
+    """Around what reads the list of a stored folder: an error names it by its path; an empty one is all the code."""
+    try:
+        yield
+    except Damaged as error:
+        what = f"{path}/" if path else "the code"
+        raise Damaged(f"the store here has lost the list of {what}: {error.message}", hint=Damaged.advice) from error
+
+
+def opener_of(store: Store) -> Opener:
+    """Opens the folders that a store holds. Raises Damaged, NotFound."""
+
+    def opened(path: str, folder: Entry) -> list[RawEntry]:
+        with naming_folder(path):
+            return raw_entries(store.read(folder.digest))
+
+    return opened
 
 
 def diff_trees(

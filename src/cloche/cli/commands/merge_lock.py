@@ -50,9 +50,15 @@ def command(base: Path, ours: Path, theirs: Path, place: str) -> None:
 
 
 def _tell(found: MergedLock, place: str) -> None:
+    from cloche.model.paths import above
     from cloche.model.wording import some
 
+    nested = {path: outer for path in found.conflicts for outer in above(path) if outer in found.conflicts}
+    for path, outer in nested.items():
+        say(f"conflict in {place}: one side tracks {outer}, and the other {path}, which lies in it")
     for path, files in found.conflicts.items():
+        if path in nested or path in nested.values():
+            continue
         if path in found.dropped:
             say(f"conflict in {place}: one side changed {path}, and the other tracks it no more")
             continue
@@ -62,6 +68,8 @@ def _tell(found: MergedLock, place: str) -> None:
         say(f"conflict in {place}: both sides changed {path}, and the store here does not hold both versions")
     if found.unknown:
         say(f"  hint: `cloche pull` where there is a remote, then `git checkout --merge {place}` merges it again")
+    if nested:
+        say(f"  hint: keep the line of {some([*nested.values()])}, or the others that lie in it, and not both")
     both = found.unknown or found.conflicts.keys() - {*found.dropped}
     keep = "one of the two lines" if both else "the line, or none,"
     say(f"  hint: keep {keep} in {place} and delete the marks; then `cloche revert --lock` brings that")
