@@ -396,6 +396,27 @@ def test_who_fetches_is_told_of_bundles_whose_runs_never_came(
     assert "warning" not in at("some").cloche("fetch").err
 
 
+@pytest.mark.parametrize("odd", ["gone", "short", "pipe"])
+def test_who_clones_is_told_where_nobody_can_tell_what_is_lost(
+    place: Path, ada: OpenProject, at: Callable[[str], Shell], odd: str
+) -> None:
+    inventory = place / "remote/inventory"
+    first, *_ = (place / "remote/bundles").iterdir()
+    first.unlink()
+    lines = inventory.read_text().splitlines(keepends=True)
+    inventory.unlink()
+    if odd == "short":
+        inventory.write_text("".join(lines[:-1]))
+    elif odd == "pipe":
+        os.mkfifo(inventory)
+    told = at(".").cloche("clone", "remote", "some", status=9).err
+    assert "inventory, so that nobody can tell which bundles it has lost: `cloche push --repair`" in told
+    if odd == "pipe":
+        inventory.unlink()
+    assert "the inventory, which those who read by the web need" in ada.push(repair=True).mended
+    assert "warning" not in at("some").cloche("fetch").err
+
+
 def device(file: Path) -> None:
     file.unlink()
     file.symlink_to("/dev/zero")

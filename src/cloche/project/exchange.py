@@ -12,7 +12,7 @@ from cloche.model.run import Run
 from cloche.model.wording import some
 from cloche.project.fetching import Brought, bring, refuse_lost
 from cloche.project.in_place import in_place
-from cloche.project.listing import Remotely, look, lost_bundles, read_inventory
+from cloche.project.listing import Remotely, inventory, look, lost_bundles
 from cloche.project.merging import Merged, merge
 from cloche.project.other_locks import note_held
 from cloche.project.project import Project
@@ -21,6 +21,7 @@ from cloche.project.remotes import Place, all_remotes, default_name, open_remote
 from cloche.project.revisions import find_run
 
 Progress = Callable[[int, int], None]
+_AGAIN = "`cloche push --repair` from where {} made puts {} there"
 
 
 class Fetched(msgspec.Struct, frozen=True):
@@ -114,16 +115,18 @@ def _missing(project: Project, roots: Iterable[Root], brought: Brought) -> bool:
 
 def _told(lost: list[Run], place: Place) -> list[str]:
     names = some([f"run {run.short}" for run in lost])
-    hint = "`cloche push --repair` from where they were made puts it there"
-    return [f"{place.name} does not hold all of {names}: {hint}"] if lost else []
+    return [f"{place.name} does not hold all of {names}: {_AGAIN.format('they were', 'it')}"] if lost else []
 
 
 def _gone(place: Place, found: Remotely, known: Collection[Digest]) -> list[str]:
     """Bundles that are not there any more and whose records never came here, in words."""
     if not place.backend.listable:  # there it is the inventory that tells of bundles
         return []
-    gone = [one for one in lost_bundles(place, read_inventory(place), found.listed) if one not in known]
-    hint = "`cloche push --repair` from where their runs were made puts them there"
+    named, wrong = inventory(place)
+    hint = _AGAIN.format("their runs were", "them")
+    if wrong and (found.listed or found.packs or found.bare):
+        return [f"{place.name} {wrong}, so that nobody can tell which bundles it has lost: {hint}"]
+    gone = [one for one in lost_bundles(place, named, found.listed) if one not in known]
     names = some([f"bundle {one[:12]}" for one in gone])
     return [f"{place.name} has lost {names}, with runs that are not here: {hint}"] if gone else []
 

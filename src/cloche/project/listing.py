@@ -118,10 +118,10 @@ def shelf(place: Place, packs: dict[Digest, int], problems: list[str]) -> Shelf:
 
 def read_inventory(place: Place) -> list[Digest]:
     """The bundles that the inventory names; it is a hint, and each of them is proven when it is read."""
-    return _read_inventory(place)[0]
+    return inventory(place)[0]
 
 
-def _read_inventory(place: Place) -> tuple[list[Digest], str]:
+def inventory(place: Place) -> tuple[list[Digest], str]:
     """What it names, and what is wrong with it. Its last line counts the others, so that it is not cut short."""
     data = place.read(INVENTORY, _LARGEST_INVENTORY)
     if data is None:
@@ -135,7 +135,7 @@ def _read_inventory(place: Place) -> tuple[list[Digest], str]:
 
 def _needed_inventory(place: Place) -> list[Digest]:
     """The inventory of a place that cannot be listed: without it nothing can be found there."""
-    named, wrong = _read_inventory(place)
+    named, wrong = inventory(place)
     if wrong:
         raise RemoteError(
             f"{place.address.url} {wrong}: what is there cannot be told by the web",
@@ -146,7 +146,7 @@ def _needed_inventory(place: Place) -> list[Digest]:
 
 def inventory_problems(place: Place, found: Remotely) -> list[str]:
     """What those who read by the web do not see as it is, and which bundles are gone."""
-    named, wrong = _read_inventory(place)
+    named, wrong = inventory(place)
     gone = in_words(place, lost_bundles(place, named, found.listed))
     if wrong and found.listed:
         return [f"{place.name} {wrong}, which those who read by the web need", *gone]
@@ -197,7 +197,7 @@ def write_inventory(
     """
     wrote = False
     for _ in range(5):
-        named, wrong = _read_inventory(place)
+        named, wrong = inventory(place)
         there = set(listed) if listed is not None and not set(named).difference(listed) else _bundle_names(place)
         lost = set(named) - there - set(replaced)
         there -= set() if wrong else set(broken).difference(named)
